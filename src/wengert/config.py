@@ -1,0 +1,82 @@
+"""Settings, as attributes, as a context and as environment variables ``WENGERT_…``.
+
+Holds only options that something reads.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+from .errors import ArgumentError
+
+
+def _environment_flag(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _environment_names(name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
+
+
+class _Override:
+    """The context returned by ``config(…)``: restores the previous values on exit."""
+
+    def __init__(self, settings: Config, previous: dict[str, object]) -> None:
+        self._settings = settings
+        self._previous = previous
+
+    def __enter__(self) -> Config:
+        return self._settings
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for name, value in self._previous.items():
+            setattr(self._settings, name, value)
+
+
+class Config:
+    """The settings of wengert.
+
+    Attributes
+    ----------
+    full_tracebacks : bool
+        Keep the frames of wengert itself in tracebacks. Environment: ``WENGERT_FULL_TRACEBACKS``.
+    traced_packages : tuple of str
+        Installed packages (top-level names) whose calls of ``np.zeros`` and its kin are treated as
+        the user's own. Environment: ``WENGERT_TRACED_PACKAGES``, names separated by commas.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> with wg.config(full_tracebacks=True):
+    ...     wg.config.full_tracebacks
+    True
+    >>> wg.config.full_tracebacks
+    False
+    """
+
+    __slots__ = ("full_tracebacks", "traced_packages")
+
+    def __init__(self) -> None:
+        self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
+        self.traced_packages: tuple[str, ...] = _environment_names("WENGERT_TRACED_PACKAGES")
+
+    def __call__(self, **changes: object) -> _Override:
+        """Change settings now, and restore them when used as a context."""
+        unknown = [name for name in changes if name not in self.__slots__]
+        if unknown:
+            raise ArgumentError(
+                f"config has no setting {unknown[0]!r}; it has {', '.join(self.__slots__)}"
+            )
+        previous = {name: getattr(self, name) for name in changes}
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return _Override(self, previous)
+
+
+config = Config()

@@ -1,0 +1,174 @@
+"""Paths: how a view is reached from its root array, as data, and reading and writing through them.
+
+A path is a tuple of steps, each a tuple whose first entry names it:
+``("index", key)``, ``("transpose", axes)``, ``("reshape", shape, order)``, ``("real",)``,
+``("imag",)``. Works on plain arrays only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Step = tuple[Any, ...]
+Path = tuple[Step, ...]
+
+_BASIC_INDEX_TYPES = (int, np.integer, slice, type(None), type(Ellipsis))
+
+
+def is_basic_index(key: Any) -> bool:
+    """Return whether indexing with `key` gives a view or a scalar, not a copy."""
+    if isinstance(key, tuple):
+        return all(not isinstance(entry, tuple) and is_basic_index(entry) for entry in key)
+    return isinstance(key, _BASIC_INDEX_TYPES) and not isinstance(key, (bool, np.bool_))
+
+
+def apply_step(array: Any, step: Step) -> Any:
+    """Return what one step makes of `array`: NumPy's own view where there is one."""
+    name = step[0]
+    if name == "index":
+        return array[step[1]]
+    if name == "transpose":
+        return array.transpose(step[1])
+    if name == "reshape":
+        return array.reshape(step[1], order=step[2])
+    if name == "real":
+        return array.real
+    return array.imag
+
+
+def follow(array: Any, path: Path) -> Any:
+    """Return the part of `array` that `path` leads to."""
+    for step in path:
+        array = apply_step(array, step)
+    return array
+
+
+def is_advanced(path: Path) -> bool:
+    """Return whether the last step is an advanced index, which may name an entry twice."""
+    return bool(path) and path[-1][0] == "index" and not is_basic_index(path[-1][1])
+
+
+def through_imaginary(path: Path) -> bool:
+    """Return whether a step takes real or imaginary parts (see `wengert.ops.indexing`)."""
+    return any(step[0] in ("real", "imag") for step in path)
+
+
+def copy_part(array: Any, path: Path) -> Any:
+    """Return the part that `path` leads to, sharing no memory with `array`."""
+    part = follow(array, path)
+    if isinstance(part, np.ndarray) and part.base is not None:
+        return part.copy()
+    return part
+
+
+def store(array: np.ndarray[Any, Any], value: Any, path: Path, *, add: bool = False) -> None:
+    """Write `value` to the part of `array` that `path` leads to, in place.
+
+    With ``add=True`` the value is added, and an entry that an advanced index names several times
+    receives every contribution.
+    """
+    last = path[-1]
+    view = follow(array, path[:-1])
+    if last[0] == "index":
+        key = last[1]
+        if len(path) > 1 and not _is_view_of(view, array):
+            _store_by_positions(array, value, path, add)
+        elif not add:
+            view[key] = value
+        elif is_basic_index(key):
+            view[key] += value
+        else:
+            _add_at(view, key, value)
+        return
+    whole = apply_step(view, last)
+    if not _is_view_of(whole, array):
+        _store_by_positions(array, value, path, add)
+    elif add:
+        whole += value
+    else:
+        whole[...] = value
+
+
+def _is_view_of(part: Any, array: np.ndarray[Any, Any]) -> bool:
+    if part is array:
+        return True
+    if not isinstance(part, np.ndarray):
+        return False
+    owner = array if array.base is None else array.base
+    return part.base is array or part.base is owner
+
+
+def _add_at(view: np.ndarray[Any, Any], key: Any, value: Any) -> None:
+    if isinstance(key, np.ndarray) and key.dtype == np.bool_:  # a mask names no entry twice
+        view[key] += value
+        return
+    np.add.at(view, key, value)
+
+
+def _store_by_positions(
+    array: np.ndarray[Any, Any], value: Any, path: Path, add: bool
+) -> None:
+    """Write through an index map: the layout of `array` has no NumPy view for this path.
+
+    Happens to cotangents, whose layout may differ from that of their primal.
+    """
+    if through_imaginary(path):
+        parts = np.stack([array.real, array.imag])
+        _store_by_positions(parts, value, _paths_on_parts(path), add)
+        array[...] = parts[0] + 1j * parts[1]
+        return
+    positions = np.asarray(follow(np.arange(array.size).reshape(array.shape), path))
+    flat = array.flat
+    if add:
+        addend = np.zeros(array.size, array.dtype)
+        np.add.at(addend, positions.reshape(-1), np.broadcast_to(value, positions.shape).reshape(-1))
+        array += addend.reshape(array.shape)
+    else:
+        flat[positions.reshape(-1)] = np.broadcast_to(value, positions.shape).reshape(-1)
+
+
+def _paths_on_parts(path: Path) -> Path:
+    """Translate a path with a real or imaginary step to one on ``stack([real, imag])``."""
+    where = next(i for i, step in enumerate(path) if step[0] in ("real", "imag"))
+    part = 0 if path[where][0] == "real" else 1
+    return (("index", part), *path[:where], *path[where + 1 :])
+
+
+def winners(shape: tuple[int, ...], path: Path) -> np.ndarray[Any, Any]:
+    """Return which entries of a write through `path` survive: of duplicates, the last.
+
+    The result has the shape of the part that `path` leads to.
+    """
+    size = int(np.prod(shape))
+    positions = np.asarray(follow(np.arange(size).reshape(shape), path))
+    owner = np.empty(size, dtype=np.intp)
+    order = np.arange(positions.size).reshape(positions.shape)
+    owner[positions] = order
+    return np.asarray(owner[positions] == order)
+
+
+def part_shape(shape: tuple[int, ...], dtype: Any, path: Path) -> tuple[Any, bool]:
+    """Return ``(stand-in with its shape and dtype, is a scalar)``, without memory of its size."""
+    stand_in = np.broadcast_to(np.zeros((), dtype), shape)
+    for step in path:
+        if step[0] == "reshape":
+            stand_in = np.broadcast_to(
+                np.zeros((), stand_in.dtype), resolved_shape(stand_in.shape, step[1])
+            )
+        else:
+            stand_in = apply_step(stand_in, step)
+    return stand_in, not isinstance(stand_in, np.ndarray)
+
+
+def resolved_shape(old: tuple[int, ...], new: Any) -> tuple[int, ...]:
+    """Return `new` with its -1 replaced, checked against the size of `old`."""
+    wanted = (int(new),) if isinstance(new, (int, np.integer)) else tuple(int(n) for n in new)
+    size = int(np.prod(old))
+    known = int(np.prod([n for n in wanted if n != -1]))
+    holes = wanted.count(-1)
+    fits = (size == known) if not holes else (holes == 1 and known != 0 and size % known == 0)
+    if not fits:
+        raise ValueError(f"cannot reshape array of size {size} into shape {wanted}")
+    return tuple(size // known if n == -1 else n for n in wanted)

@@ -1,0 +1,214 @@
+"""The record of one primitive operation, the registry of all of them, and rules that name needs.
+
+A primitive's rules see values one level down and are written with the library's own operations.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from ..errors import RegistryError
+from .aval import aval_of
+
+Pull = Callable[[Any, Any], Any]
+
+
+class Primitive:
+    """One operation with everything the transformations know about it, as named slots.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the registry; what a Wengert list shows.
+    family : str
+        The family that built the record, or ``"irregular"``.
+    arguments : tuple of str
+        Names of the positional arguments; rules refer to them.
+    evaluate : callable
+        ``evaluate(*values, **params)`` on plain values.
+    infer : callable
+        ``infer(*avals, **params)`` gives the Aval of the result, or a tuple of them.
+    tangent : callable or None
+        The jvp slot: ``tangent(ans, primals, tangents, params)``; a tangent is None where zero.
+    reverse : callable or None
+        The vjp slot: ``reverse(which, values, ans, params) -> (pull, residuals)`` where `which`
+        holds the indices of the traced arguments; ``pull(cotangent, residuals)`` gives one
+        cotangent if one argument is traced, else a tuple in the order of `which`.
+    linear : callable
+        ``linear(which, params)`` says whether the result is linear in those arguments together.
+    zero_derivative : bool
+        The derivative is identically zero: nothing is recorded.
+    multiple : bool
+        The result is a tuple.
+    samples, fails : callable
+        Sample calls and declared failures, read by the tests; see `wengert.ops.samples`.
+    """
+
+    __slots__ = (
+        "arguments",
+        "evaluate",
+        "fails",
+        "family",
+        "infer",
+        "linear",
+        "multiple",
+        "name",
+        "numpy",
+        "reverse",
+        "samples",
+        "scalar_pulls",
+        "tangent",
+        "zero_derivative",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        family: str,
+        arguments: tuple[str, ...],
+        evaluate: Callable[..., Any],
+        infer: Callable[..., Any],
+        tangent: Callable[..., Any] | None = None,
+        reverse: Callable[..., Any] | None = None,
+        linear: Callable[[tuple[int, ...], dict[str, Any]], bool] | None = None,
+        zero_derivative: bool = False,
+        multiple: bool = False,
+        samples: Callable[[], Iterable[Any]] | None = None,
+        fails: Callable[[], Iterable[Any]] | None = None,
+        numpy: Any = None,
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.arguments = arguments
+        self.evaluate = evaluate
+        self.infer = infer
+        self.tangent = tangent
+        self.reverse = reverse
+        self.linear = linear if linear is not None else _never_linear
+        self.zero_derivative = zero_derivative
+        self.multiple = multiple
+        self.samples = samples
+        self.fails = fails
+        self.numpy = numpy
+        # Filled by the elementwise family: pulls for two real scalars, whose residuals are always
+        # ``(x, y, ans)``; by which of them is traced: the first, the second, both.
+        self.scalar_pulls: tuple[Pull, Pull, Pull] | None = None
+        registry.add(self)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+def _never_linear(which: tuple[int, ...], params: dict[str, Any]) -> bool:
+    return False
+
+
+class Registry:
+    """All primitives by name, and what is missing in their blocks."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Primitive] = {}
+
+    def add(self, primitive: Primitive) -> None:
+        if primitive.name in self._by_name:
+            raise RegistryError(
+                f"a primitive named {primitive.name!r} exists already; choose another name"
+            )
+        self._by_name[primitive.name] = primitive
+
+    def remove(self, name: str) -> None:
+        """Take a primitive out again (for tests that define their own)."""
+        del self._by_name[name]
+
+    def __iter__(self) -> Iterator[Primitive]:
+        return iter(tuple(self._by_name.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __getitem__(self, name: str) -> Primitive:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def gaps(self) -> list[str]:
+        """Return one line for each slot that is due and empty."""
+        found = []
+        for primitive in self:
+            due = ["evaluate", "infer", "samples", "fails"]
+            if not primitive.zero_derivative and primitive.tangent is None:
+                due += ["reverse"]  # transforms derive one of the two from the other
+            found += [
+                f"{primitive.name}: slot {slot!r} is due and empty"
+                for slot in due
+                if getattr(primitive, slot) is None
+            ]
+        return found
+
+
+registry = Registry()
+
+
+class Rule:
+    """A rule function together with the residuals that its parameter names ask for.
+
+    The first `leading` parameters are the cotangent or tangents. Every other parameter is one of
+    the primitive's argument names, ``ans``, either followed by ``_aval``, ``wanted`` (the indices
+    of the traced arguments) or the name of a parameter of the primitive.
+    """
+
+    __slots__ = ("function", "names", "_sources")
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: Sequence[str], *, leading: int = 1
+    ) -> None:
+        self.function = function
+        self.names = tuple(inspect.signature(function).parameters)[leading:]
+        self._sources = tuple(_source(name, arguments) for name in self.names)
+
+    @classmethod
+    def naming(cls, name: str, arguments: Sequence[str]) -> Rule:
+        """Return a rule without function that names one residual."""
+        made = cls.__new__(cls)
+        made.function = _no_function
+        made.names = (name,)
+        made._sources = (_source(name, arguments),)
+        return made
+
+    def collect(
+        self, which: tuple[int, ...], values: Sequence[Any], ans: Any, params: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Return the residuals in the order in which the function takes them."""
+        found = []
+        for source, key in self._sources:
+            if source == "value":
+                found.append(values[key])
+            elif source == "ans":
+                found.append(ans)
+            elif source == "value_aval":
+                found.append(aval_of(values[key]))
+            elif source == "ans_aval":
+                found.append(aval_of(ans))
+            elif source == "wanted":
+                found.append(which)
+            else:
+                found.append(params[key])
+        return tuple(found)
+
+
+def _no_function(*residuals: Any) -> Any:
+    raise AssertionError("this rule only names a residual")
+
+
+def _source(name: str, arguments: Sequence[str]) -> tuple[str, Any]:
+    if name in {"ans", "ans_aval", "wanted"}:
+        return name, None
+    if name in arguments:
+        return "value", arguments.index(name)
+    if name.endswith("_aval") and name.removesuffix("_aval") in arguments:
+        return "value_aval", arguments.index(name.removesuffix("_aval"))
+    return "param", name

@@ -1,0 +1,106 @@
+"""Adding up cotangents: dense, masked, or for a part of an array, in place where nobody looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir.cotangent import Items, Masked, Part
+from ..ir.paths import store
+from ..tracing.core import Array, Traced, bind, raw_of
+from .indexing import indexed_add
+
+
+def combine(previous: Any, new: Any) -> Any:
+    """Return the sum of two cotangents of one value; None is zero."""
+    kind = type(new)
+    if kind is Array:
+        new = raw_of(new)
+    if kind is Part:
+        return _add_part(previous, new)
+    if new is None or previous is None:
+        return previous if new is None else new
+    if kind is Items:
+        pairs = zip(previous.entries, new.entries, strict=True)
+        return Items([combine(first, second) for first, second in pairs])
+    if type(previous) is Masked or kind is Masked:
+        return _add_masked(previous, new)
+    total = previous + new
+    if type(total) is float or type(total) is np.float64:
+        return total
+    total = raw_of(total)
+    # Fresh memory that nobody else has seen: later contributions are added in place.
+    return Masked(total, None, owned=True) if np.ndim(total) else total
+
+
+def dense(cotangent: Any) -> Any:
+    """Return the plain sum that a cotangent stands for."""
+    if type(cotangent) is Part:
+        cotangent = _add_part(None, cotangent)
+    return cotangent.value if type(cotangent) is Masked else cotangent
+
+
+def dense_items(cotangent: Items) -> tuple[Any, ...]:
+    """Return the plain cotangents of all items, None where zero."""
+    return tuple(dense(entry) for entry in cotangent.entries)
+
+
+def simplify(cotangent: Masked) -> Masked:
+    """Drop a mask that selects everything."""
+    if cotangent.mask is not None and cotangent.mask.all():
+        cotangent.mask = None
+    return cotangent
+
+
+def _add_part(previous: Any, part: Part) -> Masked:
+    target = _owned(previous, part)
+    target.value = bind(indexed_add, target.value, part.value, path=part.path, in_place=True)
+    if target.mask is not None:
+        if part.mask is True:
+            store(target.mask, True, part.path)
+        else:
+            store(target.mask, part.mask, part.path, add=True)
+    return target
+
+
+def _owned(previous: Any, part: Part) -> Masked:
+    """Return an accumulator for `previous` whose buffers may be written."""
+    if previous is None:
+        aval = part.aval
+        return Masked(np.zeros(aval.shape, aval.dtype), np.zeros(aval.shape, bool), owned=True)
+    if type(previous) is not Masked:
+        return Masked(_copy(previous), None, owned=True)
+    if previous.owned:
+        return previous
+    mask = None if previous.mask is None else previous.mask.copy()
+    return Masked(_copy(previous.value), mask, owned=True)
+
+
+def _copy(value: Any) -> Any:
+    """Return a value whose buffers nobody else holds, at every level."""
+    if type(value) is Traced:
+        return raw_of(value + 0.0)
+    return np.array(value, order="K")
+
+
+def _add_masked(previous: Any, new: Any) -> Masked:
+    if type(previous) is not Masked:
+        previous, new = new, previous
+    mask = previous.mask
+    if type(new) is not Masked:
+        value, new_mask = new, None
+    else:
+        value, new_mask = new.value, new.mask
+    mask = None if mask is None or new_mask is None else mask | new_mask
+    accumulator = previous.value
+    if (
+        previous.owned
+        and type(accumulator) is np.ndarray
+        and type(value) is np.ndarray
+        and value.dtype == accumulator.dtype
+        and value.shape == accumulator.shape
+    ):
+        np.add(accumulator, value, out=accumulator)
+        return Masked(accumulator, mask, owned=True)
+    return Masked(raw_of(accumulator + value), mask, owned=True)

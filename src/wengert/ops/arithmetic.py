@@ -1,0 +1,223 @@
+"""Arithmetic: the operators + - * / ** % //, their ufuncs, and the comparisons."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import aval_of
+from ..tracing.core import raw_of
+from .families import elementwise, piecewise_constant
+from .samples import Fail, Sample, array, positive
+
+
+def binary_samples(make: Any = array) -> list[Sample]:
+    """Return the samples that every binary elementwise primitive has: broadcasting, kinds, dtypes."""
+    x, y = make(3, 4, seed=2), make(3, 4, seed=3)
+    return [
+        Sample(x, y),
+        Sample(x, make(4, seed=4)),
+        Sample(make(3, 1, seed=5), make(1, 4, seed=6)),
+        Sample(1.5, make(2, 3, seed=7)),
+        Sample(make(2, 3, seed=7), np.float64(0.7)),
+        Sample(1.25, 0.75),
+        Sample(np.float64(1.25), 0.75),
+        Sample(make(3, dtype=np.float32, seed=8), make(3, dtype=np.float32, seed=9)),
+        Sample(make(3, dtype=np.float32, seed=8), 1.5),
+        Sample(make(0, 3), make(3)),
+        Sample(x[::-1, ::2], y[:, 1::2]),
+    ]
+
+
+def complex_samples() -> list[Sample]:
+    z = array(3, dtype=np.complex128, seed=10)
+    return [Sample(z, array(2, 3, seed=11)), Sample(array(2, 3, dtype=np.complex128), z)]
+
+
+def _bad_shapes() -> list[Fail]:
+    return [Fail(ValueError, "broadcast", array(3), array(2))]
+
+
+add = elementwise(
+    "add",
+    numpy=np.add,
+    evaluate=operator.add,
+    operator="__add__",
+    partials=(1, 1),
+    linear=lambda which, params: which == (0, 1),
+    samples=lambda: binary_samples() + complex_samples(),
+    fails=_bad_shapes,
+)
+
+subtract = elementwise(
+    "subtract",
+    numpy=np.subtract,
+    evaluate=operator.sub,
+    operator="__sub__",
+    partials=(1, -1),
+    linear=lambda which, params: which == (0, 1),
+    samples=lambda: binary_samples() + complex_samples(),
+    fails=_bad_shapes,
+)
+
+multiply = elementwise(
+    "multiply",
+    numpy=np.multiply,
+    evaluate=operator.mul,
+    operator="__mul__",
+    partials=("y", "x"),
+    linear=lambda which, params: len(which) == 1,
+    samples=lambda: binary_samples() + complex_samples(),
+    fails=_bad_shapes,
+)
+
+divide = elementwise(
+    "divide",
+    numpy=np.divide,
+    evaluate=operator.truediv,
+    operator="__truediv__",
+    products=(lambda g, y: g / y, lambda g, ans, y: -g * (ans / y)),
+    linear=lambda which, params: which == (0,),
+    samples=lambda: binary_samples(positive) + complex_samples(),
+    fails=lambda: [*_bad_shapes(), Fail(ZeroDivisionError, "", 1.0, 0.0)],
+)
+
+negative = elementwise(
+    "negative",
+    numpy=np.negative,
+    evaluate=operator.neg,
+    operator="__neg__",
+    partials=(-1,),
+    linear=lambda which, params: True,
+    samples=lambda: [Sample(array(3, 4)), Sample(1.5), Sample(array(3, dtype=np.complex128))],
+)
+
+identity = elementwise(
+    "positive",
+    numpy=np.positive,
+    evaluate=operator.pos,
+    operator="__pos__",
+    partials=(1,),
+    linear=lambda which, params: True,
+    samples=lambda: [Sample(array(3, 4)), Sample(1.5), Sample(array(3, dtype=np.complex128))],
+)
+
+
+# ------------------------------------------------------------------ powers
+
+
+def _as_numpy(x: Any) -> Any:
+    """Return a Python float as NumPy's, whose powers and quotients give inf, not an exception."""
+    return np.float64(x) if type(x) is float else x
+
+
+def _power_in_base(g: Any, x: Any, y: Any) -> Any:
+    """Return g y x^(y-1), exactly 0 where y is 0 (also at x = 0)."""
+    if isinstance(y, (int, float)) and type(raw_of(y)) in (int, float):
+        if y == 2:
+            return g * (2 * x)
+        if y == 0:
+            return g * (x * 0.0)
+    factor = y * _as_numpy(x) ** (y - 1)
+    zero = np.equal(y, 0)
+    if np.any(zero):
+        factor = np.where(zero, 0.0, factor)
+    return g * factor
+
+
+def _power_in_exponent(g: Any, x: Any, y: Any, ans: Any) -> Any:
+    """Return g x^y log x, with the limit 0 at x = 0 where y ≥ 0."""
+    if aval_of(raw_of(x)).is_complex or aval_of(raw_of(y)).is_complex:
+        return g * ans * np.log(x)
+    at_zero = np.equal(x, 0) & np.greater_equal(y, 0)
+    if np.any(at_zero):
+        return g * ans * np.log(np.where(at_zero, 1.0, x))
+    return g * ans * np.log(x)
+
+
+def _power_samples() -> list[Sample]:
+    return [
+        *binary_samples(positive),
+        Sample(array(3, 4), 2),
+        Sample(array(3, 4), 3.0),
+        Sample(array(3, 4), 2.0),
+        Sample(array(2, 3, dtype=np.complex128), 2),
+        Sample(array(2, 3, dtype=np.complex128), array(3, dtype=np.complex128)),
+        Sample(positive(2, 3), -0.5),
+        Sample(np.array([0.0, 1.0]), 2.0, second=False),
+    ]
+
+
+power = elementwise(
+    "power",
+    numpy=np.power,
+    products=(_power_in_base, _power_in_exponent),
+    samples=_power_samples,
+    fails=_bad_shapes,
+)
+
+# The operator's values may differ from the ufunc's in the last place: NumPy squares, takes roots.
+power_operator = elementwise(
+    "power_operator",
+    numpy=np.power,
+    evaluate=operator.pow,
+    operator="__pow__",
+    products=(_power_in_base, _power_in_exponent),
+    implements=False,
+    samples=_power_samples,
+    fails=_bad_shapes,
+)
+
+remainder = elementwise(
+    "remainder",
+    numpy=np.remainder,
+    evaluate=operator.mod,
+    operator="__mod__",
+    partials=(1, lambda x, y: -np.floor(x / y)),
+    samples=lambda: binary_samples(positive),
+    fails=_bad_shapes,
+)
+
+fmod = elementwise(
+    "fmod",
+    numpy=np.fmod,
+    partials=(1, lambda x, y: -np.trunc(x / y)),
+    samples=lambda: binary_samples(positive),
+    fails=_bad_shapes,
+)
+
+floor_divide = piecewise_constant(
+    "floor_divide",
+    numpy=np.floor_divide,
+    evaluate=operator.floordiv,
+    operator="__floordiv__",
+    samples=lambda: binary_samples(positive),
+    fails=_bad_shapes,
+)
+
+
+# ------------------------------------------------------------------ comparisons
+
+_COMPARISONS = {
+    "equal": ("__eq__", operator.eq),
+    "not_equal": ("__ne__", operator.ne),
+    "less": ("__lt__", operator.lt),
+    "less_equal": ("__le__", operator.le),
+    "greater": ("__gt__", operator.gt),
+    "greater_equal": ("__ge__", operator.ge),
+}
+
+comparisons = {
+    name: piecewise_constant(
+        name,
+        numpy=getattr(np, name),
+        evaluate=function,
+        operator=method,
+        reflected=False,
+        samples=lambda: binary_samples(),
+        fails=tuple,
+    )
+    for name, (method, function) in _COMPARISONS.items()
+}

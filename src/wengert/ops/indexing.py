@@ -1,0 +1,285 @@
+"""Indexed reading and writing: the primitives ``read``, ``write`` and ``indexed_add``.
+
+All that views and in-place writes need. Each is linear; each one's transpose is made of the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import Aval, aval_of
+from ..ir.cotangent import Masked, Part
+from ..ir.paths import (
+    Path,
+    follow,
+    is_advanced,
+    part_shape,
+    store,
+    through_imaginary,
+    winners,
+)
+from ..ir.primitive import Primitive
+from ..tracing.core import bind, detached, install_path_primitives
+from ..tracing.operators import install_reading
+from .projection import project, project_masked
+from .samples import Fail, Sample, array
+
+# ------------------------------------------------------------------ read
+
+
+def _infer_read(base: Aval, *, path: Path) -> Aval:
+    stand_in, is_scalar = part_shape(base.shape, base.dtype, path)
+    return Aval(stand_in.shape, stand_in.dtype, "scalar" if is_scalar else "array")
+
+
+def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
+    return bind(read, tangents[0], **params)
+
+
+def _reverse_read(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
+    path = params["path"]
+    pull = _pull_read_of_parts if through_imaginary(path) else _pull_read
+    return pull, (path, aval_of(values[0]))
+
+
+def _pull_read(cotangent: Any, residuals: Any) -> Part:
+    path, aval = residuals
+    return Part(cotangent, path, aval)
+
+
+def _pull_read_masked(cotangent: Masked, residuals: Any) -> Part:
+    path, aval = residuals
+    return Part(cotangent.value, path, aval, cotangent.mask)
+
+
+_pull_read.masked = _pull_read_masked  # type: ignore[attr-defined]
+
+
+def _pull_read_of_parts(cotangent: Any, residuals: Any) -> Any:
+    """Pull back through real or imaginary parts: <g, t> = Re(g t) makes i·Im's transpose -i."""
+    path, aval = residuals
+    zeros = np.zeros(aval.shape, aval.dtype)
+    return np.conj(bind(indexed_add, zeros, cotangent, path=path, in_place=True))
+
+
+def _samples_read() -> list[Sample]:
+    x = array(3, 4)
+    return [
+        Sample(x, path=(("index", 1),)),
+        Sample(x, path=(("index", (2, 3)),)),
+        Sample(x, path=(("index", (slice(None, None, -2), None)),)),
+        Sample(x, path=(("index", np.array([2, 0, 2])),)),
+        Sample(x, path=(("index", x > 0),)),
+        Sample(x, path=(("transpose", (1, 0)), ("index", slice(1, 3)))),
+        Sample(x, path=(("reshape", (2, 6), "C"), ("index", (Ellipsis, 1)))),
+        Sample(array(3, 4, dtype=np.float32), path=(("index", (slice(0, 0),)),)),
+        Sample(array(3, dtype=np.complex128), path=(("index", slice(1, 3)),)),
+    ]
+
+
+def _fails_read() -> list[Fail]:
+    return [Fail(IndexError, "out of bounds", array(3), path=(("index", 3),))]
+
+
+def _evaluate_read(base: Any, *, path: Path) -> Any:
+    return follow(base, path)
+
+
+read = Primitive(
+    "read",
+    family="irregular",
+    arguments=("base",),
+    evaluate=_evaluate_read,
+    infer=_infer_read,
+    tangent=_tangent_read,
+    reverse=_reverse_read,
+    linear=lambda which, params: True,
+    samples=_samples_read,
+    fails=_fails_read,
+)
+
+
+# ------------------------------------------------------------------ write
+
+
+def _evaluate_write(base: Any, value: Any, *, path: Path, in_place: bool = False) -> Any:
+    if not in_place:
+        base = np.array(base, order="K")
+    store(base, value, path)
+    return base
+
+
+def _infer_write(base: Aval, value: Aval, *, path: Path, in_place: bool = False) -> Aval:
+    part = _infer_read(base, path=path)
+    if np.broadcast_shapes(part.shape, value.shape) != part.shape:
+        raise ValueError(
+            f"could not broadcast input array from shape {value.shape} into shape {part.shape}"
+        )
+    return base
+
+
+def _tangent_write(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
+    base, value = tangents
+    path = params["path"]
+    if base is None:
+        aval = aval_of(ans)
+        return bind(write, np.zeros(aval.shape, aval.dtype), value, path=path, in_place=True)
+    if value is None:
+        value = 0.0
+    return bind(write, base, value, **params)
+
+
+def _reverse_write(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
+    return _pull_write, (which, params["path"], aval_of(ans), aval_of(values[1]))
+
+
+def _pull_write(cotangent: Any, residuals: Any) -> Any:
+    return _pull_write_masked(Masked(cotangent, None), residuals)
+
+
+def _pull_write_masked(cotangent: Masked, residuals: Any) -> Any:
+    which, path, aval, value_aval = residuals
+    found: list[Any] = []
+    if 0 in which:
+        found.append(None)
+    if 1 in which:
+        found.append(_cotangent_of_value(cotangent, path, aval, value_aval))
+    if 0 in which:
+        found[0] = _cotangent_of_base(cotangent, path, aval)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+_pull_write.masked = _pull_write_masked  # type: ignore[attr-defined]
+_pull_write.writes = True  # type: ignore[attr-defined]  # wants an owned accumulator as it is
+
+
+def _cotangent_of_value(cotangent: Masked, path: Path, aval: Aval, value_aval: Aval) -> Any:
+    mask = None if cotangent.mask is None else np.array(follow(cotangent.mask, path))
+    if through_imaginary(path):
+        part = bind(read, np.conj(cotangent.value), path=path)
+    else:
+        part = bind(read, cotangent.value, path=path)
+    part = detached(part)
+    if is_advanced(path):
+        kept = winners(aval.shape, path)
+        if not kept.all():
+            mask = kept if mask is None else mask & kept
+            part = np.where(mask, part, aval.dtype.type(0))
+    if mask is None or (mask.ndim == 0 and mask):
+        return project(part, value_aval)
+    return project_masked(Masked(part, mask), value_aval)
+
+
+def _cotangent_of_base(cotangent: Masked, path: Path, aval: Aval) -> Masked:
+    """Return the cotangent with the overwritten part taken out, in place where it is owned."""
+    mask = cotangent.mask
+    if mask is None:
+        mask = np.ones(aval.shape, bool)
+    elif not cotangent.owned:
+        mask = mask.copy()
+    if not through_imaginary(path):
+        store(mask, False, path)
+    zero = aval.dtype.type(0)
+    value = bind(write, cotangent.value, zero, path=path, in_place=cotangent.owned)
+    return Masked(value, mask, owned=True)
+
+
+def _samples_write() -> list[Sample]:
+    x = array(3, 4)
+    return [
+        Sample(x, array(4), path=(("index", 1),)),
+        Sample(x, 2.5, path=(("index", (2, 3)),)),
+        Sample(x, array(2, 1), path=(("index", slice(None, None, -2)),)),
+        Sample(x, array(3, 4), path=(("index", np.array([2, 0, 2])),)),
+        Sample(x, 0.5, path=(("index", x > 0),)),
+        Sample(x, array(3), path=(("transpose", (1, 0)), ("index", 2))),
+        Sample(x, array(2), path=(("reshape", (2, 6), "C"), ("index", (Ellipsis, 1)))),
+        Sample(array(3, dtype=np.complex128), array(3), path=(("imag",),)),
+        Sample(array(3, dtype=np.float32), array(3, dtype=np.float32), path=(("index", ...),)),
+    ]
+
+
+def _fails_write() -> list[Fail]:
+    return [
+        Fail(ValueError, "could not broadcast", array(3), array(2), path=(("index", ...),)),
+        Fail(IndexError, "out of bounds", array(3), 1.0, path=(("index", 3),)),
+    ]
+
+
+write = Primitive(
+    "write",
+    family="irregular",
+    arguments=("base", "value"),
+    evaluate=_evaluate_write,
+    infer=_infer_write,
+    tangent=_tangent_write,
+    reverse=_reverse_write,
+    linear=lambda which, params: which == (0, 1),
+    samples=_samples_write,
+    fails=_fails_write,
+)
+
+
+# ------------------------------------------------------------------ indexed_add
+
+
+def _evaluate_indexed_add(base: Any, value: Any, *, path: Path, in_place: bool = False) -> Any:
+    if not in_place:
+        base = np.array(base, order="K")
+    store(base, value, path, add=True)
+    return base
+
+
+def _tangent_indexed_add(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
+    base, value = tangents
+    if value is None:
+        return base
+    path = params["path"]
+    if base is None:
+        aval = aval_of(ans)
+        zeros = np.zeros(aval.shape, aval.dtype)
+        return bind(indexed_add, zeros, value, path=path, in_place=True)
+    return bind(indexed_add, base, value, path=path)
+
+
+def _reverse_indexed_add(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
+    return _pull_indexed_add, (which, params["path"], aval_of(values[1]))
+
+
+def _pull_indexed_add(cotangent: Any, residuals: Any) -> Any:
+    which, path, value_aval = residuals
+    if which == (0,):
+        return cotangent
+    source = np.conj(cotangent) if through_imaginary(path) else cotangent
+    part = project(detached(bind(read, source, path=path)), value_aval)
+    return part if which == (1,) else (cotangent, part)
+
+
+def _samples_indexed_add() -> list[Sample]:
+    x = array(3, 4)
+    return [
+        Sample(x, array(4), path=(("index", 1),)),
+        Sample(x, array(3, 4), path=(("index", np.array([2, 0, 2])),)),
+        Sample(x, 0.5, path=(("index", x > 0),)),
+        Sample(x, array(3), path=(("transpose", (1, 0)), ("index", 2))),
+        Sample(array(4, 3).T, array(12), path=(("reshape", (12,), "C"),)),
+    ]
+
+
+indexed_add = Primitive(
+    "indexed_add",
+    family="irregular",
+    arguments=("base", "value"),
+    evaluate=_evaluate_indexed_add,
+    infer=_infer_write,
+    tangent=_tangent_indexed_add,
+    reverse=_reverse_indexed_add,
+    linear=lambda which, params: which == (0, 1),
+    samples=_samples_indexed_add,
+    fails=_fails_write,
+)
+
+install_path_primitives(read, write)
+install_reading(read)

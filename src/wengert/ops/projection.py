@@ -1,0 +1,115 @@
+"""Projection of a rule's result to its argument's tangent space: shape, dtype, realness.
+
+The one place where broadcasting is undone. Written with NumPy's functions, which dispatch on traced
+values to our own and cost nothing extra on plain ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import Aval, aval_of
+from ..ir.cotangent import Masked, Part
+from ..tracing.core import Traced, raw_of
+
+
+def fits(value: Any, ans: Any) -> bool:
+    """Return whether a value has the shape and dtype of another (kinds may differ)."""
+    kind = type(ans)
+    if kind is float or kind is np.float64:
+        return type(value) is float or type(value) is np.float64
+    if kind is np.ndarray and type(value) is np.ndarray:
+        return bool(value.shape == ans.shape and value.dtype == ans.dtype)
+    first, second = aval_of(value), aval_of(ans)
+    return first.shape == second.shape and first.dtype == second.dtype
+
+
+def project(cotangent: Any, aval: Aval) -> Any:
+    """Return a dense cotangent summed, cast and made real until it fits `aval`."""
+    shape = np.shape(cotangent)
+    if shape != aval.shape:
+        cotangent = _sum_to(cotangent, shape, aval.shape)
+    return cast(cotangent, aval.dtype)
+
+
+def _sum_to(value: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    extra = len(shape) - len(target)
+    axes = tuple(range(extra)) + tuple(
+        extra + i for i, length in enumerate(target) if length == 1 and shape[extra + i] != 1
+    )
+    if axes:
+        value = np.sum(value, axis=axes, keepdims=False)
+    if np.shape(value) != target:
+        remaining = int(np.prod(np.shape(value)))
+        if remaining != int(np.prod(target)):  # a rule left out axes that it was broadcast along
+            return np.broadcast_to(value, target)
+        value = np.reshape(value, target)
+    return value
+
+
+def cast(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return `value` with the given dtype; the real part where that is real."""
+    found = aval_of(raw_of(value)).dtype
+    if found == dtype:
+        return value
+    if found.kind == "c" and dtype.kind == "f":
+        value = np.real(value)
+        if aval_of(raw_of(value)).dtype == dtype:
+            return value
+    if isinstance(value, (float, int, complex)) and type(value) is not Traced:
+        return dtype.type(value)
+    return value.astype(dtype)
+
+
+def project_masked(cotangent: Masked, aval: Aval) -> Any:
+    """Return a masked cotangent projected; entries summed into one are selected if any was."""
+    value = project(cotangent.value, aval)
+    shape = np.shape(cotangent.mask)
+    if shape == aval.shape:
+        return Masked(value, cotangent.mask)
+    mask = _sum_to(cotangent.mask.astype(np.float64), shape, aval.shape) != 0
+    if aval.shape == ():
+        return value if mask else None
+    return Masked(value, mask)
+
+
+def project_or_none(cotangent: Any, aval: Aval) -> Any:
+    """Project what a rule gave: None (a zero), a mask, a part, or a dense cotangent."""
+    if cotangent is None or type(cotangent) is Part:
+        return cotangent
+    if type(cotangent) is Masked:
+        return project_masked(cotangent, aval)
+    return project(cotangent, aval)
+
+
+def select(mask: Any, value: Any) -> Any:
+    """Return `value` where the mask holds and an exact zero elsewhere."""
+    if type(value) is np.ndarray and value.shape == np.shape(mask):
+        return np.where(mask, value, value.dtype.type(0))
+    return np.where(mask, value, aval_of(raw_of(value)).dtype.type(0))
+
+
+def expand(tangent: Any, aval: Aval) -> Any:
+    """Return a tangent broadcast and cast to the space of a result."""
+    if np.shape(tangent) != aval.shape:
+        tangent = np.broadcast_to(tangent, aval.shape)
+    found = aval_of(raw_of(tangent)).dtype
+    return tangent if found == aval.dtype else cast(tangent, aval.dtype)
+
+
+def add(first: Any, second: Any) -> Any:
+    """Return the sum of two tangents, None being zero."""
+    if first is None:
+        return second
+    return first if second is None else first + second
+
+
+def as_numpy_scalar(value: Any) -> Any:
+    """Return a Python number as NumPy's scalar: what a ufunc does to its operands."""
+    if type(value) is float:
+        return np.float64(value)
+    if type(value) is Traced:
+        return value.astype(value.aval.dtype)  # type: ignore[attr-defined]
+    return np.asarray(value)[()]

@@ -1,0 +1,69 @@
+"""Samples: calls of a primitive that every test of every subsystem loops over.
+
+`Sample` is a call that works, `Fail` one that must raise. Inputs come from a fixed generator, with
+pairwise different dimensions, away from kinks unless a sample is about the kink.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Sample:
+    """One call ``primitive(*args, **params)`` and what may be tested of it.
+
+    Parameters
+    ----------
+    differentiable : bool
+        Derivatives at this point are compared with differences; False for kinks and for points
+        where only the value is defined. Value, dtype, kind and infer are always compared.
+    second : bool
+        Second derivatives are compared too.
+    """
+
+    __slots__ = ("args", "differentiable", "params", "second")
+
+    def __init__(
+        self, *args: Any, differentiable: bool = True, second: bool = True, **params: Any
+    ) -> None:
+        self.args = args
+        self.params = params
+        self.differentiable = differentiable
+        self.second = second and differentiable
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{a.dtype.name}{a.shape}" if isinstance(a, np.ndarray) else repr(a) for a in self.args
+        ]
+        shown += [f"{key}={value!r}" for key, value in self.params.items()]
+        return f"Sample({', '.join(shown)})"
+
+
+class Fail:
+    """One call that must raise `error` with a message containing `message`."""
+
+    __slots__ = ("args", "error", "message", "params")
+
+    def __init__(self, error: type[Exception], message: str, *args: Any, **params: Any) -> None:
+        self.error = error
+        self.message = message
+        self.args = args
+        self.params = params
+
+
+def array(
+    *shape: int, dtype: Any = np.float64, low: float = -2.0, high: float = 2.0, seed: int = 0
+) -> np.ndarray[Any, Any]:
+    """Return reproducible random numbers of a shape, uniform between `low` and `high`."""
+    generator = np.random.default_rng([seed, *shape])
+    drawn = generator.uniform(low, high, shape)
+    if np.dtype(dtype).kind == "c":
+        drawn = drawn + 1j * generator.uniform(low, high, shape)
+    return drawn.astype(dtype)
+
+
+def positive(*shape: int, dtype: Any = np.float64, seed: int = 1) -> np.ndarray[Any, Any]:
+    """Return reproducible random numbers between 0.3 and 2.5."""
+    return array(*shape, dtype=dtype, low=0.3, high=2.5, seed=seed)

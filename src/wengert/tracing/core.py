@@ -1,0 +1,366 @@
+"""Traces, traced values, the user's mutable array handle, and ``bind``, which dispatches.
+
+`Traced` is immutable and is all that levels, rows and residuals ever hold. `Array` is the user's
+handle on one: it gives arrays their in-place writes and views. Scalars are immutable in NumPy, so
+the user holds their `Traced` itself. Operators and methods of both are filled by table (`ops`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+
+from ..errors import AliasingError, LeakedArrayError
+from ..ir.aval import Aval, aval_of
+from ..ir.paths import Path, Step
+from ..ir.primitive import Primitive
+
+REAL_SCALARS = frozenset({float, np.float64})
+LEFT, RIGHT, BOTH = range(3)
+PLAIN_SCALARS = frozenset(
+    {float, int, complex, np.float64, np.float32, np.complex128, np.int64, np.bool_, bool}
+)
+
+
+class Trace:
+    """One active transformation in one thread. Subclasses say how it processes an operation.
+
+    ``thread`` is the identity of the thread while the trace is alive and None afterwards, so that
+    one comparison finds both leaked and foreign values.
+    """
+
+    __slots__ = ("description", "level", "thread", "warns")
+
+    def __init__(self, description: Callable[..., Any] | str = "a transformation") -> None:
+        self.description = description
+        self.level = 0
+        self.thread: int | None = None
+        self.warns = False  # whether rules may meet NumPy's floating-point warnings
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Carry out `primitive`; at least one of `args` is a Traced of this trace."""
+        raise NotImplementedError
+
+    def note_scalar(
+        self, primitive: Primitive, case: int, first: Any, second: Any, ans: Any, payloads: Any
+    ) -> Any:
+        """Note an elementwise primitive of two real scalars that has been evaluated already.
+
+        `case` is LEFT, RIGHT or BOTH: which operands are traced here, with their `payloads`.
+        """
+        if case == LEFT:
+            args = [Traced(self, first, payloads), second]
+        elif case == RIGHT:
+            args = [first, Traced(self, second, payloads)]
+        else:
+            args = [Traced(self, first, payloads[0]), Traced(self, second, payloads[1])]
+        return self.process(primitive, args, {})
+
+    def lower(self, value: Any) -> Any:
+        """Return the value one level down of an operand: itself when it is a constant here."""
+        if type(value) is Traced:
+            trace = value.trace
+            if trace is self:
+                return value.value
+            if trace.level >= self.level or trace.thread is None:
+                raise leak_error(trace)
+        return value
+
+
+class Traced:
+    """A value inside a transformation: its trace, its value one level down, and a payload.
+
+    The payload is what the trace needs: a tangent, a position on a list, a variable.
+    """
+
+    __slots__ = ("payload", "trace", "value")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, trace: Trace, value: Any, payload: Any) -> None:
+        self.trace = trace
+        self.value = value
+        self.payload = payload
+
+    @property
+    def aval(self) -> Aval:
+        return aval_of(innermost(self))
+
+    @property
+    def __class__(self) -> Any:  # what `isinstance` in the user's code asks
+        return _class_of(innermost(self))
+
+
+def innermost(value: Any) -> Any:
+    """Return the plain value (or the Aval, when staging) below all traces."""
+    while type(value) is Traced:
+        value = value.value
+    return value
+
+
+def _class_of(plain: Any) -> type:
+    if type(plain) is Aval:
+        if plain.kind == "python":
+            return {"f": float, "i": int, "c": complex, "b": bool}[plain.dtype.kind]
+        return plain.dtype.type if plain.kind == "scalar" else np.ndarray
+    return type(plain)
+
+
+def is_array_kind(raw: Any) -> bool:
+    """Return whether a raw value (Traced or plain) is of kind array."""
+    plain = innermost(raw)
+    kind = type(plain)
+    if kind in PLAIN_SCALARS or isinstance(plain, np.generic):
+        return False
+    if kind is Aval:
+        return bool(plain.kind == "array")
+    return True
+
+
+class Array:
+    """An array inside a transformation: a mutable handle on a traced or constant value.
+
+    A handle is its own root, or a view: a root and a path to follow from it. A view caches what it
+    read in ``value``; a write to the root takes that away from every view. A root whose value is a plain array is a *constant cell*.
+    """
+
+    __slots__ = ("__weakref__", "path", "root", "siblings", "value", "views")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.root: Array | None = None
+        self.path: Path = ()
+        self.views: list[weakref.ref[Array]] | None = None
+        self.siblings: tuple[Any, ...] | None = None
+
+    @property
+    def __class__(self) -> Any:  # so that `isinstance(x, np.ndarray)` holds in the user's code
+        return np.ndarray
+
+    @property
+    def aval(self) -> Aval:
+        return aval_of(innermost(read_handle(self)))
+
+
+def read_handle(handle: Array) -> Any:
+    """Return the raw value (Traced or plain) that a handle stands for now."""
+    root = handle.root
+    if root is None:
+        return handle.value
+    if handle.value is None:
+        handle.value = bind(_path_primitives["read"], root.value, path=handle.path)
+        _note_view(root, handle)
+    return handle.value
+
+
+def _note_view(root: Array, view: Array) -> None:
+    if root.views is None:
+        root.views = []
+    elif len(root.views) >= 32 and len(root.views) & (len(root.views) - 1) == 0:
+        root.views = [reference for reference in root.views if reference() is not None]
+    root.views.append(weakref.ref(view))
+
+
+def make_view(handle: Array, step: Step) -> Array:
+    """Return a handle on the part of `handle` that `step` leads to; it sees and makes writes."""
+    root = handle if handle.root is None else handle.root
+    view = Array(None)
+    view.root = root
+    view.path = (*handle.path, step)
+    read_handle(view)
+    return view
+
+
+_path_primitives: dict[str, Primitive] = {}
+
+
+def install_path_primitives(read: Primitive, write: Primitive) -> None:
+    """Give the handles the two primitives that views and writes are made of (called by `ops`)."""
+    _path_primitives["read"] = read
+    _path_primitives["write"] = write
+
+
+def write_handle(handle: Array, steps: Path, value: Any) -> None:
+    """Write `value` to the part of `handle` that `steps` lead to."""
+    root = handle if handle.root is None else handle.root
+    path = (*handle.path, *steps)
+    raw = detached(raw_of(value))
+    if root.views is not None:
+        # Their cached values are views of the buffer and stale from now on: letting go of them
+        # here is what allows the write in place.
+        for reference in root.views:
+            view = reference()
+            if view is not None:
+                view.value = None
+        root.views = None
+    if root.siblings is not None:
+        refuse_overlap(root)
+    in_place = is_exclusive(root.value)
+    root.value = bind(_path_primitives["write"], root.value, raw, path=path, in_place=in_place)
+
+
+def detached(raw: Any) -> Any:
+    """Return `raw` with its innermost array copied if that is a view of some other buffer."""
+    if type(raw) is Traced:
+        lower = detached(raw.value)
+        payload = raw.payload
+        if type(payload) is Traced or type(payload) is np.ndarray:
+            payload = detached(payload)
+        if lower is raw.value and payload is raw.payload:
+            return raw
+        return Traced(raw.trace, lower, payload)
+    if type(raw) is np.ndarray and raw.base is not None:
+        return raw.copy()
+    return raw
+
+
+def refuse_overlap(root: Array) -> None:
+    """Raise when a root that is about to be written shares memory with another argument."""
+    plain = innermost(root.value)
+    siblings, root.siblings = root.siblings, None
+    for other in siblings or ():
+        if other is not plain and np.may_share_memory(plain, other):
+            raise AliasingError(
+                "an argument that is written shares memory with another argument "
+                f"(shapes {np.shape(plain)} and {np.shape(other)}); pass a copy of one: x.copy()"
+            )
+
+
+# ------------------------------------------------------------------ who else holds a buffer
+
+
+def is_exclusive(value: Any) -> bool:
+    """Return whether nobody but one attribute or list entry holds a value, all levels down.
+
+    Call it on the attribute itself: ``is_exclusive(holder.value)``.
+    """
+    if sys.getrefcount(value) > _EXCLUSIVE_COUNT:
+        return False
+    if type(value) is Traced:
+        if not is_exclusive(value.value):
+            return False
+        payload = type(value.payload)
+        if payload is Traced or payload is np.ndarray:
+            return is_exclusive(value.payload)
+        return True
+    return type(value) is np.ndarray and value.base is None and value.flags.writeable
+
+
+def _measure_exclusive_count() -> int:
+    """Count the references that `is_exclusive` sees on a value held by one attribute."""
+    counts = []
+
+    def probe(value: Any) -> None:
+        counts.append(sys.getrefcount(value))
+
+    root = Array(np.zeros(1))
+    probe(root.value)
+    return counts[0]
+
+
+_EXCLUSIVE_COUNT = _measure_exclusive_count()
+
+
+# ------------------------------------------------------------------ raw values and handles
+
+
+def raw_of(value: Any) -> Any:
+    """Return the Traced or plain value of anything the user may hold."""
+    return read_handle(value) if type(value) is Array else value
+
+
+def to_user(raw: Any) -> Any:
+    """Return what the user gets for a raw result: a handle for arrays that carry derivatives."""
+    kind = type(raw)
+    if kind is Traced:
+        return Array(raw) if is_array_kind(raw) else raw
+    if kind is np.ndarray:
+        return Array(raw) if raw.dtype.kind in "fc" else raw
+    if kind is tuple or kind is list:
+        return kind(to_user(entry) for entry in raw)
+    if isinstance(raw, tuple) and hasattr(raw, "_fields"):
+        return kind(*(to_user(entry) for entry in raw))
+    return raw
+
+
+def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
+    """Apply a primitive to values at any level and return a raw result.
+
+    The live trace of the highest level among the arguments processes the operation; without one it
+    is evaluated at once.
+    """
+    top: Trace | None = None
+    raw = []
+    for value in args:
+        if type(value) is Array:
+            value = read_handle(value)
+        if type(value) is Traced and (top is None or value.trace.level > top.level):
+            top = value.trace
+        raw.append(value)
+    if top is None:
+        return primitive.evaluate(*raw, **params)
+    if top.thread != get_ident():
+        raise leak_error(top)
+    return top.process(primitive, raw, params)
+
+
+# ------------------------------------------------------------------ levels
+
+
+class Levels(threading.local):
+    """The number of live traces in this thread."""
+
+    depth = 0
+
+
+levels = Levels()
+
+
+def depth() -> int:
+    """Return the number of live traces in this thread."""
+    return levels.depth
+
+
+def describe(function: Callable[..., Any] | str) -> str:
+    """Return a short name of a user's function with the line that defines it."""
+    if isinstance(function, str):
+        return function
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", None) or repr(function)
+    if code is None:
+        return f"the transformation of {name}"
+    return f"the transformation of {name} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def leak_error(trace: Trace) -> LeakedArrayError:
+    """Return the error for a value used outside the life or the thread of its trace."""
+    where = describe(trace.description)
+    if trace.thread is None:
+        return LeakedArrayError(
+            f"a value traced by {where} was used after that transformation had ended. It was "
+            "probably stored in a global, an attribute or a default. Return it from the function "
+            "instead (has_aux=True passes extra results out), or store wengert.stop_gradient(x)."
+        )
+    if trace.thread != get_ident():
+        return LeakedArrayError(
+            f"a value traced by {where} was used in another thread than the one that traces. "
+            "Apply the transformation inside each thread instead of sharing traced values."
+        )
+    return LeakedArrayError(
+        f"a value traced by {where} was used in a transformation where it does not belong"
+    )
+
+
+def each_operand(args: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the raw values among arguments, looking into lists and tuples."""
+    for value in args:
+        if isinstance(value, (list, tuple)):
+            yield from each_operand(tuple(value))
+        else:
+            yield raw_of(value)

@@ -1,0 +1,244 @@
+"""NumPy's creation functions, answered by call site while a transformation runs.
+
+User code that calls ``np.zeros`` by name gets a constant cell, which can hold traced values later;
+everyone else, SciPy and NumPy's own Python code included, gets NumPy's own array. The calling
+instruction decides: it must name the function and stand in a user's module.
+"""
+
+from __future__ import annotations
+
+import dis
+import os
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from ..config import config
+from .core import Array, Trace, Traced, levels, raw_of
+from .operators import build_array
+
+# Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
+# handle among the arguments (zeros_like, linspace) have their rules in `ops` and `numpy`.
+_FRESH = (
+    "zeros empty ones full eye identity tri arange linspace logspace geomspace "
+    "zeros_like empty_like ones_like full_like fromfunction diag vander fromiter"
+).split()
+# Given an array or a nested list: cells of a list or of a copy; an ndarray itself passes through.
+_CONVERTING = "array asarray asanyarray ascontiguousarray asfortranarray copy".split()
+
+traced_creation: dict[str, Callable[..., Any]] = {}
+
+
+def implements_creation(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate the implementation of a creation function for traced arguments."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        traced_creation[name] = function
+        return function
+
+    return decorate
+
+
+# ------------------------------------------------------------------ whose call is it
+
+_LIBRARY_PREFIXES = tuple(
+    os.path.abspath(path) + os.sep
+    for path in {sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["platstdlib"]}
+)
+_OWN_PREFIX = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SITE = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+
+_decisions: dict[tuple[int, int], tuple[CodeType, str, bool]] = {}
+_LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"})
+
+
+def is_user_code(code: CodeType) -> bool:
+    """Return whether code belongs to the user: not ours, the standard library's or a package's."""
+    filename = code.co_filename
+    if filename.startswith("<frozen"):
+        return False
+    if filename.startswith("<"):  # exec, the interactive prompt, a notebook
+        return True
+    path = os.path.abspath(filename)
+    for marker in _SITE:
+        if marker in path:
+            package = path.split(marker, 1)[1].split(os.sep, 1)[0].removesuffix(".py")
+            return package in config.traced_packages
+    return not path.startswith((*_LIBRARY_PREFIXES, _OWN_PREFIX))
+
+
+def _called_name(code: CodeType, offset: int) -> str | None:
+    """Return the name that the call at a bytecode offset loads its function by.
+
+    The function's load starts where the call expression starts and is the last such load before
+    the call; arguments start later.
+    """
+    # The offset may be that of an inline cache behind the call: take the instruction it follows.
+    instructions = [entry for entry in dis.get_instructions(code) if entry.offset <= offset]
+    call = len(instructions) - 1
+    position = instructions[call].positions
+    if position is None or position.lineno is None or position.col_offset is None:
+        return None
+    start = (position.lineno, position.col_offset)
+    for entry in reversed(instructions[:call]):
+        where = entry.positions
+        if entry.opname in _LOADS and where is not None:
+            if (where.lineno, where.col_offset) == start:
+                return str(entry.argval)
+    return None
+
+
+def _is_user_call(frame: FrameType, name: str) -> bool:
+    code = frame.f_code
+    key = (id(code), frame.f_lasti)
+    known = _decisions.get(key)
+    if known is not None and known[0] is code and known[1] == name:
+        return known[2]
+    decision = is_user_code(code) and _called_name(code, frame.f_lasti) == name
+    if len(_decisions) > 100_000:  # functions made by exec without end
+        _decisions.clear()
+    _decisions[key] = (code, name, decision)
+    return decision
+
+
+# ------------------------------------------------------------------ the replacements
+
+
+def _carries_handles(value: Any) -> bool:
+    """Return whether a handle or traced value occurs in a nested list."""
+    kind = type(value)
+    if kind is Traced or kind is Array:
+        return True
+    if kind is list or kind is tuple:
+        return any(_carries_handles(entry) for entry in value)
+    return False
+
+
+def _as_cell(result: Any) -> Any:
+    if type(result) is np.ndarray and result.dtype.kind in "fc":
+        return Array(result)
+    return result
+
+
+def _fresh(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def create(*args: Any, **kwargs: Any) -> Any:
+        if not levels.depth or not _is_user_call(sys._getframe(1), name):
+            return original(*args, **kwargs)
+        rule = traced_creation.get(name)
+        if rule is not None and (
+            any(map(_carries_handles, args)) or any(map(_carries_handles, kwargs.values()))
+        ):
+            return rule(*args, **kwargs)
+        return _as_cell(original(*args, **kwargs))
+
+    return create
+
+
+def _converting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    copies = name in ("array", "copy")
+
+    def create(*args: Any, **kwargs: Any) -> Any:
+        if not levels.depth or not args or not _is_user_call(sys._getframe(1), name):
+            return original(*args, **kwargs)
+        given = args[0]
+        if not _carries_handles(given):
+            result = original(*args, **kwargs)
+            return result if result is given or not _owns(result) else _as_cell(result)
+        return convert_traced(given, *args[1:], copies=copies, **kwargs)
+
+    return create
+
+
+def _owns(result: Any) -> bool:
+    """Return whether a result is fresh memory: a view must go on sharing with its base."""
+    return type(result) is np.ndarray and result.base is None
+
+
+def convert_traced(
+    given: Any,
+    dtype: Any = None,
+    *,
+    copies: bool = True,
+    copy: bool | None = None,
+    order: str | None = None,
+    ndmin: int = 0,
+    subok: bool = False,
+    like: Any = None,
+) -> Any:
+    """Return what ``np.array`` (copies) or ``np.asarray`` makes of traced content."""
+    made = given
+    if type(made) is not Array:
+        made = build_array(made)
+        copies = False
+    if dtype is not None and made.dtype != np.dtype(dtype):
+        made = made.astype(dtype)
+        copies = False
+    if (copies and copy is not False) or copy:
+        made = made.copy()
+    while np.ndim(made) < ndmin:
+        made = made[None]
+    return made
+
+
+def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:
+    originals = {name: getattr(np, name) for name in (*_FRESH, *_CONVERTING)}
+    made = {name: _fresh(name, originals[name]) for name in _FRESH}
+    made |= {name: _converting(name, originals[name]) for name in _CONVERTING}
+    for name, function in made.items():
+        original = originals[name]
+        function.__name__ = name
+        function.__qualname__ = name
+        function.__doc__ = original.__doc__
+        function.__module__ = "numpy"
+        function.__wrapped__ = original
+    return originals, made
+
+
+originals, _replacements = _make_replacements()
+_numpy_names = vars(np)
+_lock = threading.Lock()
+_active = 0
+
+
+def begin(trace: Trace) -> None:
+    """Make `trace` the innermost live trace of this thread; pair with `end` in a finally.
+
+    The first trace anywhere puts the replacements in place.
+    """
+    global _active
+    level = levels.depth
+    if not level:
+        with _lock:
+            _active += 1
+            if _active == 1:
+                _numpy_names.update(_replacements)
+    trace.level = levels.depth = level + 1
+    trace.thread = get_ident()
+
+
+def end(trace: Trace) -> None:
+    """End the life of `trace`; the last trace anywhere puts NumPy's own functions back."""
+    global _active
+    trace.thread = None
+    levels.depth = level = trace.level - 1
+    if not level:
+        with _lock:
+            _active -= 1
+            if not _active:
+                _numpy_names.update(originals)
+
+
+def is_patched() -> bool:
+    """Return whether the replacements are in place (for tests)."""
+    return bool(_numpy_names["zeros"] is not originals["zeros"])
+
+
+def constant_of(value: Any) -> Any:
+    """Return the plain array of a constant cell; other values as they are."""
+    return raw_of(value)

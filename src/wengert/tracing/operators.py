@@ -1,0 +1,406 @@
+"""Operators, indexing, conversions and attributes of `Array` and `Traced`.
+
+Operators are made here and bound to primitives by ``install_…``, which `ops` calls: this layer
+names no primitive.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+
+from ..errors import StagingError, TracedValueError
+from ..ir.aval import Aval, aval_of
+from ..ir.paths import is_basic_index
+from ..ir.primitive import Primitive
+from .core import (
+    BOTH,
+    LEFT,
+    PLAIN_SCALARS,
+    RIGHT,
+    Array,
+    Traced,
+    bind,
+    innermost,
+    leak_error,
+    make_view,
+    raw_of,
+    read_handle,
+    to_user,
+    write_handle,
+)
+
+_builders: dict[str, Callable[..., Any]] = {}
+
+
+def install_builder(build: Callable[[Any], Any]) -> None:
+    """Give this layer the function that makes an array of a nested list (called by `ops`)."""
+    _builders["build"] = build
+
+
+def build_array(nested: Any) -> Any:
+    """Return a user-level array of a nested list or tuple, traced if any entry is."""
+    return _builders["build"](nested)
+
+
+def as_operand(value: Any) -> Any:
+    """Return what NumPy would make of an operand, or NotImplemented for a stranger."""
+    kind = type(value)
+    if kind in PLAIN_SCALARS or kind is Traced or kind is Array or isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, (list, tuple)):
+        return build_array(value)
+    if isinstance(value, (int, float, complex, np.generic)):
+        return value
+    if hasattr(value, "__array_ufunc__") or hasattr(value, "__array__"):
+        return value
+    return NotImplemented
+
+
+# ------------------------------------------------------------------ arithmetic
+
+
+def install_binary(name: str, primitive: Primitive, reflected: str | None = None) -> None:
+    """Make ``x <op> y`` and its reflected form bind `primitive`."""
+
+    def general(left: Any, right: Any, other: Any) -> Any:
+        if as_operand(other) is NotImplemented:
+            return NotImplemented
+        return to_user(bind(primitive, as_operand(left), as_operand(right)))
+
+    evaluate = primitive.evaluate
+    float64 = np.float64
+
+    # Real scalars are evaluated here and only noted by the trace: small problems are the common
+    # ones, and each test and call that is spared counts.
+    def on_traced(self: Traced, other: Any) -> Any:
+        value = self.value
+        kind = type(value)
+        if kind is float or kind is float64:
+            trace = self.trace
+            kind = type(other)
+            if kind is Traced:
+                if other.trace is trace:
+                    if trace.thread != get_ident():
+                        raise leak_error(trace)
+                    second = other.value
+                    kind = type(second)
+                    if kind is float or kind is float64:
+                        ans = evaluate(value, second)
+                        kind = type(ans)
+                        if kind is float or kind is float64:
+                            if kind is float64:
+                                trace.warns = True
+                            inputs = (self.payload, other.payload)
+                            return trace.note_scalar(primitive, BOTH, value, second, ans, inputs)
+            elif kind is float or kind is int or kind is float64:
+                if trace.thread != get_ident():
+                    raise leak_error(trace)
+                ans = evaluate(value, other)
+                kind = type(ans)
+                if kind is float or kind is float64:
+                    if kind is float64:
+                        trace.warns = True
+                    return trace.note_scalar(primitive, LEFT, value, other, ans, self.payload)
+        return general(self, other, other)
+
+    def on_traced_reflected(self: Traced, other: Any) -> Any:
+        value = self.value
+        kind = type(value)
+        if kind is float or kind is float64:
+            kind = type(other)
+            if kind is float or kind is int or kind is float64:
+                trace = self.trace
+                if trace.thread != get_ident():
+                    raise leak_error(trace)
+                ans = evaluate(other, value)
+                kind = type(ans)
+                if kind is float or kind is float64:
+                    if kind is float64:
+                        trace.warns = True
+                    return trace.note_scalar(primitive, RIGHT, other, value, ans, self.payload)
+        return general(other, self, other)
+
+    if primitive.scalar_pulls is None:
+
+        def on_traced(self: Traced, other: Any) -> Any:
+            return general(self, other, other)
+
+        def on_traced_reflected(self: Traced, other: Any) -> Any:
+            return general(other, self, other)
+
+    def on_array(self: Array, other: Any) -> Any:
+        return general(self, other, other)
+
+    def on_array_reflected(self: Array, other: Any) -> Any:
+        return general(other, self, other)
+
+    setattr(Traced, name, on_traced)
+    setattr(Array, name, on_array)
+    if reflected is not None:
+        setattr(Traced, reflected, on_traced_reflected)
+        setattr(Array, reflected, on_array_reflected)
+
+
+def install_unary(name: str, primitive: Primitive) -> None:
+    """Make an operator of one operand bind `primitive`."""
+
+    def on_either(self: Any) -> Any:
+        return to_user(bind(primitive, self))
+
+    setattr(Traced, name, on_either)
+    setattr(Array, name, on_either)
+
+
+def install_in_place(name: str, binary_name: str, function: Callable[[Any, Any], Any]) -> None:
+    """Make ``x <op>= y`` write through an array; scalars rebind, as in NumPy."""
+
+    def on_array(self: Array, other: Any) -> Any:
+        result = function(self, other)
+        target = self.aval.dtype
+        found = aval_of(raw_of(result)).dtype
+        if not np.can_cast(found, target, "same_kind"):
+            raise TypeError(
+                f"cannot cast the result of {binary_name} from {found} to {target} "
+                "with casting rule 'same_kind', which an in-place operator requires"
+            )
+        write_handle(self, (("index", Ellipsis),), result)
+        return self
+
+    setattr(Array, name, on_array)
+
+
+for _name, _function in {
+    "__iadd__": operator.add,
+    "__isub__": operator.sub,
+    "__imul__": operator.mul,
+    "__itruediv__": operator.truediv,
+    "__ifloordiv__": operator.floordiv,
+    "__imod__": operator.mod,
+    "__ipow__": operator.pow,
+    "__imatmul__": operator.matmul,
+}.items():
+    install_in_place(_name, _function.__name__, _function)
+
+
+def install_method(name: str, function: Callable[..., Any]) -> None:
+    """Make ``x.name(…)`` call `function` with the handle first (called by `ops`, `numpy`)."""
+    setattr(Array, name, function)
+    setattr(Traced, name, function)
+
+
+def install_attribute(name: str, function: Callable[[Any], Any]) -> None:
+    """Make ``x.name`` the result of `function` (called by `ops`, `numpy`)."""
+    setattr(Array, name, property(function))
+    setattr(Traced, name, property(function))
+
+
+# ------------------------------------------------------------------ indexing
+
+
+def plain_key(key: Any) -> Any:
+    """Return an index with every handle and traced value replaced by its plain value."""
+    kind = type(key)
+    if kind is int or kind is np.ndarray or key is None or key is Ellipsis:
+        return key
+    if kind is tuple:
+        return tuple(plain_key(entry) for entry in key)
+    if kind is slice:
+        return slice(_plain_bound(key.start), _plain_bound(key.stop), _plain_bound(key.step))
+    if kind is list:
+        return np.asarray([plain_key(entry) for entry in key], dtype=None if key else np.intp)
+    if kind is Array or kind is Traced:
+        return known_value(key, "an index")
+    return key
+
+
+def _plain_bound(bound: Any) -> Any:
+    return known_value(bound, "a slice bound") if type(bound) in (Array, Traced) else bound
+
+
+def known_value(value: Any, purpose: str) -> Any:
+    """Return the plain value below all traces; an error while it is not known yet (staging)."""
+    plain = innermost(raw_of(value))
+    if type(plain) is Aval:
+        raise StagingError(
+            f"{purpose} depends on a value that is not known while the program is staged "
+            f"(it is only known to be {plain}). Make it an argument that is not traced, or choose "
+            "with numpy.where instead of if."
+        )
+    return plain
+
+
+def _is_scalar_index(key: Any, ndim: int) -> bool:
+    if type(key) is int or isinstance(key, np.integer):
+        return ndim == 1
+    if type(key) is tuple and len(key) == ndim:
+        return all(isinstance(entry, (int, np.integer)) for entry in key)
+    return False
+
+
+def get_item(self: Array, key: Any) -> Any:
+    key = plain_key(key)
+    if is_basic_index(key):
+        if not _is_scalar_index(key, np.ndim(innermost(read_handle(self)))):
+            return make_view(self, ("index", key))
+        root = self if self.root is None else self.root
+        return bind(_read_primitive[0], root.value, path=(*self.path, ("index", key)))
+    return to_user(bind(_read_primitive[0], self, path=(("index", key),)))
+
+
+def set_item(self: Array, key: Any, value: Any) -> None:
+    if isinstance(value, (list, tuple)):
+        value = build_array(value)
+    write_handle(self, (("index", plain_key(key)),), value)
+
+
+def traced_get_item(self: Traced, key: Any) -> Any:
+    return to_user(bind(_read_primitive[0], self, path=(("index", plain_key(key)),)))
+
+
+_read_primitive: list[Primitive] = []
+
+
+def install_reading(read: Primitive) -> None:
+    """Give indexing the primitive that reads through a path (called by `ops`)."""
+    _read_primitive[:] = [read]
+
+
+def iterate(self: Any) -> Iterator[Any]:
+    shape = self.shape
+    if not shape:
+        raise TypeError("iteration over a 0-d array")
+    return (self[i] for i in range(shape[0]))
+
+
+def length(self: Any) -> int:
+    shape = self.shape
+    if not shape:
+        raise TypeError("len() of unsized object")
+    return int(shape[0])
+
+
+# ------------------------------------------------------------------ conversions
+
+
+def _refusal(what: str, instead: str) -> TracedValueError:
+    return TracedValueError(
+        f"{what} would drop the derivative of a value that is being differentiated. {instead}"
+    )
+
+
+def to_float(self: Any) -> float:
+    raw = raw_of(self)
+    if type(raw) is Traced:
+        raise _refusal(
+            "float(x), or a function of the math module or of C code that calls it,",
+            "Use the function of the same name in numpy (np.sin for math.sin), leave the float(…) "
+            "out, or say wengert.stop_gradient(x) where a constant is meant.",
+        )
+    return float(raw)
+
+
+def to_complex(self: Any) -> complex:
+    raw = raw_of(self)
+    if type(raw) is Traced:
+        raise _refusal(
+            "complex(x), or a function of the cmath module,",
+            "Use numpy (np.exp for cmath.exp, x + 0j for complex(x)), or "
+            "wengert.stop_gradient(x) where a constant is meant.",
+        )
+    return complex(raw)
+
+
+def to_int(self: Any) -> int:
+    return int(known_value(self, "int(x)"))
+
+
+def to_index(self: Any) -> int:
+    return operator.index(known_value(self, "an index"))
+
+
+def to_bool(self: Any) -> bool:
+    return bool(known_value(self, "a truth value (if, while, and, or, assert)"))
+
+
+def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """Answer ``np.asarray(x)``: free for constants, an error for traced content."""
+    raw = raw_of(self)
+    if type(raw) is Traced:
+        raise _refusal(
+            "np.asarray(x), np.array([x, …]) or a write A[i] = x by code that is not traced",
+            "If this is a write into an array made outside the function or by an operation on "
+            "constants, make it one that can hold traced values: A = np.array(A), inside the "
+            "function. If a library received x, call it on wengert.stop_gradient(x), or give it a "
+            "rule: wengert.extend.primitive.",
+        )
+    if copy:
+        return np.array(raw, dtype=dtype)
+    return np.asarray(raw, dtype=dtype)
+
+
+def show_value(self: Any) -> str:
+    plain = innermost(raw_of(self))
+    return repr(plain)
+
+
+def show_string(self: Any) -> str:
+    return str(innermost(raw_of(self)))
+
+
+def show_format(self: Any, specification: str) -> str:
+    plain = innermost(raw_of(self))
+    return str(plain) if type(plain) is Aval else format(plain, specification)
+
+
+def unknown_attribute(self: Any, name: str) -> Any:
+    raise AttributeError(
+        f"a traced {self.aval} has no attribute {name!r}; if a NumPy array has it, "
+        "use the numpy function of that name, or wengert.stop_gradient(x) for a constant"
+    )
+
+
+def _shape(self: Any) -> tuple[int, ...]:
+    return np.shape(innermost(raw_of(self)))
+
+
+def _dtype(self: Any) -> np.dtype[Any]:
+    return aval_of(innermost(raw_of(self))).dtype
+
+
+def _install_common() -> None:
+    """Fill in what needs no primitive."""
+    for kind in (Array, Traced):
+        entries: dict[str, Any] = {
+            "__iter__": iterate,
+            "__len__": length,
+            "__float__": to_float,
+            "__complex__": to_complex,
+            "__int__": to_int,
+            "__index__": to_index,
+            "__bool__": to_bool,
+            "__array__": to_plain_array,
+            "__repr__": show_value,
+            "__str__": show_string,
+            "__format__": show_format,
+            "shape": property(_shape),
+            "dtype": property(_dtype),
+            "ndim": property(lambda self: len(_shape(self))),
+            "size": property(lambda self: self.aval.size),
+            "itemsize": property(lambda self: _dtype(self).itemsize),
+            "nbytes": property(lambda self: self.aval.size * _dtype(self).itemsize),
+        }
+        for name, entry in entries.items():
+            setattr(kind, name, entry)
+    # Not on Traced: a __getattr__ would slow every access to its slots down.
+    Array.__getattr__ = unknown_attribute  # type: ignore[attr-defined]
+    Array.__getitem__ = get_item  # type: ignore[attr-defined]
+    Array.__setitem__ = set_item  # type: ignore[attr-defined]
+    Traced.__getitem__ = traced_get_item  # type: ignore[attr-defined]
+
+
+_install_common()

@@ -1,0 +1,258 @@
+"""NumPy's dispatch protocols: ufuncs and functions called on handles find our implementations.
+
+The tables are filled by `ops` and `numpy`; nothing here knows a primitive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingRuleError, TracedWriteError
+from ..ir.aval import Aval, aval_of
+from .core import Array, Traced, bind, raw_of, to_user, write_handle
+from .operators import as_operand, known_value
+
+ufuncs: dict[np.ufunc, Callable[..., Any]] = {}
+ufunc_methods: dict[str, Callable[..., Any]] = {}
+functions: dict[Any, Callable[..., Any]] = {}
+constant_functions: set[Any] = set()
+
+
+def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate the implementation of NumPy functions; it gets and gives user-level values."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for numpy_function in numpy_functions:
+            functions[numpy_function] = function
+        return function
+
+    return decorate
+
+
+def implements_constant(*numpy_functions: Any) -> None:
+    """Declare functions whose result carries no derivative: they run on the plain values."""
+    constant_functions.update(numpy_functions)
+
+
+def has_traced(value: Any) -> bool:
+    """Return whether a value, or an entry of a list, tuple or dictionary, is traced."""
+    kind = type(value)
+    if kind is Array or kind is Traced:
+        return type(raw_of(value)) is Traced
+    if kind is list or kind is tuple:
+        return any(has_traced(entry) for entry in value)
+    if kind is dict:
+        return any(has_traced(entry) for entry in value.values())
+    return False
+
+
+def plain_of(value: Any, purpose: str = "a NumPy function without derivative") -> Any:
+    """Return `value` with handles and traced values replaced by their plain values."""
+    kind = type(value)
+    if kind is Array or kind is Traced:
+        return known_value(value, purpose)
+    if kind is list or kind is tuple:
+        return kind(plain_of(entry, purpose) for entry in value)
+    if kind is dict:
+        return {key: plain_of(entry, purpose) for key, entry in value.items()}
+    return value
+
+
+def _missing(name: str, signature: str) -> MissingRuleError:
+    return MissingRuleError(
+        f"{name} was called on traced values ({signature}) and has no derivative rule. Write it "
+        "with functions that have one, or add a rule (see docs/adding-a-primitive.md), or say "
+        f"wengert.stop_gradient(x) for its arguments if they are constants here."
+    )
+
+
+def _signature(values: tuple[Any, ...]) -> str:
+    return ", ".join(
+        str(aval_of(raw_of(value))) if type(value) in (Array, Traced) else type(value).__name__
+        for value in values
+    )
+
+
+def array_function(
+    self: Any, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Answer a NumPy function called on a handle."""
+    implementation = functions.get(function)
+    if implementation is not None:
+        return implementation(*args, **kwargs)
+    name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
+    if function in constant_functions or not (has_traced(args) or has_traced(kwargs)):
+        purpose = f"{name} (which has no derivative)"
+        return to_user(function(*plain_of(args, purpose), **plain_of(kwargs, purpose)))
+    raise _missing(name, _signature(args))
+
+
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """Answer a ufunc, or one of its methods, called on a handle."""
+    if method == "__call__":
+        implementation = ufuncs.get(ufunc)
+        if implementation is not None:
+            if kwargs:
+                return _call_with_keywords(ufunc, implementation, inputs, kwargs)
+            return to_user(implementation(*inputs))
+    elif method in ufunc_methods and has_traced((inputs, kwargs)):
+        return ufunc_methods[method](ufunc, *inputs, **kwargs)
+    if has_traced(inputs) or has_traced(kwargs):
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        raise _missing(f"numpy.{name}", _signature(inputs))
+    return _call_on_constants(getattr(ufunc, method), inputs, kwargs)
+
+
+def _call_on_constants(
+    function: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Run NumPy on constant cells; results written to ``out=`` go through its handle."""
+    out = kwargs.pop("out", None)
+    result = function(*plain_of(inputs), **plain_of(kwargs))
+    if out is None:
+        if function.__name__ == "at" and type(inputs[0]) is Array:
+            return None
+        return to_user(result)
+    targets = out if isinstance(out, tuple) else (out,)
+    return store_results(targets, result if isinstance(result, tuple) else (result,))
+
+
+def _call_with_keywords(
+    ufunc: np.ufunc,
+    implementation: Callable[..., Any],
+    inputs: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Apply ``out=``, ``where=``, ``dtype=`` and ``casting=`` around a rule that knows none."""
+    out = kwargs.pop("out", None)
+    where = kwargs.pop("where", True)
+    dtype = kwargs.pop("dtype", None)
+    casting = kwargs.pop("casting", "same_kind")
+    kwargs.pop("subok", None)
+    kwargs.pop("order", None)
+    if kwargs:
+        raise _missing(f"numpy.{ufunc.__name__} with {', '.join(kwargs)}=", _signature(inputs))
+    if dtype is not None:
+        inputs = tuple(_cast(ufunc, value, np.dtype(dtype), casting) for value in inputs)
+    result = to_user(implementation(*inputs))
+    results = result if isinstance(result, tuple) else (result,)
+    targets = out if out is not None else (None,) * len(results)
+    if where is not True:
+        results = tuple(
+            np.where(where, value, np.zeros_like(value) if target is None else target)
+            for value, target in zip(results, targets, strict=True)
+        )
+    if out is None:
+        return results if isinstance(result, tuple) else results[0]
+    return store_results(targets, results, casting)
+
+
+def _cast(ufunc: np.ufunc, value: Any, dtype: np.dtype[Any], casting: Any) -> Any:
+    operand = as_operand(value)
+    found = aval_of(raw_of(operand))
+    if found.dtype == dtype and found.kind != "python":
+        return operand
+    if found.kind != "python" and not np.can_cast(found.dtype, dtype, casting):
+        raise TypeError(
+            f"Cannot cast ufunc {ufunc.__name__!r} input from {found.dtype} to {dtype} "
+            f"with casting rule {casting!r}"
+        )
+    return np.asarray(operand).astype(dtype) if type(operand) not in (Array, Traced) else (
+        operand.astype(dtype)  # type: ignore[attr-defined]
+    )
+
+
+def store_results(
+    targets: tuple[Any, ...], results: tuple[Any, ...], casting: Any = "same_kind"
+) -> Any:
+    """Write results into the arrays given as ``out=`` and return those."""
+    given = []
+    for target, value in zip(targets, results, strict=True):
+        if target is None:
+            given.append(value)
+            continue
+        if type(target) is not Array:
+            if has_traced(value):
+                raise TracedWriteError(
+                    f"out= is a plain array of shape {np.shape(target)}, which cannot hold the "
+                    "traced result. Make it inside the function (np.empty(…), np.array(out)), or "
+                    "leave out= away."
+                )
+            target[...] = plain_of(value)
+            given.append(target)
+            continue
+        found = aval_of(raw_of(value)).dtype
+        if not np.can_cast(found, target.aval.dtype, casting):
+            raise TypeError(
+                f"Cannot cast output from {found} to {target.aval.dtype} "
+                f"with casting rule {casting!r}"
+            )
+        write_handle(target, (("index", Ellipsis),), value)
+        given.append(target)
+    return given[0] if len(given) == 1 else tuple(given)
+
+
+def implement_ufunc(ufunc: np.ufunc, implementation: Callable[..., Any]) -> None:
+    """Answer calls of `ufunc`; the implementation gets user-level operands, gives raw results."""
+    ufuncs[ufunc] = implementation
+
+
+def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return the implementation of a ufunc by one primitive.
+
+    A ufunc makes NumPy scalars of Python numbers where an operator would keep them; `as_numpy`
+    does that when every operand is a Python number.
+    """
+
+    def call(*inputs: Any) -> Any:
+        operands = [as_operand(value) for value in inputs]
+        if any(operand is NotImplemented for operand in operands):
+            raise TypeError(
+                f"{primitive.name} does not take operands of type "
+                f"{', '.join(type(value).__name__ for value in inputs)}"
+            )
+        if all(_is_python(operand) for operand in operands):
+            operands = [as_numpy(operand) for operand in operands]
+        return bind(primitive, *operands)
+
+    return call
+
+
+def _is_python(operand: Any) -> bool:
+    kind = type(operand)
+    if kind is float or kind is int:
+        return True
+    if kind is Traced:
+        while type(operand) is Traced:
+            operand = operand.value
+        kind = type(operand)
+        return (
+            kind is float
+            or kind is complex
+            or (kind is Aval and bool(operand.kind == "python"))
+        )
+    return kind in (complex, bool)
+
+
+@implements(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    return aval_of(raw_of(a)).shape
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    return aval_of(raw_of(a)).ndim
+
+
+@implements(np.size)
+def size(a: Any, axis: int | None = None) -> int:
+    known = aval_of(raw_of(a))
+    return known.size if axis is None else known.shape[axis]
+
+
+for _kind in (Array, Traced):
+    _kind.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
+    _kind.__array_function__ = array_function  # type: ignore[attr-defined]

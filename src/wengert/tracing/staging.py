@@ -1,0 +1,61 @@
+"""Staging: a program run on abstract values becomes a Wengert list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..ir.aval import Aval, aval_of
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..ir.equation import Equation, Literal, Operand, Variable
+from .core import Trace, Traced, raw_of, to_user
+from .creation import begin, end
+
+
+class StagingTrace(Trace):
+    """A trace whose values are Avals and whose payloads are variables of a list."""
+
+    __slots__ = ("equations",)
+
+    def __init__(self, description: Callable[..., Any] | str) -> None:
+        super().__init__(description)
+        self.equations: list[Equation] = []
+
+    def operand(self, value: Any) -> Operand:
+        """Return what stands for a raw value in an equation."""
+        if type(value) is Traced and value.trace is self:
+            variable: Variable = value.payload
+            return variable
+        return Literal(self.lower(value))
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        avals = [aval_of(self.lower(value)) for value in args]
+        params = {key: value for key, value in params.items() if key != "in_place"}
+        inferred = primitive.infer(*avals, **params)
+        results = inferred if isinstance(inferred, tuple) else (inferred,)
+        variables = [Variable(aval) for aval in results]
+        operands = [self.operand(value) for value in args]
+        self.equations.append(Equation(primitive, operands, params, variables))
+        traced = tuple(
+            Traced(self, aval, variable)
+            for aval, variable in zip(results, variables, strict=True)
+        )
+        return traced if isinstance(inferred, tuple) else traced[0]
+
+
+def stage(function: Callable[..., Any], avals: Sequence[Aval]) -> WengertList:
+    """Run `function` on abstract values and return what it did as a list.
+
+    `function` takes one user-level value per Aval and returns a sequence of user-level values.
+    """
+    trace = StagingTrace(function)
+    begin(trace)
+    try:
+        inputs = [Variable(aval) for aval in avals]
+        outputs = function(*(to_user(Traced(trace, v.aval, v)) for v in inputs))
+        operands = [trace.operand(raw_of(value)) for value in outputs]
+        return WengertList(inputs, trace.equations, operands)
+    finally:
+        end(trace)
+

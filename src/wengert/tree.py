@@ -1,0 +1,175 @@
+"""Pytrees: nested containers of arrays, flattened and rebuilt by optree.
+
+Lists, tuples, dictionaries, named tuples and dataclasses work as they are; ``register`` adds other
+classes. `None` is a tree without leaves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import optree
+
+from .errors import ArgumentError
+
+_NAMESPACE = "wengert"
+
+Structure = optree.PyTreeSpec
+
+# Types that are certainly leaves, so that the common call flattens without asking optree.
+LEAF_TYPES: frozenset[type] = frozenset(
+    {float, int, complex, bool, np.ndarray, np.float64, np.float32, np.complex128}
+)
+
+
+def _register_dataclass(kind: type) -> None:
+    names = tuple(field.name for field in dataclasses.fields(kind))
+
+    def take_apart(value: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
+        return tuple(getattr(value, name) for name in names), None, names
+
+    def rebuild(_: None, children: Iterable[Any]) -> Any:
+        # As dataclasses.replace would, but without running __init__, which may convert or check.
+        made = object.__new__(kind)
+        for name, child in zip(names, children, strict=True):
+            object.__setattr__(made, name, child)
+        return made
+
+    optree.register_pytree_node(kind, take_apart, rebuild, namespace=_NAMESPACE)  # type: ignore[arg-type]
+
+
+def register(
+    kind: type,
+    flatten_function: Callable[[Any], tuple[Iterable[Any], Any]],
+    unflatten_function: Callable[[Any, Iterable[Any]], Any],
+) -> None:
+    """Make a class a tree node.
+
+    Parameters
+    ----------
+    kind : type
+        The class.
+    flatten_function : callable
+        ``flatten_function(value) -> (children, metadata)``.
+    unflatten_function : callable
+        ``unflatten_function(metadata, children) -> value``.
+    """
+    optree.register_pytree_node(kind, flatten_function, unflatten_function, namespace=_NAMESPACE)  # type: ignore[arg-type]
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """Return the leaves of `tree`, in order, and its structure.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> leaves, structure = wg.tree.flatten({"b": 2.0, "a": (1.0, None)})
+    >>> leaves
+    [1.0, 2.0]
+    >>> wg.tree.unflatten(structure, [10.0, 20.0])
+    {'b': 20.0, 'a': (10.0, None)}
+    """
+    found, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
+    unknown = {
+        type(leaf)
+        for leaf in found
+        if type(leaf) not in LEAF_TYPES and dataclasses.is_dataclass(type(leaf))
+    }
+    if not unknown:
+        return found, structure
+    for kind in unknown:
+        _register_dataclass(kind)
+    return flatten(tree)
+
+
+def unflatten(structure: Structure, new_leaves: Iterable[Any]) -> Any:
+    """Build the tree of `structure` with the given leaves."""
+    return optree.tree_unflatten(structure, new_leaves)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Return the leaves of `tree`, in order."""
+    return flatten(tree)[0]
+
+
+def structure(tree: Any) -> Structure:
+    """Return the structure of `tree`."""
+    return flatten(tree)[1]
+
+
+def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Apply `function` to the leaves of one tree, or of several trees of the same structure.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.tree.map(lambda p, g: p - 0.1 * g, {"w": 1.0}, {"w": 5.0})
+    {'w': 0.5}
+    """
+    first, shape = flatten(tree)
+    columns = [first]
+    for other in others:
+        found, other_shape = flatten(other)
+        if other_shape != shape:
+            raise ArgumentError(
+                f"trees of different structure: {shape} and {other_shape}; "
+                "all trees given to tree.map must have the same containers and keys"
+            )
+        columns.append(found)
+    return unflatten(shape, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Concatenate all leaves into one vector, and return the way back.
+
+    Parameters
+    ----------
+    tree : tree of arrays or numbers
+
+    Returns
+    -------
+    vector : array, shape (n,)
+        The leaves, each raveled in C order, one after the other.
+    unravel : callable
+        ``unravel(vector)`` gives the tree back; leaves keep their shape, and their dtype when the
+        vector is plain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> vector, unravel = wg.tree.ravel({"a": np.ones((2, 2)), "b": 3.0})
+    >>> vector
+    array([1., 1., 1., 1., 3.])
+    >>> unravel(2 * vector)["b"]
+    6.0
+    """
+    found, shape = flatten(tree)
+    shapes = [np.shape(leaf) for leaf in found]
+    scalars = [type(leaf) in (float, int, complex) for leaf in found]
+    sizes = [int(np.prod(dimensions)) for dimensions in shapes]
+    total = sum(sizes)
+    pieces = [np.reshape(leaf, (size,)) for leaf, size in zip(found, sizes, strict=True)]
+    vector = np.concatenate(pieces) if pieces else np.zeros(0)
+
+    def unravel(flat: Any) -> Any:
+        if np.shape(flat) != (total,):
+            raise ArgumentError(
+                f"unravel was given an array of shape {np.shape(flat)}; "
+                f"this tree needs a vector of shape ({total},)"
+            )
+        made = []
+        start = 0
+        for dimensions, size, scalar in zip(shapes, sizes, scalars, strict=True):
+            if dimensions == ():
+                entry = flat[start]
+                made.append(entry.item() if scalar else entry)
+            else:
+                made.append(np.reshape(flat[start : start + size], dimensions))
+            start += size
+        return unflatten(shape, made)
+
+    return vector, unravel

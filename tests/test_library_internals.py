@@ -1,0 +1,142 @@
+"""NumPy and SciPy work as ever while a transformation is active.
+
+Each call runs plainly, then inside differentiated functions, on constant data and with call-backs
+that build arrays: the results must agree in type, dtype and every bit.
+"""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import library_calls_analysis
+import library_calls_numpy
+import library_calls_solvers
+import wengert as wg
+from library_calls import CALLS
+
+# The modules fill the table when they are imported.
+MODULES = (library_calls_analysis, library_calls_numpy, library_calls_solvers)
+assert {function.__module__ for function in CALLS.values()} == {m.__name__ for m in MODULES}
+
+
+def identical(actual, expected):
+    """Assert that two results of a call agree in structure, type, dtype and bits."""
+    assert type(actual) is type(expected), (type(actual), type(expected))
+    if scipy.sparse.issparse(expected):
+        assert actual.format == expected.format
+        identical(entries(actual), entries(expected))
+    elif isinstance(expected, dict):
+        assert list(actual) == list(expected)
+        identical(list(actual.values()), list(expected.values()))
+    elif isinstance(expected, (tuple, list)):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected, strict=True):
+            identical(one, other)
+    elif isinstance(expected, np.ma.MaskedArray):
+        identical(np.ma.getmaskarray(actual), np.ma.getmaskarray(expected))
+        identical(np.ma.getdata(actual), np.ma.getdata(expected))
+    elif isinstance(expected, (np.ndarray, np.generic)):
+        assert actual.dtype == expected.dtype
+        assert actual.shape == expected.shape
+        if expected.dtype.hasobject:
+            identical(actual.tolist(), expected.tolist())
+        else:
+            assert actual.tobytes() == expected.tobytes(), (actual, expected)
+    elif isinstance(expected, float):
+        assert actual.hex() == expected.hex()
+    else:
+        assert isinstance(expected, (int, str, bytes, complex, set, type(None))), type(expected)
+        assert actual == expected
+
+
+def entries(matrix):
+    """Coordinates and values of a sparse matrix."""
+    triplets = matrix.tocoo()
+    return triplets.shape, [np.asarray(axis) for axis in triplets.coords], triplets.data
+
+
+def inside_grad(run):
+    results = []
+
+    def function(x):
+        results.append(run())
+        return x * 1.0
+
+    assert wg.grad(function)(2.0) == 1.0
+    return results[0]
+
+
+def inside_jvp(run):
+    results = []
+
+    def function(x):
+        results.append(run())
+        return x * 1.0
+
+    _, tangent = wg.jvp(function, (np.arange(3.0),), (np.ones(3),))
+    assert tangent.tolist() == [1.0, 1.0, 1.0]
+    return results[0]
+
+
+def inside_two_levels_with_a_written_buffer(run):
+    results = []
+
+    def function(x):
+        buffer = np.zeros(3)
+        buffer[1:] = x
+        results.append(run())
+        return np.sum(buffer * buffer)
+
+    hessian = wg.jacfwd(wg.grad(function))(np.ones(2))
+    assert hessian.tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    return results[0]
+
+
+WAYS = [inside_grad, inside_jvp, inside_two_levels_with_a_written_buffer]
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Results outside of any transformation, computed once a call."""
+    results = {}
+
+    def compute(name):
+        if name not in results:
+            results[name] = CALLS[name]()
+        return results[name]
+
+    return compute
+
+
+@pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
+@pytest.mark.parametrize("name", CALLS)
+def test_call_is_the_same(name, way, plain):
+    expected = plain(name)
+    identical(way(CALLS[name]), expected)
+
+
+def test_enough_calls():
+    assert len(CALLS) >= 90
+
+
+CREATION = [
+    *("array", "asarray", "asanyarray", "ascontiguousarray", "copy", "zeros", "ones", "empty"),
+    *("full", "zeros_like", "ones_like", "empty_like", "full_like", "eye", "identity", "arange"),
+    *("linspace",),
+]
+
+
+@pytest.mark.parametrize("name", CREATION)
+def test_creation_is_numpys_own_again_afterwards(name):
+    before = getattr(np, name)
+
+    def failing(x):
+        np.zeros(3)[0] = x
+        raise KeyError("from the function")
+
+    wg.grad(lambda x: np.array([x, 1.0]).sum())(1.0)
+    assert getattr(np, name) is before
+    for transform in (wg.grad(failing), lambda x: wg.jvp(wg.grad(failing), (x,), (x,))):
+        with pytest.raises(KeyError, match="from the function"):
+            transform(1.0)
+        assert getattr(np, name) is before
