@@ -12,7 +12,6 @@ from benchmarks.model import ImportTime
 from benchmarks.runner import ROOT
 
 NAME = "import-time"
-LIMIT = 0.12
 MODULES = ("numpy", "wengert", "autograd", "jax", "torch")
 
 

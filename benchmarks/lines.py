@@ -1,6 +1,7 @@
 """Judge rows: ratios to the best peers, the project's own lines, and the laws of growth.
 
-Everything here is computed from medians, and gives None where a measurement is missing.
+Ratios and lines are computed from medians, laws from the fastest repeats; all give None where a
+measurement is missing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from benchmarks.model import BEST_EAGER_PEER, BEST_PEER, DERIVATIVE, VALUE, Line, Row
 from benchmarks.systems import SYSTEMS
 
+# Import of wengert: seconds, and the ratio to numpy, which took 0.05 s where the limit was set.
+IMPORT_LIMIT = 0.12
+IMPORT_RATIO = IMPORT_LIMIT / 0.05
 # A law asks for "the same"; on a shared machine a factor within this is taken for the same.
 SAME = 1.5
 # An addition whose tape entry kept an array would cost the whole of it; a row costs far less.
@@ -41,6 +45,17 @@ def median_of(row: Row, system: str, measure: str = "run") -> float | None:
     return cell.median()
 
 
+def fastest_of(row: Row, system: str) -> float | None:
+    """Seconds of a system's fastest derivative, for laws that compare one row with another.
+
+    Rows are measured one after the other, so their medians differ by what else the machine did
+    meanwhile, which can only add to a time.
+    """
+    cell = row.cells.get(system)
+    timing = cell.timings.get(DERIVATIVE) if cell is not None else None
+    return timing.fastest if timing is not None and timing.repeats else None
+
+
 def best(row: Row, against: str, measure: str = "run") -> tuple[str, float] | None:
     """Name and seconds of the system a line stands against; a name may mean the fastest peer."""
     if against in (BEST_PEER, BEST_EAGER_PEER):
@@ -65,7 +80,7 @@ def judge(row: Row, line: Line) -> Verdict:
     if line.against is None:
         text = f"{kind}≤ {format_seconds(line.limit)}{subject}"
         return Verdict(text, seconds, None if seconds is None else seconds <= line.limit)
-    text = f"{kind}≤ {line.limit:g} × {line.against}{subject}"
+    text = f"{kind}≤ {line.limit:.3g} × {line.against}{subject}"
     rival = best(row, line.against, line.measure)
     if seconds is None or rival is None:
         return Verdict(text, None, None)
@@ -148,6 +163,22 @@ def growth_law(memory: Mapping[int, float | None], array_bytes: int) -> Verdict:
     growth = slope(memory, counts[0], counts[-1]) if len(counts) >= 2 else None
     text = f"≤ {limit:,.0f} bytes an addition"
     return Verdict(text, growth, None if growth is None else growth <= limit)
+
+
+def judge_import(medians: Mapping[str, float]) -> list[Verdict]:
+    """Hold wengert's import against the line in seconds, and against NumPy's own import."""
+    ours, alone = medians.get("wengert"), medians.get("numpy")
+    ratio = None if ours is None or not alone else ours / alone
+    return [
+        Verdict(
+            f"≤ {format_seconds(IMPORT_LIMIT)}",
+            ours,
+            None if ours is None else ours <= IMPORT_LIMIT,
+        ),
+        Verdict(
+            f"≤ {IMPORT_RATIO:.3g} × numpy", ratio, None if ratio is None else ratio <= IMPORT_RATIO
+        ),
+    ]
 
 
 def format_seconds(seconds: float) -> str:

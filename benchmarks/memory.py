@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.model import Memory
 
-# With a fixed threshold glibc returns every larger block at once. By default the threshold grows
-# with use, and a peak above the heap kept from the warm-up call would read as zero.
+# glibc returns every block above this at once. Where it keeps blocks, as while timing, a peak that
+# fits into what the warm-up call left behind would read as zero.
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 PROCESS = Path("/proc/self")

@@ -109,6 +109,10 @@ class Timing:
         return statistics.median(self.repeats)
 
     @property
+    def fastest(self) -> float:
+        return min(self.repeats)
+
+    @property
     def spread(self) -> float:
         return interquartile_range(self.repeats)
 

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.imports import LIMIT as IMPORT_LIMIT
 from benchmarks.lines import (
     Verdict,
     common_rows,
+    fastest_of,
     format_seconds,
     format_spread,
     geometric_mean,
     gradient_over_value,
     growth_law,
     judge,
+    judge_import,
     median_of,
     ratio_to_best,
     significant,
@@ -57,6 +59,10 @@ class Run:
         return [row for row in self.rows if row.group == name]
 
 
+def import_medians(run: Run) -> dict[str, float]:
+    return {entry.name: statistics.median(entry.repeats) for entry in run.imports if entry.repeats}
+
+
 # --- JSON -----------------------------------------------------------------------------------------
 
 
@@ -72,6 +78,8 @@ def as_plain(run: Run) -> dict[str, Any]:
         entry["verdicts"] = [dataclasses.asdict(judge(row, line)) for line in row.lines]
         for name, against in (("eager", BEST_EAGER_PEER), ("any", BEST_PEER)):
             entry[f"ratio_to_best_{name}_peer"] = ratio_to_best(row, against)
+    medians = import_medians(run)
+    plain["import_verdicts"] = [dataclasses.asdict(verdict) for verdict in judge_import(medians)]
     plain["gradient_over_value"] = dict(ratio_means(run))
     return plain
 
@@ -293,7 +301,7 @@ def write_section(run: Run) -> str:
         lengths = sorted({row.parameters["length"] for row in chosen})
         points = {
             length: {
-                row.parameters["writes"]: median_of(row, "wengert")
+                row.parameters["writes"]: fastest_of(row, "wengert")
                 for row in chosen
                 if row.parameters["length"] == length
             }
@@ -340,18 +348,17 @@ def addition_section(run: Run) -> str:
             for row in rows
         ),
     )
-    items = []
+    items, law = [], ""
     for name in systems:
         points = {row.parameters["count"]: peak(row.cells[name], name in counted) for row in rows}
         verdict = growth_law(points, 8 * ADDITION_LENGTH)
         if verdict.measured is not None:
             items.append(f"{name} {significant(verdict.measured)}")
         if name == "wengert":
-            law = verdict_text(verdict)
-            items.append(f"(the law: {law})")
+            law = f" wengert {verdict_text(verdict)}."
     return (
         f"## A chain of additions of arrays of {8 * ADDITION_LENGTH / 1000:g} kB, gradient\n\n"
-        f"{body}\n\nBytes that one more addition adds to the peak: {', '.join(items)}."
+        f"{body}\n\nBytes that one more addition adds to the peak: {', '.join(items)}.{law}"
     )
 
 
@@ -398,15 +405,14 @@ def has_value(row: Row, system: str) -> bool:
 
 
 def import_section(run: Run) -> str:
+    medians = import_medians(run)
     body = []
     for entry in run.imports:
-        line = MISSING
-        text = format_timing(entry.repeats) if entry.status == "measured" else entry.status
+        text = format_timing(entry.repeats) if entry.repeats else entry.status
+        lines = MISSING
         if entry.name == "wengert":
-            seconds = sorted(entry.repeats)[len(entry.repeats) // 2] if entry.repeats else None
-            met = None if seconds is None else seconds <= IMPORT_LIMIT
-            line = verdict_text(Verdict(f"≤ {format_seconds(IMPORT_LIMIT)}", seconds, met))
-        body.append([entry.name, text, line])
+            lines = "; ".join(map(verdict_text, judge_import(medians)))
+        body.append([entry.name, text, lines])
     return "## Import time above a bare interpreter\n\n" + table(["module", "time", "line"], body)
 
 

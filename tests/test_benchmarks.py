@@ -290,9 +290,9 @@ def test_markdown_says_what_was_met_missed_wrong_and_left_out():
     assert "0.500 (jax-jit)" in text
     assert "ERROR" in text
     assert "torch, plain: ERROR: wrong derivative: off by 0.5" in text
-    assert "≤ 120 ms: **missed**" in text
-    assert "1.00 µs a write in a buffer of 1,000,000" in text
-    assert "≤ 8,000 bytes an addition: met" in text
+    assert "≤ 120 ms: **missed**; ≤ 2.4 × numpy: **missed**" in text
+    assert "900 ns a write in a buffer of 1,000,000" in text
+    assert "wengert 200, torch 0. wengert ≤ 8,000 bytes an addition: met." in text
     assert "250 ± 50 ms" in text
 
 

@@ -1,7 +1,7 @@
-"""Derivatives where a value was not selected, at kinks, at ties and at zeros: one policy, held here.
+"""Masks: what was not selected has derivative exactly 0, in every program that selects.
 
-An entry that was not selected contributes exactly nothing, whatever its partial; a zero that
-arithmetic produced is an ordinary number, so that 0·inf stays nan as IEEE 754 has it.
+That holds whatever the partial there, inf and nan included. A zero that arithmetic produced is an
+ordinary number, so that 0·inf stays nan as IEEE 754 has it. Kinks: ``test_kinks_and_ties``.
 """
 
 import math
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from modes import has_gradient, in_each_mode
 from reference import close, jacobian
 
 INF, NAN = math.inf, math.nan
@@ -22,19 +23,6 @@ def quiet():
     """NumPy itself warns of log(0); the tests say what must come of it."""
     with np.errstate(all="ignore"):
         yield
-
-
-def both_modes(function, point):
-    """The gradient of a scalar-valued function in reverse and in forward mode."""
-    return {
-        mode.__name__: np.asarray(mode(function)(point)) for mode in (wg.grad, wg.jacfwd, wg.jacrev)
-    }
-
-
-def has_gradient(function, point, expected, tolerance=0.0):
-    """Assert the gradient in both modes, to a relative tolerance, nan and infinities included."""
-    for mode, gradient in both_modes(function, point).items():
-        np.testing.assert_allclose(gradient, expected, rtol=tolerance, equal_nan=True, err_msg=mode)
 
 
 # Masks: programs whose values at 0 are not selected. Each is compared, where the point is not 0,
@@ -195,7 +183,7 @@ def of_selected(function, point):
 def test_unselected_entries_have_gradient_zero(function, point):
     expected = jacobian(*of_selected(function, point))
     assert np.abs(expected).max() > 0.01
-    for gradient in both_modes(function, point).values():
+    for gradient in in_each_mode(function, point).values():
         close(gradient[point > 0], expected, 1e-10)
         assert (gradient[point == 0] == 0.0).all()
 
@@ -221,9 +209,11 @@ def square_of_choice(x):
 def test_unselected_value_of_a_single_number(point):
     has_gradient(lambda x: np.where(x > 0, np.log(x) * np.sqrt(x), 0), point, 0.0)
     has_gradient(lambda x: np.where(x > 0, np.log(x), 0) + x * x, point, 0.0)
-    has_gradient(lambda x: np.where(x > 0, np.where(x > 1, 1 / x, np.log(x)), 3.0 * x), point, 3.0)
+    has_gradient(
+        lambda x: np.where(x > 0, np.where(x > 1, np.divide(1, x), np.log(x)), 3.0 * x), point, 3.0
+    )
     has_gradient(lambda x: np.maximum(np.log(x), 2.0 * x), point, 2.0)
-    has_gradient(lambda x: np.clip(1.0 / x, 0.0, 5.0) + x, point, 1.0)
+    has_gradient(lambda x: np.clip(np.divide(1.0, x), 0.0, 5.0) + x, point, 1.0)
     assert wg.grad(wg.grad(square_of_choice))(point) == 0.0
 
 

@@ -1,5 +1,47 @@
-"""wengert differentiates the NumPy that people already write."""
+"""Exact derivatives of plain NumPy code: forward and reverse mode, of any order.
 
-from . import errors, ops, tree
+``import wengert as wg``; see ``wengert.grad`` to start with.
+"""
+
+from . import errors, numerical, ops, tree
+from ._version import __version__
 from .config import config
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
+from .transforms.jacobians import (
+    gnvp,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    linear_transpose,
+    linearize,
+    value_and_jacobian,
+    value_grad_hessian,
+)
+from .transforms.stopping import stop_gradient
+
+__all__ = [
+    "__version__",
+    "config",
+    "elementwise_grad",
+    "errors",
+    "gnvp",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "numerical",
+    "ops",
+    "stop_gradient",
+    "tree",
+    "value_and_grad",
+    "value_and_jacobian",
+    "value_grad_hessian",
+    "vjp",
+]

@@ -100,6 +100,18 @@ def structure(tree: Any) -> Structure:
     return flatten(tree)[1]
 
 
+def names(tree: Any, root: str) -> list[str]:
+    """Return the leaves of `tree` as one would write them, `root` being the name of the whole.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.tree.names({"b": 2.0, "a": (1.0, None)}, "params")
+    ["params['a'][0]", "params['b']"]
+    """
+    return [accessor.codify(root) for accessor in structure(tree).accessors()]
+
+
 def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """Apply `function` to the leaves of one tree, or of several trees of the same structure.
 

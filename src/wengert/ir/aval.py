@@ -9,6 +9,9 @@ import numpy as np
 Kind = Literal["python", "scalar", "array"]
 
 
+_DTYPE_CLASSES = frozenset(type(np.dtype(code)) for code in np.typecodes["All"])
+
+
 class Aval:
     """Shape, dtype and kind of a value.
 
@@ -20,7 +23,7 @@ class Aval:
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, kind: Kind = "array") -> None:
         self.shape = shape
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = dtype if type(dtype) in _DTYPE_CLASSES else np.dtype(dtype)
         self.kind: Kind = kind
 
     @property
@@ -78,6 +81,8 @@ _PYTHON_AVALS: dict[type, Aval] = {
 
 def aval_of(value: Any) -> Aval:
     """Return the Aval of any value: Python number, NumPy scalar, array, Aval or traced value."""
+    if type(value) is np.ndarray:
+        return Aval(value.shape, value.dtype, "array")
     found = _PYTHON_AVALS.get(type(value))
     if found is not None:
         return found
@@ -111,7 +116,7 @@ def kind_of_result(shape: tuple[int, ...]) -> Kind:
 def promotion_operand(aval: Aval) -> Any:
     """Return what stands for `aval` in NumPy's promotion: a Python type for a weak number."""
     if aval.kind == "python":
-        return {"f": float, "i": int, "c": complex, "b": bool}[aval.dtype.kind]
+        return {"f": float, "i": int, "c": complex}.get(aval.dtype.kind, aval.dtype)
     return aval.dtype
 
 

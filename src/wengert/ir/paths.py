@@ -2,11 +2,13 @@
 
 A path is a tuple of steps, each a tuple whose first entry names it:
 ``("index", key)``, ``("transpose", axes)``, ``("reshape", shape, order)``, ``("real",)``,
-``("imag",)``. Works on plain arrays only.
+``("imag",)``, and for views that may only be read ``("diagonal", offset, axis1, axis2)`` and
+``("broadcast", shape)``. Works on plain arrays only.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,19 @@ def apply_step(array: Any, step: Step) -> Any:
         return array.reshape(step[1], order=step[2])
     if name == "real":
         return array.real
-    return array.imag
+    if name == "imag":
+        return array.imag
+    if name == "broadcast":
+        return np.broadcast_to(array, step[1])
+    diagonal = array.diagonal(*step[1:])
+    if array.flags.writeable:  # cotangents are added through it; the user's writes are refused
+        diagonal.flags.writeable = True
+    return diagonal
+
+
+def is_read_only(path: Path) -> bool:
+    """Return whether a step leads to a view that NumPy does not let anyone write."""
+    return any(step[0] in ("diagonal", "broadcast") for step in path)
 
 
 def follow(array: Any, path: Path) -> Any:
@@ -73,7 +87,7 @@ def store(array: np.ndarray[Any, Any], value: Any, path: Path, *, add: bool = Fa
     view = follow(array, path[:-1])
     if last[0] == "index":
         key = last[1]
-        if len(path) > 1 and not _is_view_of(view, array):
+        if len(path) > 1 and not is_view_of(view, array):
             _store_by_positions(array, value, path, add)
         elif not add:
             view[key] = value
@@ -83,7 +97,7 @@ def store(array: np.ndarray[Any, Any], value: Any, path: Path, *, add: bool = Fa
             _add_at(view, key, value)
         return
     whole = apply_step(view, last)
-    if not _is_view_of(whole, array):
+    if not is_view_of(whole, array):
         _store_by_positions(array, value, path, add)
     elif add:
         whole += value
@@ -91,7 +105,8 @@ def store(array: np.ndarray[Any, Any], value: Any, path: Path, *, add: bool = Fa
         whole[...] = value
 
 
-def _is_view_of(part: Any, array: np.ndarray[Any, Any]) -> bool:
+def is_view_of(part: Any, array: np.ndarray[Any, Any]) -> bool:
+    """Return whether `part`, made of `array` just now, shares its memory."""
     if part is array:
         return True
     if not isinstance(part, np.ndarray):
@@ -165,8 +180,8 @@ def part_shape(shape: tuple[int, ...], dtype: Any, path: Path) -> tuple[Any, boo
 def resolved_shape(old: tuple[int, ...], new: Any) -> tuple[int, ...]:
     """Return `new` with its -1 replaced, checked against the size of `old`."""
     wanted = (int(new),) if isinstance(new, (int, np.integer)) else tuple(int(n) for n in new)
-    size = int(np.prod(old))
-    known = int(np.prod([n for n in wanted if n != -1]))
+    size = math.prod(old)
+    known = math.prod([n for n in wanted if n != -1])
     holes = wanted.count(-1)
     fits = (size == known) if not holes else (holes == 1 and known != 0 and size % known == 0)
     if not fits:

@@ -13,6 +13,7 @@ from ..errors import RegistryError
 from .aval import aval_of
 
 Pull = Callable[[Any, Any], Any]
+Plan = tuple[Pull, Sequence[bool]]
 
 
 class Primitive:
@@ -37,7 +38,8 @@ class Primitive:
         holds the indices of the traced arguments; ``pull(cotangent, residuals)`` gives one
         cotangent if one argument is traced, else a tuple in the order of `which`.
     linear : callable
-        ``linear(which, params)`` says whether the result is linear in those arguments together.
+        ``linear(which, params)`` says whether the result is linear in those arguments together, up
+        to a constant (`linear_transpose` looks at the constant).
     zero_derivative : bool
         The derivative is identically zero: nothing is recorded.
     multiple : bool
@@ -56,10 +58,11 @@ class Primitive:
         "multiple",
         "name",
         "numpy",
+        "plans",
         "reverse",
         "samples",
-        "scalar_pulls",
         "tangent",
+        "value_free",
         "zero_derivative",
     )
 
@@ -93,9 +96,12 @@ class Primitive:
         self.samples = samples
         self.fails = fails
         self.numpy = numpy
-        # Filled by the elementwise family: pulls for two real scalars, whose residuals are always
-        # ``(x, y, ans)``; by which of them is traced: the first, the second, both.
-        self.scalar_pulls: tuple[Pull, Pull, Pull] | None = None
+        # Filled by the elementwise family, for the fast paths of reverse mode: by which arguments
+        # are traced, the pull and which of (*arguments, ans) it reads, when all of these have the
+        # shape and dtype of the result.
+        self.plans: dict[tuple[int, ...], Plan] | None = None
+        # The rules of these families ask of values no more than their Avals.
+        self.value_free = family in ("structural", "path")
         registry.add(self)
 
     def __repr__(self) -> str:
@@ -170,15 +176,6 @@ class Rule:
         self.names = tuple(inspect.signature(function).parameters)[leading:]
         self._sources = tuple(_source(name, arguments) for name in self.names)
 
-    @classmethod
-    def naming(cls, name: str, arguments: Sequence[str]) -> Rule:
-        """Return a rule without function that names one residual."""
-        made = cls.__new__(cls)
-        made.function = _no_function
-        made.names = (name,)
-        made._sources = (_source(name, arguments),)
-        return made
-
     def collect(
         self, which: tuple[int, ...], values: Sequence[Any], ans: Any, params: dict[str, Any]
     ) -> tuple[Any, ...]:
@@ -198,10 +195,6 @@ class Rule:
             else:
                 found.append(params[key])
         return tuple(found)
-
-
-def _no_function(*residuals: Any) -> Any:
-    raise AssertionError("this rule only names a residual")
 
 
 def _source(name: str, arguments: Sequence[str]) -> tuple[str, Any]:

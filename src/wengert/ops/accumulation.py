@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..ir.cotangent import Items, Masked, Part
-from ..ir.paths import store
+from ..ir.paths import is_basic_index, store
 from ..tracing.core import Array, Traced, bind, raw_of
 from .indexing import indexed_add
+
+
+_PLAIN = frozenset({np.ndarray, np.float64, float})
 
 
 def combine(previous: Any, new: Any) -> Any:
@@ -54,6 +57,20 @@ def simplify(cotangent: Masked) -> Masked:
 
 
 def _add_part(previous: Any, part: Part) -> Masked:
+    if len(part.path) == 1 and type(part.value) in _PLAIN and part.mask is True:
+        name, key, *_ = part.path[0]
+        if name == "index" and (type(key) is slice or type(key) is int or is_basic_index(key)):
+            if previous is None:
+                aval = part.aval
+                value, mask = np.zeros(aval.shape, aval.dtype), np.zeros(aval.shape, bool)
+                value[key] = part.value
+                mask[key] = True
+                return Masked(value, mask, owned=True)
+            if type(previous) is Masked and previous.owned and type(previous.value) is np.ndarray:
+                previous.value[key] += part.value
+                if previous.mask is not None:
+                    previous.mask[key] = True
+                return previous
     target = _owned(previous, part)
     target.value = bind(indexed_add, target.value, part.value, path=part.path, in_place=True)
     if target.mask is not None:

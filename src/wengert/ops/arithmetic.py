@@ -46,7 +46,7 @@ add = elementwise(
     evaluate=operator.add,
     operator="__add__",
     partials=(1, 1),
-    linear=lambda which, params: which == (0, 1),
+    linear=lambda which, params: True,
     samples=lambda: binary_samples() + complex_samples(),
     fails=_bad_shapes,
 )
@@ -57,7 +57,7 @@ subtract = elementwise(
     evaluate=operator.sub,
     operator="__sub__",
     partials=(1, -1),
-    linear=lambda which, params: which == (0, 1),
+    linear=lambda which, params: True,
     samples=lambda: binary_samples() + complex_samples(),
     fails=_bad_shapes,
 )
@@ -108,32 +108,32 @@ identity = elementwise(
 # ------------------------------------------------------------------ powers
 
 
-def _as_numpy(x: Any) -> Any:
-    """Return a Python float as NumPy's, whose powers and quotients give inf, not an exception."""
-    return np.float64(x) if type(x) is float else x
+def _raised(x: Any, y: Any) -> Any:
+    """Return x^y as NumPy's numbers have it: inf, where Python's raise ZeroDivisionError."""
+    return np.power(x, y) if aval_of(raw_of(x)).kind == "python" else x**y
 
 
-def _power_in_base(g: Any, x: Any, y: Any) -> Any:
-    """Return g y x^(y-1), exactly 0 where y is 0 (also at x = 0)."""
-    if isinstance(y, (int, float)) and type(raw_of(y)) in (int, float):
+def power_in_base(g: Any, x: Any, y: Any) -> Any:
+    """Return g y x^(y-1), exactly 0 where x and y are 0."""
+    if type(y) is int or type(y) is float:
         if y == 2:
             return g * (2 * x)
         if y == 0:
             return g * (x * 0.0)
-    factor = y * _as_numpy(x) ** (y - 1)
-    zero = np.equal(y, 0)
-    if np.any(zero):
-        factor = np.where(zero, 0.0, factor)
+    elif aval_of(raw_of(y)).dtype.kind in "bu":  # without a sign, y - 1 would wrap around
+        y = np.asarray(y).astype(np.int64)
+    factor = y * _raised(x, y - 1)
+    nothing = np.equal(y, 0) & np.equal(x, 0)
+    if np.any(nothing):
+        factor = np.where(nothing, 0.0, factor)
     return g * factor
 
 
-def _power_in_exponent(g: Any, x: Any, y: Any, ans: Any) -> Any:
-    """Return g x^y log x, with the limit 0 at x = 0 where y ≥ 0."""
-    if aval_of(raw_of(x)).is_complex or aval_of(raw_of(y)).is_complex:
-        return g * ans * np.log(x)
-    at_zero = np.equal(x, 0) & np.greater_equal(y, 0)
+def power_in_exponent(g: Any, x: Any, y: Any, ans: Any) -> Any:
+    """Return g x^y log x, with the limit 0 at x = 0 where Re y ≥ 0."""
+    at_zero = np.equal(x, 0) & np.greater_equal(np.real(y), 0)
     if np.any(at_zero):
-        return g * ans * np.log(np.where(at_zero, 1.0, x))
+        x = np.where(at_zero, 1.0, x)
     return g * ans * np.log(x)
 
 
@@ -141,19 +141,19 @@ def _power_samples() -> list[Sample]:
     return [
         *binary_samples(positive),
         Sample(array(3, 4), 2),
-        Sample(array(3, 4), 3.0),
-        Sample(array(3, 4), 2.0),
+        Sample(array(3, 4), 3.0, wrt=(0,)),
+        Sample(array(3, 4), 2.0, wrt=(0,)),
         Sample(array(2, 3, dtype=np.complex128), 2),
         Sample(array(2, 3, dtype=np.complex128), array(3, dtype=np.complex128)),
         Sample(positive(2, 3), -0.5),
-        Sample(np.array([0.0, 1.0]), 2.0, second=False),
+        Sample(np.array([0.0, 1.0]), 2.0, wrt=(0,), second=False),
     ]
 
 
 power = elementwise(
     "power",
     numpy=np.power,
-    products=(_power_in_base, _power_in_exponent),
+    products=(power_in_base, power_in_exponent),
     samples=_power_samples,
     fails=_bad_shapes,
 )
@@ -164,7 +164,7 @@ power_operator = elementwise(
     numpy=np.power,
     evaluate=operator.pow,
     operator="__pow__",
-    products=(_power_in_base, _power_in_exponent),
+    products=(power_in_base, power_in_exponent),
     implements=False,
     samples=_power_samples,
     fails=_bad_shapes,
@@ -175,7 +175,7 @@ remainder = elementwise(
     numpy=np.remainder,
     evaluate=operator.mod,
     operator="__mod__",
-    partials=(1, lambda x, y: -np.floor(x / y)),
+    partials=(1, lambda x, y: -np.floor_divide(x, y)),
     samples=lambda: binary_samples(positive),
     fails=_bad_shapes,
 )
@@ -183,7 +183,8 @@ remainder = elementwise(
 fmod = elementwise(
     "fmod",
     numpy=np.fmod,
-    partials=(1, lambda x, y: -np.trunc(x / y)),
+    # The quotient from the result: trunc(x / y) is off by one where x / y rounds up.
+    partials=(1, lambda x, y, ans: np.rint((ans - x) / y)),
     samples=lambda: binary_samples(positive),
     fails=_bad_shapes,
 )

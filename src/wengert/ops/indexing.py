@@ -16,6 +16,7 @@ from ..ir.paths import (
     follow,
     is_advanced,
     part_shape,
+    resolved_shape,
     store,
     through_imaginary,
     winners,
@@ -40,7 +41,14 @@ def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any])
 
 def _reverse_read(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
     path = params["path"]
-    pull = _pull_read_of_parts if through_imaginary(path) else _pull_read
+    if through_imaginary(path):
+        pull = _pull_read_of_parts
+    elif path[-1][0] != "index" and all(step[0] in _WHOLE for step in path):
+        pull = _pull_rearranged
+    elif any(step[0] == "broadcast" for step in path):
+        pull = _pull_broadcast
+    else:
+        pull = _pull_read
     return pull, (path, aval_of(values[0]))
 
 
@@ -55,6 +63,67 @@ def _pull_read_masked(cotangent: Masked, residuals: Any) -> Part:
 
 
 _pull_read.masked = _pull_read_masked  # type: ignore[attr-defined]
+
+# Steps after which every entry is still there once: undone without a buffer of zeros.
+_WHOLE = frozenset({"transpose", "reshape"})
+
+
+def _pull_rearranged(cotangent: Any, residuals: Any) -> Any:
+    path, aval = residuals
+    return _rearranged_back(cotangent, path, aval.shape)
+
+
+def _pull_rearranged_masked(cotangent: Masked, residuals: Any) -> Masked:
+    path, aval = residuals
+    return Masked(
+        _rearranged_back(cotangent.value, path, aval.shape),
+        _rearranged_back(cotangent.mask, path, aval.shape),
+    )
+
+
+_pull_rearranged.masked = _pull_rearranged_masked  # type: ignore[attr-defined]
+
+
+def _rearranged_back(value: Any, path: Path, shape: tuple[int, ...]) -> Any:
+    shapes = []
+    for step in path:
+        shapes.append(shape)
+        if step[0] == "transpose":
+            axes = step[1]
+            shape = shape[::-1] if axes is None else tuple(shape[axis] for axis in axes)
+        else:
+            shape = resolved_shape(shape, step[1])
+    for step, before in zip(reversed(path), reversed(shapes), strict=True):
+        if step[0] == "reshape":
+            value = np.reshape(value, before, order=step[2])
+        elif step[1] is None:
+            value = np.transpose(value)
+        else:
+            axes = [axis % len(before) for axis in step[1]]
+            value = np.transpose(value, sorted(range(len(before)), key=axes.__getitem__))
+    return value
+
+
+def _pull_broadcast(cotangent: Any, residuals: Any) -> Any:
+    """Pull back through a broadcasting step: dense over what was broadcast, then summed."""
+    path, aval = residuals
+    where = next(i for i, step in enumerate(path) if step[0] == "broadcast")
+    before, after = path[:where], path[where + 1 :]
+    if after:
+        spread = Aval(path[where][1], aval.dtype)
+        found: Any = Part(cotangent, after, spread)
+        if any(step[0] == "broadcast" for step in after):
+            found = _pull_broadcast(cotangent, (after, spread))
+        cotangent = dense_part(found) if type(found) is Part else found
+    if not before:
+        return project(cotangent, aval)
+    return Part(project(cotangent, _infer_read(aval, path=before)), before, aval)
+
+
+def dense_part(part: Part) -> Any:
+    """Return the dense array that a part stands for."""
+    zeros = np.zeros(part.aval.shape, part.aval.dtype)
+    return bind(indexed_add, zeros, part.value, path=part.path, in_place=True)
 
 
 def _pull_read_of_parts(cotangent: Any, residuals: Any) -> Any:
@@ -76,6 +145,10 @@ def _samples_read() -> list[Sample]:
         Sample(x, path=(("reshape", (2, 6), "C"), ("index", (Ellipsis, 1)))),
         Sample(array(3, 4, dtype=np.float32), path=(("index", (slice(0, 0),)),)),
         Sample(array(3, dtype=np.complex128), path=(("index", slice(1, 3)),)),
+        Sample(array(2, 3, 4), path=(("transpose", (1, -1, 0)), ("reshape", (4, -1), "F"))),
+        Sample(x, path=(("diagonal", 1, 0, 1),)),
+        Sample(x, path=(("index", 1), ("broadcast", (2, 4)))),
+        Sample(x, path=(("broadcast", (2, 3, 4)), ("index", (1, slice(None), 0)))),
     ]
 
 
@@ -89,7 +162,7 @@ def _evaluate_read(base: Any, *, path: Path) -> Any:
 
 read = Primitive(
     "read",
-    family="irregular",
+    family="path",
     arguments=("base",),
     evaluate=_evaluate_read,
     infer=_infer_read,
@@ -181,8 +254,7 @@ def _cotangent_of_base(cotangent: Masked, path: Path, aval: Aval) -> Masked:
         mask = mask.copy()
     if not through_imaginary(path):
         store(mask, False, path)
-    zero = aval.dtype.type(0)
-    value = bind(write, cotangent.value, zero, path=path, in_place=cotangent.owned)
+    value = bind(write, cotangent.value, 0.0, path=path, in_place=cotangent.owned)
     return Masked(value, mask, owned=True)
 
 
@@ -203,20 +275,20 @@ def _samples_write() -> list[Sample]:
 
 def _fails_write() -> list[Fail]:
     return [
-        Fail(ValueError, "could not broadcast", array(3), array(2), path=(("index", ...),)),
+        Fail(ValueError, "broadcast", array(3), array(2), path=(("index", ...),)),
         Fail(IndexError, "out of bounds", array(3), 1.0, path=(("index", 3),)),
     ]
 
 
 write = Primitive(
     "write",
-    family="irregular",
+    family="path",
     arguments=("base", "value"),
     evaluate=_evaluate_write,
     infer=_infer_write,
     tangent=_tangent_write,
     reverse=_reverse_write,
-    linear=lambda which, params: which == (0, 1),
+    linear=lambda which, params: True,
     samples=_samples_write,
     fails=_fails_write,
 )
@@ -270,13 +342,13 @@ def _samples_indexed_add() -> list[Sample]:
 
 indexed_add = Primitive(
     "indexed_add",
-    family="irregular",
+    family="path",
     arguments=("base", "value"),
     evaluate=_evaluate_indexed_add,
     infer=_infer_write,
     tangent=_tangent_indexed_add,
     reverse=_reverse_indexed_add,
-    linear=lambda which, params: which == (0, 1),
+    linear=lambda which, params: True,
     samples=_samples_indexed_add,
     fails=_fails_write,
 )

@@ -21,15 +21,23 @@ class Sample:
         where only the value is defined. Value, dtype, kind and infer are always compared.
     second : bool
         Second derivatives are compared too.
+    wrt : tuple of int, optional
+        The arguments that are differentiated; by default all of floating-point dtype.
     """
 
-    __slots__ = ("args", "differentiable", "params", "second")
+    __slots__ = ("args", "differentiable", "params", "second", "wrt")
 
     def __init__(
-        self, *args: Any, differentiable: bool = True, second: bool = True, **params: Any
+        self,
+        *args: Any,
+        differentiable: bool = True,
+        second: bool = True,
+        wrt: tuple[int, ...] | None = None,
+        **params: Any,
     ) -> None:
         self.args = args
         self.params = params
+        self.wrt = wrt
         self.differentiable = differentiable
         self.second = second and differentiable
 
@@ -67,3 +75,27 @@ def array(
 def positive(*shape: int, dtype: Any = np.float64, seed: int = 1) -> np.ndarray[Any, Any]:
     """Return reproducible random numbers between 0.3 and 2.5."""
     return array(*shape, dtype=dtype, low=0.3, high=2.5, seed=seed)
+
+
+def unary_samples(
+    make: Any = array, *, complex_too: bool = True, extra: tuple[Any, ...] = ()
+) -> list[Sample]:
+    """Return the samples that every unary elementwise primitive has, and `extra` points."""
+    scalar = make(1, seed=5)[0]
+    found = [
+        Sample(make(3, 4)),
+        Sample(make(2, 3, 4)[::-1, :, ::2]),
+        Sample(make(0, 3)),
+        Sample(make(3, dtype=np.float32, seed=4)),
+        Sample(float(scalar)),
+        Sample(scalar),
+        Sample(np.float32(scalar)),
+        Sample(np.array(scalar)),
+    ]
+    if complex_too:
+        found += [
+            Sample(make(2, 3, dtype=np.complex128, seed=6)),
+            Sample(make(4, dtype=np.complex64, seed=7)[::2]),
+            Sample(complex(make(1, dtype=np.complex128, seed=8)[0])),
+        ]
+    return found + [Sample(point) for point in extra]

@@ -18,11 +18,10 @@ import numpy as np
 
 from ..errors import AliasingError, LeakedArrayError
 from ..ir.aval import Aval, aval_of
-from ..ir.paths import Path, Step
+from ..ir.paths import Path, Step, is_read_only
 from ..ir.primitive import Primitive
 
 REAL_SCALARS = frozenset({float, np.float64})
-LEFT, RIGHT, BOTH = range(3)
 PLAIN_SCALARS = frozenset(
     {float, int, complex, np.float64, np.float32, np.complex128, np.int64, np.bool_, bool}
 )
@@ -35,32 +34,24 @@ class Trace:
     one comparison finds both leaked and foreign values.
     """
 
-    __slots__ = ("description", "level", "thread", "warns")
+    __slots__ = ("description", "level", "scalar_rows", "thread", "warns")
 
     def __init__(self, description: Callable[..., Any] | str = "a transformation") -> None:
         self.description = description
         self.level = 0
         self.thread: int | None = None
         self.warns = False  # whether rules may meet NumPy's floating-point warnings
+        # A list to which the operators add ``(pull, positions, (x, y, ans))`` for two real scalars,
+        # the output's position being the row's; None where every operation goes to `process`.
+        self.scalar_rows: list[Any] | None = None
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Carry out `primitive`; at least one of `args` is a Traced of this trace."""
         raise NotImplementedError
 
-    def note_scalar(
-        self, primitive: Primitive, case: int, first: Any, second: Any, ans: Any, payloads: Any
-    ) -> Any:
-        """Note an elementwise primitive of two real scalars that has been evaluated already.
-
-        `case` is LEFT, RIGHT or BOTH: which operands are traced here, with their `payloads`.
-        """
-        if case == LEFT:
-            args = [Traced(self, first, payloads), second]
-        elif case == RIGHT:
-            args = [first, Traced(self, second, payloads)]
-        else:
-            args = [Traced(self, first, payloads[0]), Traced(self, second, payloads[1])]
-        return self.process(primitive, args, {})
+    def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        """Carry out an elementwise primitive of two operands, each plain or of this trace."""
+        return self.process(primitive, [x, y], {})
 
     def lower(self, value: Any) -> Any:
         """Return the value one level down of an operand: itself when it is a constant here."""
@@ -129,7 +120,7 @@ class Array:
     read in ``value``; a write to the root takes that away from every view. A root whose value is a plain array is a *constant cell*.
     """
 
-    __slots__ = ("__weakref__", "path", "root", "siblings", "value", "views")
+    __slots__ = ("__weakref__", "path", "relatives", "root", "siblings", "value", "views")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: Any) -> None:
@@ -138,6 +129,7 @@ class Array:
         self.path: Path = ()
         self.views: list[weakref.ref[Array]] | None = None
         self.siblings: tuple[Any, ...] | None = None
+        self.relatives: list[weakref.ref[Array]] | None = None
 
     @property
     def __class__(self) -> Any:  # so that `isinstance(x, np.ndarray)` holds in the user's code
@@ -189,6 +181,11 @@ def install_path_primitives(read: Primitive, write: Primitive) -> None:
 def write_handle(handle: Array, steps: Path, value: Any) -> None:
     """Write `value` to the part of `handle` that `steps` lead to."""
     root = handle if handle.root is None else handle.root
+    if handle.path and is_read_only(handle.path):
+        raise ValueError(
+            "assignment destination is read-only: it is a view made by diagonal or broadcasting; "
+            "write to a copy, x.copy(), or to the array it was made from"
+        )
     path = (*handle.path, *steps)
     raw = detached(raw_of(value))
     if root.views is not None:
@@ -201,6 +198,8 @@ def write_handle(handle: Array, steps: Path, value: Any) -> None:
         root.views = None
     if root.siblings is not None:
         refuse_overlap(root)
+    if root.relatives is not None:
+        refuse_unknown_alias(root)
     in_place = is_exclusive(root.value)
     root.value = bind(_path_primitives["write"], root.value, raw, path=path, in_place=in_place)
 
@@ -229,6 +228,28 @@ def refuse_overlap(root: Array) -> None:
             raise AliasingError(
                 "an argument that is written shares memory with another argument "
                 f"(shapes {np.shape(plain)} and {np.shape(other)}); pass a copy of one: x.copy()"
+            )
+
+
+def note_unknown_alias(first: Array, second: Array) -> None:
+    """Note that two handles may or may not share memory: strides are not known while staging."""
+    roots = [handle if handle.root is None else handle.root for handle in (first, second)]
+    group = roots[0].relatives or [weakref.ref(roots[0])]
+    group.append(weakref.ref(roots[1]))
+    for root in roots:
+        root.relatives = group
+
+
+def refuse_unknown_alias(root: Array) -> None:
+    """Raise when a root that is about to be written may share memory with a living handle."""
+    for reference in root.relatives or ():
+        other = reference()
+        if other is not None and other is not root:
+            raise AliasingError(
+                "an array is written while a reshaped or ravelled form of it is alive. Whether "
+                "that is a view or a copy depends on strides, which are not known while the "
+                "program is staged. Say which is meant: x.copy().reshape(…) for a copy; for a "
+                "view, write before reshaping, or let go of the other name."
             )
 
 

@@ -180,9 +180,10 @@ def convert_traced(
         made = made.astype(dtype)
         copies = False
     if (copies and copy is not False) or copy:
-        made = made.copy()
-    while np.ndim(made) < ndmin:
-        made = made[None]
+        made = made.copy(order or "K")
+    if ndmin:
+        while made.ndim < ndmin:
+            made = made[None]
     return made
 
 

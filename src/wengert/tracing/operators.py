@@ -13,15 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StagingError, TracedValueError
+from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.paths import is_basic_index
 from ..ir.primitive import Primitive
 from .core import (
-    BOTH,
-    LEFT,
     PLAIN_SCALARS,
-    RIGHT,
     Array,
     Traced,
     bind,
@@ -33,6 +30,7 @@ from .core import (
     to_user,
     write_handle,
 )
+from .refusals import is_storing, outside_frame, outside_line, refusal
 
 _builders: dict[str, Callable[..., Any]] = {}
 
@@ -74,8 +72,12 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
 
     evaluate = primitive.evaluate
     float64 = np.float64
+    plans = primitive.plans
+    pull_left, pull_right, pull_both = (
+        (None, None, None) if plans is None else (plans[0,][0], plans[1,][0], plans[0, 1][0])
+    )
 
-    # Real scalars are evaluated here and only noted by the trace: small problems are the common
+    # Two real scalars on a trace that keeps rows are recorded here: small problems are the common
     # ones, and each test and call that is spared counts.
     def on_traced(self: Traced, other: Any) -> Any:
         value = self.value
@@ -95,8 +97,11 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                         if kind is float or kind is float64:
                             if kind is float64:
                                 trace.warns = True
-                            inputs = (self.payload, other.payload)
-                            return trace.note_scalar(primitive, BOTH, value, second, ans, inputs)
+                            rows = trace.scalar_rows
+                            if rows is not None:
+                                inputs = (self.payload, other.payload)
+                                rows.append((pull_both, inputs, (value, second, ans)))
+                                return Traced(trace, ans, len(rows) - 1)
             elif kind is float or kind is int or kind is float64:
                 if trace.thread != get_ident():
                     raise leak_error(trace)
@@ -105,7 +110,10 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                 if kind is float or kind is float64:
                     if kind is float64:
                         trace.warns = True
-                    return trace.note_scalar(primitive, LEFT, value, other, ans, self.payload)
+                    rows = trace.scalar_rows
+                    if rows is not None:
+                        rows.append((pull_left, self.payload, (value, other, ans)))
+                        return Traced(trace, ans, len(rows) - 1)
         return general(self, other, other)
 
     def on_traced_reflected(self: Traced, other: Any) -> Any:
@@ -122,10 +130,13 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                 if kind is float or kind is float64:
                     if kind is float64:
                         trace.warns = True
-                    return trace.note_scalar(primitive, RIGHT, other, value, ans, self.payload)
+                    rows = trace.scalar_rows
+                    if rows is not None:
+                        rows.append((pull_right, self.payload, (other, value, ans)))
+                        return Traced(trace, ans, len(rows) - 1)
         return general(other, self, other)
 
-    if primitive.scalar_pulls is None:
+    if plans is None:
 
         def on_traced(self: Traced, other: Any) -> Any:
             return general(self, other, other)
@@ -134,16 +145,44 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
             return general(other, self, other)
 
     def on_array(self: Array, other: Any) -> Any:
-        return general(self, other, other)
+        found = _process_pair(primitive, self, other, False)
+        return general(self, other, other) if found is None else found
 
     def on_array_reflected(self: Array, other: Any) -> Any:
-        return general(other, self, other)
+        found = _process_pair(primitive, self, other, True)
+        return general(other, self, other) if found is None else found
 
     setattr(Traced, name, on_traced)
     setattr(Array, name, on_array)
     if reflected is not None:
         setattr(Traced, reflected, on_traced_reflected)
         setattr(Array, reflected, on_array_reflected)
+
+
+def _process_pair(primitive: Primitive, array: Array, other: Any, swapped: bool) -> Any:
+    """Process an operator of an array and a simple operand; None where it takes the long way.
+
+    What `bind` would find out is known here: the array's trace is the highest.
+    """
+    raw = array.value if array.root is None else read_handle(array)
+    if type(raw) is not Traced:
+        return None
+    trace = raw.trace
+    kind = type(other)
+    if kind is Array:
+        other = read_handle(other)
+        kind = type(other)
+    if kind is Traced:
+        if other.trace is not trace:
+            return None
+    elif not (kind is float or kind is int or kind is np.ndarray or kind is np.float64):
+        return None
+    if trace.thread != get_ident():
+        raise leak_error(trace)
+    result = trace.pair(primitive, other, raw) if swapped else trace.pair(primitive, raw, other)
+    if type(result) is Traced and type(result.value) is np.ndarray:
+        return Array(result)
+    return to_user(result)
 
 
 def install_unary(name: str, primitive: Primitive) -> None:
@@ -190,7 +229,8 @@ for _name, _function in {
 def install_method(name: str, function: Callable[..., Any]) -> None:
     """Make ``x.name(…)`` call `function` with the handle first (called by `ops`, `numpy`)."""
     setattr(Array, name, function)
-    setattr(Traced, name, function)
+    if name not in Traced.__slots__:  # ``trace``: a scalar has no diagonal
+        setattr(Traced, name, function)
 
 
 def install_attribute(name: str, function: Callable[[Any], Any]) -> None:
@@ -224,14 +264,20 @@ def _plain_bound(bound: Any) -> Any:
 
 def known_value(value: Any, purpose: str) -> Any:
     """Return the plain value below all traces; an error while it is not known yet (staging)."""
-    plain = innermost(raw_of(value))
+    raw = raw_of(value)
+    if type(raw) is Traced and raw.trace.thread != get_ident():
+        raise leak_error(raw.trace)
+    plain = innermost(raw)
     if type(plain) is Aval:
         raise StagingError(
-            f"{purpose} depends on a value that is not known while the program is staged "
-            f"(it is only known to be {plain}). Make it an argument that is not traced, or choose "
-            "with numpy.where instead of if."
+            f"{purpose} at {outside_line()} depends on a value that is not known while the program "
+            f"is staged (it is only known to be {plain}). Make it an argument that is not traced, "
+            "or choose with numpy.where instead of if."
         )
     return plain
+
+
+_PLAIN_BOUNDS = frozenset({int, type(None)})
 
 
 def _is_scalar_index(key: Any, ndim: int) -> bool:
@@ -243,13 +289,24 @@ def _is_scalar_index(key: Any, ndim: int) -> bool:
 
 
 def get_item(self: Array, key: Any) -> Any:
+    kind = type(key)
+    if kind is slice:
+        if type(key.start) in _PLAIN_BOUNDS and type(key.stop) in _PLAIN_BOUNDS:
+            return make_view(self, ("index", key))
+    elif kind is int:
+        return _get_basic(self, key)
     key = plain_key(key)
     if is_basic_index(key):
-        if not _is_scalar_index(key, np.ndim(innermost(read_handle(self)))):
-            return make_view(self, ("index", key))
-        root = self if self.root is None else self.root
-        return bind(_read_primitive[0], root.value, path=(*self.path, ("index", key)))
+        return _get_basic(self, key)
     return to_user(bind(_read_primitive[0], self, path=(("index", key),)))
+
+
+def _get_basic(self: Array, key: Any) -> Any:
+    """Return a scalar for a full index, a view otherwise."""
+    if not _is_scalar_index(key, _ndim(self)):
+        return make_view(self, ("index", key))
+    root = self if self.root is None else self.root
+    return bind(_read_primitive[0], root.value, path=(*self.path, ("index", key)))
 
 
 def set_item(self: Array, key: Any, value: Any) -> None:
@@ -287,16 +344,11 @@ def length(self: Any) -> int:
 # ------------------------------------------------------------------ conversions
 
 
-def _refusal(what: str, instead: str) -> TracedValueError:
-    return TracedValueError(
-        f"{what} would drop the derivative of a value that is being differentiated. {instead}"
-    )
-
-
 def to_float(self: Any) -> float:
     raw = raw_of(self)
     if type(raw) is Traced:
-        raise _refusal(
+        raise refusal(
+            raw,
             "float(x), or a function of the math module or of C code that calls it,",
             "Use the function of the same name in numpy (np.sin for math.sin), leave the float(…) "
             "out, or say wengert.stop_gradient(x) where a constant is meant.",
@@ -307,7 +359,8 @@ def to_float(self: Any) -> float:
 def to_complex(self: Any) -> complex:
     raw = raw_of(self)
     if type(raw) is Traced:
-        raise _refusal(
+        raise refusal(
+            raw,
             "complex(x), or a function of the cmath module,",
             "Use numpy (np.exp for cmath.exp, x + 0j for complex(x)), or "
             "wengert.stop_gradient(x) where a constant is meant.",
@@ -316,7 +369,10 @@ def to_complex(self: Any) -> complex:
 
 
 def to_int(self: Any) -> int:
-    return int(known_value(self, "int(x)"))
+    raw = raw_of(self)
+    if type(raw) is Traced and is_storing(outside_frame()):  # A[i] = x with an integer array A
+        raise refusal(raw, "A[i] = x", "")
+    return int(known_value(raw, "int(x)"))
 
 
 def to_index(self: Any) -> int:
@@ -331,12 +387,13 @@ def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> An
     """Answer ``np.asarray(x)``: free for constants, an error for traced content."""
     raw = raw_of(self)
     if type(raw) is Traced:
-        raise _refusal(
+        raise refusal(
+            raw,
             "np.asarray(x), np.array([x, …]) or a write A[i] = x by code that is not traced",
             "If this is a write into an array made outside the function or by an operation on "
             "constants, make it one that can hold traced values: A = np.array(A), inside the "
             "function. If a library received x, call it on wengert.stop_gradient(x), or give it a "
-            "rule: wengert.extend.primitive.",
+            "rule (see docs/adding-a-primitive.md).",
         )
     if copy:
         return np.array(raw, dtype=dtype)
@@ -365,7 +422,13 @@ def unknown_attribute(self: Any, name: str) -> Any:
 
 
 def _shape(self: Any) -> tuple[int, ...]:
-    return np.shape(innermost(raw_of(self)))
+    plain = innermost(raw_of(self))
+    return plain.shape if type(plain) is np.ndarray else aval_of(plain).shape
+
+
+def _ndim(self: Any) -> int:
+    plain = innermost(raw_of(self))
+    return plain.ndim if type(plain) is np.ndarray else aval_of(plain).ndim
 
 
 def _dtype(self: Any) -> np.dtype[Any]:
@@ -389,7 +452,7 @@ def _install_common() -> None:
             "__format__": show_format,
             "shape": property(_shape),
             "dtype": property(_dtype),
-            "ndim": property(lambda self: len(_shape(self))),
+            "ndim": property(_ndim),
             "size": property(lambda self: self.aval.size),
             "itemsize": property(lambda self: _dtype(self).itemsize),
             "nbytes": property(lambda self: self.aval.size * _dtype(self).itemsize),

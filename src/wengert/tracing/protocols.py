@@ -133,11 +133,12 @@ def _call_with_keywords(
     casting = kwargs.pop("casting", "same_kind")
     kwargs.pop("subok", None)
     kwargs.pop("order", None)
+    own = {key: kwargs.pop(key) for key in getattr(implementation, "keywords", ()) if key in kwargs}
     if kwargs:
         raise _missing(f"numpy.{ufunc.__name__} with {', '.join(kwargs)}=", _signature(inputs))
     if dtype is not None:
         inputs = tuple(_cast(ufunc, value, np.dtype(dtype), casting) for value in inputs)
-    result = to_user(implementation(*inputs))
+    result = to_user(implementation(*inputs, **own))
     results = result if isinstance(result, tuple) else (result,)
     targets = out if out is not None else (None,) * len(results)
     if where is not True:

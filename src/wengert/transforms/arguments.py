@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from ..errors import (
 )
 from ..ir.aval import Aval, aval_of, zeros_of
 from ..tracing.core import Array, Trace, Traced, is_array_kind, raw_of, to_user
+from ..tracing.refusals import refusal_behind
 
 Argnums = int | str | Sequence[int | str]
+Entry = TypeVar("Entry", bound=Callable[..., Any])
 
 
 def transformed(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,11 +33,20 @@ def transformed(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Ca
         try:
             return wrapper(*args, **kwargs)
         except Exception as error:
+            refused = refusal_behind(error)
             if not config.full_tracebacks:
                 hide_own_frames(error)
-            raise
+            if refused is None:
+                raise
+            where = error.__traceback__
+        raise refused.with_traceback(None if where is None else where.tb_next)
 
     return call
+
+
+def entry(function: Entry) -> Entry:
+    """Decorate a transformation that calls the user's function at once: clean errors."""
+    return cast(Entry, transformed(function, function))
 
 
 def check_callable(function: Any, name: str) -> None:

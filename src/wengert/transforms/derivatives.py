@@ -89,17 +89,20 @@ class Recording:
 
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Return one tree an argument from raw cotangents, one a leaf of the output."""
+        return self.leaves.rebuild(self.pull_back_leaves(cotangents))
+
+    def pull_back_leaves(self, cotangents: Sequence[Any]) -> list[Any]:
+        """Return one cotangent an input leaf; None stands for a zero cotangent."""
         seeds = [
             (output[1], cotangent)
             for output, cotangent in zip(self.outputs, cotangents)
             if output[1] is not None and cotangent is not None
         ]
         found = self.trace.pull_back(seeds)
-        finished = [
+        return [
             entry if type(entry) is float and type(value) is float else finish(entry, value)
             for entry, value in zip(found, self.leaves.values)
         ]
-        return self.leaves.rebuild(finished)
 
 
 def split_aux(value: Any) -> tuple[Any, Any]:

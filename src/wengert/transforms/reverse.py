@@ -6,7 +6,6 @@ output. Residuals are only what the rules name.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,17 +14,14 @@ import numpy as np
 from ..errors import MissingRuleError
 from ..ir.aval import aval_of, zeros_of
 from ..ir.cotangent import Items, Masked
-from ..ir.primitive import Primitive
+from ..ir.primitive import Primitive, Pull
 from ..ops.accumulation import combine, dense, dense_items, simplify
 from ..tracing.core import Trace, Traced, bind, is_exclusive, raw_of
 from ..tracing.creation import begin, end
+from .protection import Protection, own_part
 
-_new = object.__new__
-
-Row = tuple[Callable[[Any, Any], Any], Any, Any]
-
-# A constant kept as a residual is copied up to this size; a larger one is locked against writes.
-_COPIED_BYTES = 32 * 1024
+ndarray = np.ndarray
+Row = tuple[Pull, Any, Any]
 
 
 def _no_pull(cotangent: Any, residuals: Any) -> Any:
@@ -35,7 +31,7 @@ def _no_pull(cotangent: Any, residuals: Any) -> Any:
 class ReverseTrace(Trace):
     """A trace whose payloads are positions on its list of rows."""
 
-    __slots__ = ("copies", "input_count", "locked", "rows")
+    __slots__ = ("copies", "input_count", "protection", "rows")
 
     def __init__(
         self, description: Callable[..., Any] | str, input_count: int, *, copies: bool = False
@@ -44,35 +40,32 @@ class ReverseTrace(Trace):
         self.thread = None
         self.warns = False
         self.rows: list[Row] = [(_no_pull, (), ())] * input_count
+        self.scalar_rows = self.rows
         self.input_count = input_count
         self.copies = copies
-        self.locked: list[np.ndarray[Any, Any]] | None = None
-
-    def note_scalar(
-        self, primitive: Primitive, case: int, first: Any, second: Any, ans: Any, payloads: Any
-    ) -> Any:
-        rows = self.rows
-        made = _new(Traced)
-        made.trace = self
-        made.value = ans
-        made.payload = len(rows)
-        rows.append((primitive.scalar_pulls[case], payloads, (first, second, ans)))  # type: ignore[index]
-        return made
+        self.protection: Protection | None = None
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         values = []
-        which: list[int] = []
-        positions: list[int] = []
+        which: tuple[int, ...] = ()
+        positions: tuple[int, ...] = ()
+        nested = False
         for index, value in enumerate(args):
-            if type(value) is Traced and value.trace is self:
-                which.append(index)
-                positions.append(value.payload)
-                values.append(value.value)
-            else:
-                values.append(self.lower(value))
-        ans = bind(primitive, *values, **params)
-        inputs = positions[0] if len(positions) == 1 else tuple(positions)
-        return self._record(primitive, tuple(which), values, ans, params, inputs)
+            if type(value) is Traced:
+                if value.trace is self:
+                    which += (index,)
+                    positions += (value.payload,)
+                    value = value.value
+                else:
+                    value = self.lower(value)
+                nested = nested or type(value) is Traced
+            values.append(value)
+        if nested:
+            ans = bind(primitive, *values, **params)
+        else:
+            ans = primitive.evaluate(*values, **params)
+        inputs = positions[0] if len(positions) == 1 else positions
+        return self._record(primitive, which, values, ans, params, inputs)
 
     def _record(
         self,
@@ -83,19 +76,14 @@ class ReverseTrace(Trace):
         params: dict[str, Any],
         inputs: Any,
     ) -> Any:
+        """Add a row for an operation that has been evaluated, and return its traced result."""
         if primitive.zero_derivative:
             return ans
         self.warns = True
-        slot = primitive.reverse or reverse_slot(primitive)
-        pull, residuals = slot(which, values, ans, params)
-        if residuals:
-            foreign = [
-                value
-                for index, value in enumerate(values)
-                if type(value) is np.ndarray and self._is_foreign(index, which, inputs)
-            ]
-            residuals = self._safe(residuals, foreign)
         rows = self.rows
+        pull, residuals = (primitive.reverse or reverse_slot(primitive))(which, values, ans, params)
+        if residuals and not primitive.value_free:
+            residuals = self._safe(residuals, values, which, inputs)
         rows.append((pull, inputs, residuals))
         if not primitive.multiple:
             return Traced(self, ans, len(rows) - 1)
@@ -107,7 +95,77 @@ class ReverseTrace(Trace):
                 continue
             rows.append((_pull_item, bundle, (index, len(ans))))
             results.append(Traced(self, entry, len(rows) - 1))
-        return tuple(results)
+        return type(ans)(*results) if hasattr(ans, "_fields") else tuple(results)
+
+    def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        """Record an elementwise operation of two plain arrays, or of an array and a number.
+
+        The short form of `process` for operands in the space of the result.
+        """
+        first = x.value if type(x) is Traced else x
+        second = y.value if type(y) is Traced else y
+        plans = primitive.plans
+        if type(first) is Traced or type(second) is Traced or plans is None:
+            return self.process(primitive, [x, y], {})
+        ans = primitive.evaluate(first, second)
+        if type(ans) is not np.ndarray:
+            return self.process(primitive, [x, y], {})
+        shape = ans.shape
+        dtype = ans.dtype
+        if first is not x:
+            if type(first) is not ndarray or first.shape != shape or first.dtype is not dtype:
+                return self.process(primitive, [x, y], {})
+            if second is not y:
+                if type(second) is not ndarray or second.shape != shape or (
+                    second.dtype is not dtype
+                ):
+                    return self.process(primitive, [x, y], {})
+                pull, needed = plans[0, 1]
+                inputs: Any = (x.payload, y.payload)
+            else:
+                pull, needed = plans[0,]
+                inputs = x.payload
+        else:
+            if type(second) is not ndarray or second.shape != shape or second.dtype is not dtype:
+                return self.process(primitive, [x, y], {})
+            pull, needed = plans[1,]
+            inputs = y.payload
+        # Arrays that others may write, or whose buffer we may write, are kept as copies.
+        keep_first, keep_second, keep_ans = needed
+        if not keep_first:
+            first = None
+        elif type(first) is ndarray:
+            if first is x or x.payload < self.input_count:
+                first = self._guarded().protected(first)
+            elif first.base is not None:
+                first = own_part(first)
+        if not keep_second:
+            second = None
+        elif type(second) is ndarray:
+            if second is y or y.payload < self.input_count:
+                second = self._guarded().protected(second)
+            elif second.base is not None:
+                second = own_part(second)
+        self.warns = True
+        rows = self.rows
+        rows.append((pull, inputs, (first, second, ans if keep_ans else None)))
+        return Traced(self, ans, len(rows) - 1)
+
+    def _guarded(self) -> Protection:
+        if self.protection is None:
+            self.protection = Protection(self.copies)
+        return self.protection
+
+    def _safe(
+        self, residuals: Any, values: Sequence[Any], which: tuple[int, ...], inputs: Any
+    ) -> Any:
+        """Return residuals that later writes cannot change; see `Protection`."""
+        foreign = [
+            value
+            for index, value in enumerate(values)
+            if type(value) is np.ndarray and self._is_foreign(index, which, inputs)
+        ]
+        return self._guarded().safe(residuals, foreign)
 
     def _is_foreign(self, index: int, which: tuple[int, ...], inputs: Any) -> bool:
         """Return whether an operand may be the user's own array: a constant or an input."""
@@ -116,44 +174,10 @@ class ReverseTrace(Trace):
         position = inputs if type(inputs) is int else inputs[which.index(index)]
         return bool(position < self.input_count)
 
-    def _safe(self, residual: Any, foreign: Sequence[Any]) -> Any:
-        """Return residuals that later writes of the user cannot change silently.
-
-        A part of a larger buffer is copied, so that the buffer can be written in place.
-        """
-        kind = type(residual)
-        if kind is np.ndarray:
-            for value in foreign:
-                if residual is value:
-                    return self._protected(residual)
-            base = residual.base
-            if base is not None and getattr(base, "size", residual.size) != residual.size:
-                return residual.copy()
-            return residual
-        if kind is tuple:
-            for entry in residual:
-                if type(entry) is np.ndarray or type(entry) is tuple:
-                    return tuple(self._safe(entry, foreign) for entry in residual)
-        return residual
-
-    def _protected(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        if self.copies or array.nbytes <= _COPIED_BYTES:
-            return array.copy()
-        if self.locked is None:
-            self.locked = []
-        owner: Any = array
-        while isinstance(owner, np.ndarray):
-            if lock(owner):
-                self.locked.append(owner)
-            owner = owner.base
-        return array
-
     def release(self) -> None:
-        """Make the arrays that this tape locked writeable again."""
-        if self.locked:
-            for array in reversed(self.locked):
-                unlock(array)
-            self.locked = None
+        """Let go of the locks on constants."""
+        if self.protection is not None:
+            self.protection.release()
 
     def pull_back(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
         """Walk the rows backwards from cotangents of outputs to cotangents of inputs.
@@ -179,37 +203,41 @@ class ReverseTrace(Trace):
         return cotangents[: self.input_count]
 
     def _walk(self, cotangents: list[Any], start: int) -> None:
-        """Pull every row from `start` down to the inputs."""
+        """Pull every row from `start` down to the inputs.
+
+        Real scalars are added here without a call: small problems consist of nothing else.
+        """
         rows = self.rows
+        float64 = np.float64
+        ndarray = np.ndarray
         for position in range(start, self.input_count - 1, -1):
             cotangent = cotangents[position]
             if cotangent is None:
                 continue
-            cotangents[position] = None
             pull, inputs, residuals = rows[position]
             kind = type(cotangent)
-            if kind is Masked:
-                found = _pull_through_mask(pull, cotangent, residuals)
-            elif kind is Items:
-                found = pull(dense_items(cotangent), residuals)
-            else:
+            if kind is float or kind is float64:
                 found = pull(cotangent, residuals)
+            else:
+                cotangents[position] = None  # its memory is needed no longer
+                if kind is Masked:
+                    found = _pull_through_mask(pull, cotangent, residuals)
+                elif kind is Items:
+                    found = pull(dense_items(cotangent), residuals)
+                else:
+                    found = pull(cotangent, residuals)
             if type(inputs) is int:
                 previous = cotangents[inputs]
                 kind = type(found)
-                if kind is float or kind is np.float64:
-                    if previous is None:
-                        cotangents[inputs] = found
-                        continue
-                    if type(previous) is kind:
-                        cotangents[inputs] = previous + found
-                        continue
-                cotangents[inputs] = combine(previous, found)
+                if previous is None and (kind is float or kind is float64):
+                    cotangents[inputs] = found
+                else:
+                    cotangents[inputs] = combine(previous, found)
                 continue
             for target, part in zip(inputs, found):
                 previous = cotangents[target]
                 kind = type(part)
-                if kind is float or kind is np.float64:
+                if kind is float or kind is float64:
                     if previous is None:
                         cotangents[target] = part
                         continue
@@ -247,36 +275,6 @@ def _pull_item(cotangent: Any, residuals: Any) -> Items:
     entries: list[Any] = [None] * count
     entries[index] = cotangent
     return Items(entries)
-
-
-# ------------------------------------------------------------------ locks on constants
-
-_lock = threading.Lock()
-_counts: dict[int, int] = {}
-
-
-def lock(array: np.ndarray[Any, Any]) -> bool:
-    """Make an array read-only until as many `unlock`; False where it was read-only before."""
-    with _lock:
-        key = id(array)
-        if key in _counts:
-            _counts[key] += 1
-            return True
-        if not array.flags.writeable:
-            return False
-        array.flags.writeable = False
-        _counts[key] = 1
-        return True
-
-
-def unlock(array: np.ndarray[Any, Any]) -> None:
-    """Undo one `lock`."""
-    with _lock:
-        key = id(array)
-        _counts[key] -= 1
-        if not _counts[key]:
-            del _counts[key]
-            array.flags.writeable = True
 
 
 # ------------------------------------------------------------------ the derived vjp slot

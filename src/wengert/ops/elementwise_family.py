@@ -1,0 +1,372 @@
+"""The elementwise family: value, jvp, vjp and infer of a ufunc from its partial derivatives.
+
+Residuals are flat: one entry an argument and one for ``ans``, None where no partial names it.
+Broadcasting is undone here, never in a rule.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import RegistryError
+from ..ir.aval import Aval, aval_of, kind_of_result, promotion_operand
+from ..ir.cotangent import Masked
+from ..ir.primitive import Plan, Primitive, Pull
+from ..tracing.operators import install_binary, install_unary
+from ..tracing.protocols import implement_ufunc, primitive_call
+from . import projection
+from .projection import fits, project_or_none
+
+Partial = Callable[..., Any] | int | str
+
+
+class _Contribution:
+    """One argument's factor in an elementwise derivative: applied to a tangent or a cotangent.
+
+    Both modes use the same map, because a diagonal linear map is its own transpose. ``apply``
+    takes the change and the flat residuals; ``indices`` are those that it reads.
+    """
+
+    __slots__ = ("apply", "indices")
+
+    def __init__(self, partial: Partial, order: tuple[str, ...], *, product: bool) -> None:
+        if isinstance(partial, int):
+            self.indices: tuple[int, ...] = ()
+            self.apply: Pull = {1: _identity, -1: _negation, 0: _nothing}[partial]
+            return
+        if isinstance(partial, str):
+            names = (partial,)
+        else:
+            names = tuple(inspect.signature(partial).parameters)[1 if product else 0 :]
+        unknown = [name for name in names if name not in order]
+        if unknown:
+            raise RegistryError(
+                f"a partial names {unknown[0]!r}; it may name {', '.join(order)} only"
+            )
+        self.indices = tuple(order.index(name) for name in names)
+        if isinstance(partial, str):
+            self.apply = _times_entry(self.indices[0])
+        elif product:
+            self.apply = _product(partial, self.indices)
+        else:
+            self.apply = _times(partial, self.indices)
+
+
+def _identity(change: Any, residuals: Any) -> Any:
+    return change
+
+
+def _negation(change: Any, residuals: Any) -> Any:
+    return -change
+
+
+def _nothing(change: Any, residuals: Any) -> None:
+    return None
+
+
+def _times_entry(index: int) -> Pull:
+    return lambda change, residuals: change * residuals[index]
+
+
+def _times(partial: Callable[..., Any], indices: tuple[int, ...]) -> Pull:
+    if len(indices) == 1:
+        only = indices[0]
+        return lambda change, residuals: change * partial(residuals[only])
+    if len(indices) == 2:
+        first, second = indices
+        return lambda change, residuals: change * partial(residuals[first], residuals[second])
+    return lambda change, residuals: change * partial(*[residuals[i] for i in indices])
+
+
+def _product(function: Callable[..., Any], indices: tuple[int, ...]) -> Pull:
+    if len(indices) == 1:
+        only = indices[0]
+        return lambda change, residuals: function(change, residuals[only])
+    if len(indices) == 2:
+        first, second = indices
+        return lambda change, residuals: function(change, residuals[first], residuals[second])
+    return lambda change, residuals: function(change, *[residuals[i] for i in indices])
+
+
+class _Elementwise:
+    """The jvp and vjp slots of an elementwise primitive, from its contributions."""
+
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        contributions: Sequence[_Contribution],
+        complex_rules: tuple[_Contribution, _Contribution] | None,
+        parameters: tuple[str, ...],
+    ) -> None:
+        self.contributions = contributions
+        self.complex_rules = complex_rules
+        self.parameters = parameters
+        self.plans: dict[tuple[int, ...], Plan] = {
+            which: _plan([contributions[i] for i in which], len(arguments) + 1)
+            for which in _subsets(len(arguments))
+        }
+
+    def tangent(
+        self, ans: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        chosen = self.contributions
+        if self.complex_rules is not None and aval_of(primals[0]).is_complex:
+            chosen = self.complex_rules[:1]
+        residuals = (*primals, ans, *(params[name] for name in self.parameters))
+        total = None
+        for contribution, tangent in zip(chosen, tangents, strict=True):
+            if tangent is not None:
+                term = contribution.apply(tangent, residuals)
+                total = term if total is None else projection.add(total, term)
+        if total is None or fits(total, ans):
+            return total
+        return projection.expand(total, aval_of(ans))
+
+    def reverse(
+        self, which: tuple[int, ...], values: Sequence[Any], ans: Any, params: dict[str, Any]
+    ) -> tuple[Pull, Any]:
+        if self.complex_rules is not None and aval_of(values[0]).is_complex:
+            chosen: Sequence[_Contribution] = [self.complex_rules[1]]
+            needed: Sequence[bool] = (True,) * (len(values) + 1)
+        else:
+            chosen = [self.contributions[i] for i in which]
+            pull, needed = self.plans[which]
+            if all(fits(values[i], ans) for i in which):
+                return pull, self._kept(needed, values, ans, params)
+        avals = tuple(aval_of(values[i]) for i in which)
+        applies = tuple(contribution.apply for contribution in chosen)
+        return _projecting_pull, (applies, self._kept(needed, values, ans, params), avals)
+
+    def _kept(
+        self, needed: Sequence[bool], values: Sequence[Any], ans: Any, params: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        kept = keep(needed, values, ans)
+        return (*kept, *(params[name] for name in self.parameters)) if self.parameters else kept
+
+
+def keep(needed: Sequence[bool], values: Sequence[Any], ans: Any) -> tuple[Any, ...]:
+    """Return flat residuals: the arguments and the result, None where not needed."""
+    return tuple(
+        value if wanted else None for wanted, value in zip(needed, (*values, ans), strict=True)
+    )
+
+
+def _subsets(count: int) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = [()]
+    for i in range(count):
+        found += [(*subset, i) for subset in found]
+    return [subset for subset in found if subset]
+
+
+def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
+    """Return the pull for arguments in the space of the result, and the residuals it reads."""
+    needed = tuple(any(i in entry.indices for entry in chosen) for i in range(length))
+    if len(chosen) == 1:
+        apply = chosen[0].apply
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            return apply(cotangent, residuals)
+
+        def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+            return mask_result(apply(cotangent.value, residuals), cotangent.mask)
+
+    elif len(chosen) == 2:
+        first, second = chosen[0].apply, chosen[1].apply
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            return first(cotangent, residuals), second(cotangent, residuals)
+
+        def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+            value, mask = cotangent.value, cotangent.mask
+            return (
+                mask_result(first(value, residuals), mask),
+                mask_result(second(value, residuals), mask),
+            )
+
+    else:
+        applies = tuple(contribution.apply for contribution in chosen)
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            return tuple(apply(cotangent, residuals) for apply in applies)
+
+        def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+            return tuple(
+                mask_result(apply(cotangent.value, residuals), cotangent.mask) for apply in applies
+            )
+
+    pull.masked = pull_masked  # type: ignore[attr-defined]
+    return pull, needed
+
+
+def mask_result(value: Any, mask: Any) -> Masked | None:
+    """Return a cotangent that is exactly zero outside the mask; None stays None."""
+    if value is None:
+        return None
+    return Masked(projection.select(mask, value), mask)
+
+
+def _projecting_pull(cotangent: Any, residuals: Any) -> Any:
+    applies, kept, avals = residuals
+    found = tuple(
+        project_or_none(apply(cotangent, kept), aval)
+        for apply, aval in zip(applies, avals, strict=True)
+    )
+    return found[0] if len(found) == 1 else found
+
+
+def _projecting_pull_masked(cotangent: Masked, residuals: Any) -> Any:
+    applies, kept, avals = residuals
+    found = tuple(
+        project_or_none(mask_result(apply(cotangent.value, kept), cotangent.mask), aval)
+        for apply, aval in zip(applies, avals, strict=True)
+    )
+    return found[0] if len(found) == 1 else found
+
+
+_projecting_pull.masked = _projecting_pull_masked  # type: ignore[attr-defined]
+
+
+def infer_elementwise(ufunc: np.ufunc, operator: bool) -> Callable[..., Any]:
+    """Return the infer slot of a ufunc: broadcast shapes, NumPy's loop dtypes, and the kind.
+
+    With `operator`, Python numbers alone give a Python number, as the operator does.
+    """
+    outputs = ufunc.nout
+
+    def infer(*avals: Aval, **params: Any) -> Any:
+        shape = np.broadcast_shapes(*(aval.shape for aval in avals))
+        weak = all(aval.kind == "python" for aval in avals)
+        if weak:
+            operands = tuple(aval.dtype for aval in avals)
+        else:
+            operands = tuple(promotion_operand(aval) for aval in avals)
+        dtypes = ufunc.resolve_dtypes((*operands, *(None,) * outputs))[-outputs:]
+        kind = "python" if operator and weak else kind_of_result(shape)
+        found = tuple(Aval(shape, dtype, kind) for dtype in dtypes)
+        return found[0] if outputs == 1 else found
+
+    return infer
+
+
+def elementwise(
+    name: str,
+    *,
+    numpy: Any,
+    partials: Sequence[Partial] | None = None,
+    products: Sequence[Callable[..., Any]] | None = None,
+    complex_jvp: Callable[..., Any] | None = None,
+    complex_vjp: Callable[..., Any] | None = None,
+    arguments: tuple[str, ...] | None = None,
+    evaluate: Callable[..., Any] | None = None,
+    operator: str | None = None,
+    infer: Callable[..., Any] | None = None,
+    samples: Callable[[], Iterable[Any]] | None = None,
+    fails: Callable[[], Iterable[Any]] = tuple,
+    linear: Callable[[tuple[int, ...], dict[str, Any]], bool] | None = None,
+    parameters: tuple[str, ...] = (),
+    implements: bool = True,
+) -> Primitive:
+    """Make an elementwise primitive from its partial derivatives.
+
+    Parameters
+    ----------
+    name : str
+    numpy : ufunc
+        Gives the value, the dtype rule and, with `implements`, the ufunc that is answered. For
+        another function give `arguments` and `infer` too.
+    partials : sequence, one an argument
+        Each is 1, -1, 0, the name of an argument (or ``"ans"``), or a function of any of these and
+        of `parameters`, by parameter name; only what is named is kept on the tape. For holomorphic
+        functions it holds for complex input too.
+    products : sequence of functions, instead of `partials`
+        ``function(change, …)`` gives change times partial; for cases where the partial alone
+        would overflow.
+    complex_jvp, complex_vjp : callable, optional
+        ``function(tangent, …)`` and ``function(cotangent, …)`` for complex input of a function
+        that is not holomorphic.
+    arguments : tuple of str
+        By default ``("x",)`` or ``("x", "y")``.
+    evaluate : callable
+        By default `numpy`; an operator where Python numbers shall stay Python numbers.
+    operator : str, optional
+        Name of the special method that this primitive serves, such as ``"__mul__"``.
+    parameters : tuple of str
+        Names of the keyword parameters that a partial may name.
+    """
+    if arguments is None:
+        arguments = ("x", "y", "z")[: numpy.nin]
+    given = partials if partials is not None else products
+    if given is None or len(given) != len(arguments):
+        raise RegistryError(f"{name}: give partials or products, one an argument ({arguments})")
+    if (complex_jvp is None) != (complex_vjp is None):
+        raise RegistryError(f"{name}: give complex_jvp and complex_vjp, or neither")
+    order = (*arguments, "ans", *parameters)
+    contributions = [_Contribution(entry, order, product=products is not None) for entry in given]
+    complex_rules = None
+    if complex_jvp is not None and complex_vjp is not None:
+        complex_rules = (
+            _Contribution(complex_jvp, order, product=True),
+            _Contribution(complex_vjp, order, product=True),
+        )
+    rules = _Elementwise(arguments, contributions, complex_rules, parameters)
+    primitive = Primitive(
+        name,
+        family="elementwise",
+        arguments=arguments,
+        evaluate=evaluate if evaluate is not None else numpy,
+        infer=infer or infer_elementwise(numpy, operator is not None),
+        tangent=rules.tangent,
+        reverse=rules.reverse,
+        linear=linear,
+        samples=samples,
+        fails=fails,
+        numpy=numpy,
+    )
+    if complex_rules is None and not parameters:
+        primitive.plans = rules.plans
+    _install(primitive, operator, implements)
+    return primitive
+
+
+def piecewise_constant(
+    name: str,
+    *,
+    numpy: np.ufunc,
+    evaluate: Callable[..., Any] | None = None,
+    operator: str | None = None,
+    reflected: bool = True,
+    samples: Callable[[], Iterable[Any]] | None = None,
+    fails: Callable[[], Iterable[Any]] = tuple,
+    implements: bool = True,
+) -> Primitive:
+    """Make an elementwise primitive whose derivative is zero wherever it exists."""
+    primitive = Primitive(
+        name,
+        family="piecewise_constant",
+        arguments=("x", "y", "z")[: numpy.nin],
+        evaluate=evaluate if evaluate is not None else numpy,
+        infer=infer_elementwise(numpy, operator is not None),
+        zero_derivative=True,
+        multiple=numpy.nout > 1,
+        samples=samples,
+        fails=fails,
+        numpy=numpy,
+    )
+    _install(primitive, operator, implements, reflected=reflected)
+    return primitive
+
+
+def _install(
+    primitive: Primitive, operator: str | None, implements: bool, *, reflected: bool = True
+) -> None:
+    if operator is not None and len(primitive.arguments) == 2:
+        mirrored = f"__r{operator[2:]}" if reflected else None
+        install_binary(operator, primitive, mirrored)
+    elif operator is not None:
+        install_unary(operator, primitive)
+    if implements and isinstance(primitive.numpy, np.ufunc):
+        implement_ufunc(primitive.numpy, primitive_call(primitive, projection.as_numpy_scalar))

@@ -1,0 +1,368 @@
+"""Methods and attributes of handles that are about memory: copies, items, ``flat``, ``view``.
+
+Also those that only an ndarray can have, answered by an error that says what to type instead.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import Aval, aval_of
+from ..ir.paths import is_basic_index, is_read_only
+from ..tracing.core import (
+    Array,
+    Traced,
+    bind,
+    detached,
+    innermost,
+    is_array_kind,
+    make_view,
+    raw_of,
+    read_handle,
+    to_user,
+    write_handle,
+)
+from ..tracing.operators import build_array, install_attribute, install_method, known_value, plain_key
+from ..tracing.protocols import array_function, array_ufunc, implements
+from .indexing import read
+from .kinds import with_kind
+from .shaping import array_raw, flatten, reshaped
+
+# ------------------------------------------------------------------ copies
+
+
+def _relaid(raw: Any, order: str) -> Any:
+    """Return a raw value whose innermost array owns its memory and is laid out in `order`.
+
+    The array itself is shared where it is so already: a write copies what is not exclusive.
+    """
+    if type(raw) is Traced:
+        lower = _relaid(raw.value, order)
+        payload = raw.payload
+        if type(payload) is Traced or type(payload) is np.ndarray:
+            payload = detached(payload)
+        if lower is raw.value and payload is raw.payload:
+            return raw
+        return Traced(raw.trace, lower, payload)
+    if type(raw) is np.ndarray and not (raw.base is None and _is_laid_out(raw, order)):
+        return raw.copy(order=order)  # type: ignore[call-overload]
+    return raw
+
+
+def _is_laid_out(array: np.ndarray[Any, Any], order: str) -> bool:
+    flags = array.flags
+    if order == "C":
+        return flags.c_contiguous
+    if order == "F":
+        return flags.f_contiguous
+    return flags.forc
+
+
+def copied(x: Any, order: Any = "C") -> Any:
+    """Return an independent array; the memory is shared until one of the two is written."""
+    if type(x) is Traced and not is_array_kind(x):
+        return x
+    return Array(_relaid(raw_of(x), order))
+
+
+@implements(np.copy)
+def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+    return to_user(_relaid(array_raw(a), order))
+
+
+def shallow_copy(self: Any) -> Any:
+    return copied(self)
+
+
+def deep_copy(self: Any, memo: Any) -> Any:
+    return copied(self)
+
+
+# ------------------------------------------------------------------ items
+
+
+def as_python(scalar: Any) -> Any:
+    """Return a scalar as the Python number that ``item`` gives."""
+    raw = raw_of(scalar)
+    if type(raw) is not Traced:
+        return np.asarray(raw).item()
+    aval = aval_of(raw)
+    if aval.shape:
+        raw = raw_of(np.reshape(raw, ()))
+    dtype = np.complex128 if aval.is_complex else np.float64
+    return to_user(with_kind(raw, Aval((), dtype, "python")))
+
+
+def item(self: Any, *args: Any) -> Any:
+    shape = np.shape(self)
+    if not args:
+        if math.prod(shape) != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        key: Any = (0,) * len(shape)
+    else:
+        key = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+        if len(key) == 1 and len(shape) != 1:
+            key = _unravelled(operator.index(key[0]), shape)
+        elif len(key) != len(shape):
+            raise ValueError("incorrect number of indices for array")
+    if not shape:
+        return as_python(self)
+    return as_python(self[tuple(operator.index(k) for k in key)])
+
+
+def _unravelled(position: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    size = math.prod(shape)
+    if not -size <= position < size:
+        raise IndexError(f"index {position} is out of bounds for size {size}")
+    return tuple(int(k) for k in np.unravel_index(position % size, shape))
+
+
+def tolist(self: Any) -> Any:
+    raw = raw_of(self)
+    if type(raw) is not Traced:
+        return np.asarray(raw).tolist()
+    shape = np.shape(self)
+    if not shape:
+        return as_python(raw)
+    return [tolist(self[i]) for i in range(shape[0])]
+
+
+def contains(self: Any, value: Any) -> bool:
+    plain = known_value(self, "a membership test (in)")
+    return bool(np.any(plain == innermost(raw_of(value))))
+
+
+# ------------------------------------------------------------------ writing methods
+
+
+def fill(self: Array, value: Any) -> None:
+    if np.ndim(value):
+        value = np.reshape(value, ())  # NumPy takes any array of one entry
+    write_handle(self, (("index", Ellipsis),), value)
+
+
+def view(self: Any, dtype: Any = None, type: Any = None) -> Any:  # noqa: A002 NumPy's name
+    if dtype is np.ndarray:
+        dtype = None
+    if dtype is not None and np.dtype(dtype) != self.dtype:
+        raise TypeError(
+            f"x.view({np.dtype(dtype)}) of a traced {self.dtype} array would reinterpret its "
+            "bytes, which has no derivative. Use x.astype(…) to convert values; x.real and x.imag "
+            "for the parts of complex numbers, a + 1j * b to make them."
+        )
+    return make_view(self, ("index", Ellipsis)) if isinstance_array(self) else self
+
+
+def isinstance_array(value: Any) -> bool:
+    """Return whether a value is a handle (`type` is a parameter's name where this is asked)."""
+    return type(value) is Array
+
+
+def refuse_resize(self: Any, *args: Any, **kwargs: Any) -> None:
+    raise ValueError(
+        "x.resize(…) changes the memory of an array in place, which a traced array does not own. "
+        "Use x = np.resize(x, shape), or np.pad to enlarge with zeros."
+    )
+
+
+def set_flags(self: Any, write: Any = None, align: Any = None, uic: Any = None) -> None:
+    raise ValueError(
+        "x.setflags(…) is not possible for an array inside a transformation; keep the array "
+        "unwritten instead, or work on a copy, x.copy()"
+    )
+
+
+# ------------------------------------------------------------------ flat
+
+
+class Flat:
+    """The iterator ``x.flat``: entries in C order, read from and written through to the array."""
+
+    __slots__ = ("_array", "_next")
+    __hash__ = None  # type: ignore[assignment]
+    __array_priority__ = 1.0
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self._next = 0
+
+    @property
+    def base(self) -> Any:
+        return self._array
+
+    @property
+    def index(self) -> int:
+        return self._next
+
+    @property
+    def coords(self) -> tuple[int, ...]:
+        return tuple(int(k) for k in np.unravel_index(self._next, np.shape(self._array)))
+
+    def __len__(self) -> int:
+        return math.prod(np.shape(self._array))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._next >= len(self):
+            raise StopIteration
+        self._next += 1
+        return self[self._next - 1]
+
+    def _key(self, key: Any) -> Any:
+        """Return the index of the array itself for an index of its entries in C order."""
+        shape = np.shape(self._array)
+        key = plain_key(key)
+        if isinstance(key, tuple):
+            if len(key) != 1:
+                raise IndexError("unsupported iterator index")
+            key = key[0]
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            return _unravelled(int(key), shape) if shape else _only(int(key))
+        positions = np.arange(len(self))[key]
+        return tuple(np.unravel_index(positions, shape)) if shape else positions
+
+    def __getitem__(self, key: Any) -> Any:
+        array = self._array
+        if isinstance(key, slice) and key == slice(None) or key is Ellipsis:
+            return flatten(array)
+        return array[self._key(key)]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        array = self._array
+        if isinstance(value, (list, tuple)):
+            value = build_array(value)
+        where = self._key(key)
+        count = np.size(where[0]) if where else 1
+        if np.ndim(value) or count != 1:
+            value = np.reshape(value, (-1,))
+            given = np.size(value)
+            if not given:
+                raise ValueError("Error setting single item of array.")
+            if given != count:  # NumPy repeats what is too short and drops what is too long
+                value = value[np.arange(count) % given]
+            if is_basic_index(where):
+                value = value[0]
+        array[where] = value
+
+    def copy(self) -> Any:
+        return flatten(self._array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return flatten(self._array).__array__(dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        found = [_unflat(value) for value in inputs]
+        return array_ufunc(self, ufunc, method, *found, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        found = tuple(_unflat(value) for value in args)
+        return array_function(self, function, types, found, kwargs)
+
+
+def _only(position: int) -> tuple[int, ...]:
+    if position not in (0, -1):
+        raise IndexError(f"index {position} is out of bounds for size 1")
+    return ()
+
+
+def _unflat(value: Any) -> Any:
+    return value.copy() if type(value) is Flat else value
+
+
+def _comparing(name: str) -> Any:
+    function = getattr(operator, name)
+    return lambda self, other: function(self.copy(), _unflat(other))
+
+
+for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
+    setattr(Flat, f"__{_name}__", _comparing(_name))
+
+
+def _set_flat(self: Array, value: Any) -> None:
+    Flat(self)[:] = value
+
+
+# ------------------------------------------------------------------ attributes
+
+
+class Flags:
+    """What ``x.flags`` tells of a handle: NumPy's names, as attributes and by key."""
+
+    __slots__ = ("_flags", "writeable")
+
+    def __init__(self, flags: Any, writeable: bool) -> None:
+        self._flags = flags
+        self.writeable = writeable
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._flags, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.writeable if name in ("WRITEABLE", "W") else self._flags[name]
+
+
+def _layout(self: Any, what: str) -> Any:
+    plain = innermost(raw_of(self))
+    if type(plain) is Aval:
+        raise AttributeError(
+            f"{what} of {plain} is not known while the program is staged: it depends on the memory "
+            "layout, which the compiled program chooses"
+        )
+    return np.asarray(plain)
+
+
+def flags_of(self: Any) -> Flags:
+    writeable = type(self) is Array and not is_read_only(self.path)
+    return Flags(_layout(self, "x.flags").flags, writeable)
+
+
+def strides_of(self: Any) -> tuple[int, ...]:
+    return _layout(self, "x.strides").strides  # type: ignore[no-any-return]
+
+
+def base_of(self: Any) -> Any:
+    return self.root if type(self) is Array else None
+
+
+def _no_memory(name: str) -> Any:
+    def refuse(self: Any) -> Any:
+        raise AttributeError(
+            f"x.{name} gives the memory of an array to code that cannot be differentiated; a "
+            "traced array has none. Use wengert.stop_gradient(x) where a constant is meant."
+        )
+
+    return refuse
+
+
+for _name, _method in {
+    "copy": copied,
+    "__copy__": shallow_copy,
+    "__deepcopy__": deep_copy,
+    "item": item,
+    "tolist": tolist,
+    "__contains__": contains,
+    "view": view,
+    "resize": refuse_resize,
+    "setflags": set_flags,
+}.items():
+    install_method(_name, _method)
+Array.fill = fill  # type: ignore[attr-defined]
+
+for _name, _function in {
+    "flags": flags_of,
+    "strides": strides_of,
+    "base": base_of,
+    "data": _no_memory("data"),
+    "ctypes": _no_memory("ctypes"),
+    "device": lambda self: "cpu",
+}.items():
+    install_attribute(_name, _function)
+Array.flat = property(Flat, _set_flat)  # type: ignore[attr-defined]
+Traced.flat = property(Flat)  # type: ignore[attr-defined]

@@ -1,0 +1,557 @@
+"""Matrices of derivatives, products with them, and linear functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, NotDifferentiableError, NotLinearError, NotScalarError
+from ..ir.aval import Aval, aval_of, zeros_of
+from ..ir.primitive import Primitive
+from ..tracing.core import Traced, raw_of, to_user
+from ..tracing.creation import begin, end
+from .arguments import (
+    Argnums,
+    Leaves,
+    Selection,
+    attach,
+    check_callable,
+    detach_tree,
+    fit_change,
+    transformed,
+)
+from .derivatives import (
+    Recording,
+    finish,
+    grad,
+    jvp,
+    split_aux,
+    tangent_aval,
+    to_result,
+    value_and_grad,
+    vjp,
+)
+from .linearize import LinearizingTrace
+from .reverse import ReverseTrace
+
+Mode = Literal["auto", "forward", "reverse"]
+
+
+class Linearization:
+    """A function run once, ready to push tangents forward: its list, inputs and outputs."""
+
+    __slots__ = ("aux", "leaves", "outputs", "structure", "trace")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        selection: Selection,
+        *,
+        has_aux: bool = False,
+        copies: bool = False,
+    ) -> None:
+        self.leaves = Leaves(selection.take(args, kwargs))
+        trace = LinearizingTrace(function, len(self.leaves.values), copies=copies)
+        self.trace = trace
+        begin(trace)
+        try:
+            inputs = self.leaves.rebuild(attach(trace, self.leaves.values))
+            args, kwargs = selection.replace(args, kwargs, inputs)
+            value = function(*args, **kwargs)
+            self.aux = None
+            if has_aux:
+                value, aux = split_aux(value)
+                self.aux = detach_tree(trace, aux)
+            found, self.structure = tree.flatten(value)
+            raw = [raw_of(leaf) for leaf in found]
+        except BaseException:
+            end(trace)
+            trace.release()
+            raise
+        end(trace)
+        self.outputs = [
+            (entry.value, entry.payload)
+            if type(entry) is Traced and entry.trace is trace
+            else (entry, None)
+            for entry in raw
+        ]
+
+    def value_tree(self) -> Any:
+        """Return the value of the function, one level down."""
+        return tree.unflatten(self.structure, [to_result(value) for value, _ in self.outputs])
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """Return finished tangents of the outputs for raw tangents of the inputs."""
+        found = self.trace.push(tangents, [position for _, position in self.outputs])
+        return [
+            finish(entry, tangent_aval(aval_of(value)))
+            for entry, (value, _) in zip(found, self.outputs, strict=True)
+        ]
+
+
+def linearize(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Evaluate a function and return its value and its pushforward at that point.
+
+    Parameters
+    ----------
+    fun : callable
+    *primals : trees
+        The arguments, all differentiated.
+
+    Returns
+    -------
+    value : tree
+    pushforward : callable
+        ``pushforward(*tangents)`` takes one tree an argument and gives the tangent of the value,
+        without running `fun` again.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> value, pushforward = wg.linearize(lambda x: x**3, 2.0)
+    >>> value, pushforward(1.0), pushforward(0.5)
+    (8.0, 12.0, 6.0)
+    """
+    check_callable(fun, "linearize")
+    selection = Selection(fun, tuple(range(len(primals))) if primals else 0)
+    linearization = Linearization(fun, primals, {}, selection, copies=True)
+
+    def pushforward(*tangents: Any) -> Any:
+        raw = linearization.leaves.matching(tangents, "tangent")
+        return tree.unflatten(linearization.structure, linearization.push(raw))
+
+    return linearization.value_tree(), transformed(fun, pushforward)
+
+
+# ------------------------------------------------------------------ Jacobians
+
+
+def _one_hot(aval: Aval, index: int) -> Any:
+    """Return a basis vector of a space, in the layout of C order."""
+    if aval.shape == ():
+        return 1.0 if aval.kind == "python" else aval.dtype.type(1)
+    made = np.zeros(aval.size, aval.dtype)
+    made[index] = 1
+    return made.reshape(aval.shape)
+
+
+def _stacked(rows: Sequence[Any], shape: tuple[int, ...], aval: Aval) -> Any:
+    """Return rows of equal shape as one array with the leading axes `shape`."""
+    if shape == ():
+        return rows[0]
+    if not rows:
+        return np.zeros((*shape, *aval.shape), aval.dtype)
+    return np.reshape(np.stack(rows), (*shape, *aval.shape))
+
+
+def _rows(recording: Recording, holomorphic: bool) -> list[list[Any]]:
+    """Return the Jacobian blocks by output leaf and input leaf, by one pullback an output entry."""
+    inputs = recording.leaves.avals
+    blocks = []
+    for number, (value, _) in enumerate(recording.outputs):
+        aval = aval_of(value)
+        _check_output(aval, holomorphic)
+        columns: list[list[Any]] = [[] for _ in inputs]
+        for index in range(aval.size):
+            seeds: list[Any] = [None] * len(recording.outputs)
+            seeds[number] = _one_hot(aval, index)
+            for column, part in zip(columns, recording.pull_back_leaves(seeds), strict=True):
+                column.append(part)
+        blocks.append(
+            [_stacked(col, aval.shape, entry) for col, entry in zip(columns, inputs, strict=True)]
+        )
+    return blocks
+
+
+def _columns(linearization: Linearization, holomorphic: bool) -> list[list[Any]]:
+    """Return the same blocks by one pushforward an input entry."""
+    inputs = linearization.leaves.avals
+    outputs = [tangent_aval(aval_of(value)) for value, _ in linearization.outputs]
+    blocks: list[list[Any]] = [[] for _ in outputs]
+    for number, aval in enumerate(inputs):
+        if aval.is_complex and not holomorphic:
+            raise NotDifferentiableError(
+                "forward mode gives the Jacobian of a complex argument only for holomorphic "
+                "functions: pass holomorphic=True, or use mode='reverse' for real outputs"
+            )
+        rows: list[list[Any]] = [[] for _ in outputs]
+        for index in range(aval.size):
+            tangents: list[Any] = [None] * len(inputs)
+            tangents[number] = _one_hot(aval, index)
+            for row, part in zip(rows, linearization.push(tangents), strict=True):
+                row.append(part)
+        for block, row, out in zip(blocks, rows, outputs, strict=True):
+            stacked = _stacked(row, aval.shape, out)
+            if aval.shape and out.shape:
+                count = len(aval.shape)
+                total = count + len(out.shape)
+                stacked = np.transpose(stacked, (*range(count, total), *range(count)))
+            block.append(stacked)
+    return blocks
+
+
+def _check_output(aval: Aval, holomorphic: bool) -> None:
+    if aval.dtype.kind not in "fc":
+        raise NotDifferentiableError(
+            f"the Jacobian needs a floating-point output, got dtype {aval.dtype}"
+        )
+    if aval.is_complex and not holomorphic:
+        raise NotScalarError(
+            f"the output is complex ({aval.dtype}): return real and imaginary parts, or pass "
+            "holomorphic=True if the function is holomorphic"
+        )
+
+
+def _as_tree(
+    blocks: list[list[Any]], structure: Any, leaves: Leaves, selection: Selection
+) -> Any:
+    made = [selection.pack(leaves.rebuild(block)) for block in blocks]
+    return made[0] if structure is None else tree.unflatten(structure, made)
+
+
+def _jacobian(
+    fun: Callable[..., Any],
+    argnums: Argnums,
+    mode: Mode,
+    has_aux: bool,
+    holomorphic: bool,
+    with_value: bool,
+    name: str,
+) -> Callable[..., Any]:
+    check_callable(fun, name)
+    if mode not in ("auto", "forward", "reverse"):
+        raise ArgumentError(f"mode is 'auto', 'forward' or 'reverse', got {mode!r}")
+    selection = Selection(fun, argnums)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        run: Recording | Linearization | None = None
+        if mode != "forward":
+            run = Recording(fun, args, kwargs, selection, has_aux=has_aux)
+            outputs = sum(aval_of(value).size for value, _ in run.outputs)
+            inputs = sum(aval.size for aval in run.leaves.avals)
+            if mode == "auto" and outputs > inputs and _real(run.leaves):
+                run.trace.release()
+                run = None
+        if run is None:
+            run = Linearization(fun, args, kwargs, selection, has_aux=has_aux)
+        try:
+            if isinstance(run, Recording):
+                blocks = _rows(run, holomorphic)
+            else:
+                blocks = _columns(run, holomorphic)
+        finally:
+            run.trace.release()
+        result = _as_tree(blocks, run.structure, run.leaves, selection)
+        if with_value:
+            value = run.value_tree()
+            return ((value, run.aux), result) if has_aux else (value, result)
+        return (result, run.aux) if has_aux else result
+
+    return transformed(fun, call)
+
+
+def _real(leaves: Leaves) -> bool:
+    return not any(aval.is_complex for aval in leaves.avals)
+
+
+def jacobian(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    mode: Mode = "auto",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return the Jacobian of a function, as a function of the same arguments.
+
+    Each block has the shape ``output.shape + argument.shape``; the result is the tree of the
+    output whose leaves are trees of the argument.
+
+    Parameters
+    ----------
+    fun : callable
+    argnums : int, str, or tuple of them
+    mode : {"auto", "forward", "reverse"}
+        ``auto`` takes reverse mode where there are at most as many outputs as inputs.
+    has_aux, holomorphic : bool
+        As for `wengert.grad`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _jacobian(fun, argnums, mode, has_aux, holomorphic, False, "jacobian")
+
+
+def jacfwd(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return the Jacobian by forward mode, column by column; see `jacobian`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacfwd(lambda t: np.array([np.cos(t), np.sin(t)]))(0.0)
+    array([-0.,  1.])
+    """
+    return _jacobian(fun, argnums, "forward", has_aux, holomorphic, False, "jacfwd")
+
+
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return the Jacobian by reverse mode, row by row; see `jacobian`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacrev(lambda x: np.array([x[0] * x[1], x[0]]))(np.array([2.0, 3.0]))
+    array([[3., 2.],
+           [1., 0.]])
+    """
+    return _jacobian(fun, argnums, "reverse", has_aux, holomorphic, False, "jacrev")
+
+
+def value_and_jacobian(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    mode: Mode = "auto",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return a function that gives the value and the Jacobian; see `jacobian`.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.value_and_jacobian(lambda x: x**2)(3.0)
+    (9.0, 6.0)
+    """
+    return _jacobian(fun, argnums, mode, has_aux, holomorphic, True, "value_and_jacobian")
+
+
+def hessian(
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Return the Hessian of a function: forward mode over reverse mode.
+
+    Blocks have the shape ``output.shape + argument.shape + argument.shape``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([2.0, 3.0]))
+    array([[6., 4.],
+           [4., 0.]])
+    """
+    inner = jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic)
+    return jacfwd(inner, argnums, has_aux=has_aux, holomorphic=holomorphic)
+
+
+def value_grad_hessian(
+    fun: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that gives value, gradient and Hessian in one evaluation of `fun`.
+
+    Returns
+    -------
+    callable
+        Gives ``(value, gradient, hessian)``; with `has_aux`, ``((value, aux), gradient, hessian)``.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.value_grad_hessian(lambda x: x**3)(2.0)
+    (8.0, 12.0, 12.0)
+    """
+    check_callable(fun, "value_grad_hessian")
+    both = value_and_grad(fun, argnums, has_aux=has_aux)
+
+    def gradient_first(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return gradient, (value, gradient)
+
+    second = _jacobian(gradient_first, argnums, "forward", True, False, False, "hessian")
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        matrix, (value, gradient) = second(*args, **kwargs)
+        return value, gradient, matrix
+
+    return transformed(fun, call)
+
+
+# ------------------------------------------------------------------ products
+
+
+def hvp(fun: Callable[..., Any], x: Any, v: Any) -> Any:
+    """Return the product of the Hessian of `fun` at `x` with `v`, without the matrix.
+
+    Forward mode over reverse mode: the cost of a few evaluations of `fun`.
+
+    Parameters
+    ----------
+    fun : callable
+        A real function of one tree.
+    x, v : trees of the same structure and shapes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.hvp(lambda x: x[0] ** 2 * x[1], np.array([2.0, 3.0]), np.array([1.0, 0.0]))
+    array([6., 4.])
+    """
+    return jvp(grad(fun), (x,), (v,))[1]
+
+
+def gnvp(fun: Callable[..., Any], loss: Callable[..., Any], x: Any, v: Any) -> Any:
+    """Return the product of a generalised Gauss-Newton matrix with `v`.
+
+    The matrix is JᵀHJ with J the Jacobian of `fun` at `x` and H the Hessian of `loss` at
+    ``fun(x)`` (N. N. Schraudolph, Neural Computation 14, 2002).
+
+    Parameters
+    ----------
+    fun : callable
+        Of one tree, gives a tree.
+    loss : callable
+        A real function of that tree.
+    x, v : trees of the same structure and shapes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.gnvp(lambda x: 3.0 * x, lambda y: np.sum(y**2), np.ones(2), np.ones(2))
+    array([18., 18.])
+    """
+    output, tangent = jvp(fun, (x,), (v,))
+    curved = hvp(loss, output, tangent)
+    _, pullback = vjp(fun, x)
+    return pullback(curved)[0]
+
+
+# ------------------------------------------------------------------ linear functions
+
+
+class _LinearTrace(ReverseTrace):
+    """A reverse trace that accepts linear operations only."""
+
+    __slots__ = ()
+
+    def __init__(self, description: Callable[..., Any] | str, input_count: int) -> None:
+        super().__init__(description, input_count, copies=True)
+        self.scalar_rows = None  # every operation is looked at
+
+    def _record(
+        self,
+        primitive: Primitive,
+        which: tuple[int, ...],
+        values: Sequence[Any],
+        ans: Any,
+        params: dict[str, Any],
+        inputs: Any,
+    ) -> Any:
+        if not primitive.linear(which, params):
+            raise NotLinearError(
+                f"linear_transpose: {primitive.name} is not linear in what it is applied to here; "
+                "use wengert.vjp for the transpose of the derivative at a point"
+            )
+        return super()._record(primitive, which, values, ans, params, inputs)
+
+
+def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., Any]:
+    """Return the transpose of a linear function.
+
+    Parameters
+    ----------
+    fun : callable
+        Linear in all its arguments together.
+    *primals : trees
+        Arguments of which only structure, shapes and dtypes matter.
+
+    Returns
+    -------
+    callable
+        Takes a tree like the output and gives a tuple of trees, one an argument:
+        ⟨c, fun(x)⟩ = ⟨transpose(c), x⟩.
+
+    Raises
+    ------
+    NotLinearError
+        `fun` is not linear.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> transpose = wg.linear_transpose(lambda x: np.array([3.0 * x, 5.0 * x]), 1.0)
+    >>> transpose(np.array([1.0, 10.0]))
+    (53.0,)
+    """
+    check_callable(fun, "linear_transpose")
+    leaves = Leaves(primals)
+    trace = _LinearTrace(fun, len(leaves.values))
+    begin(trace)
+    try:
+        zeros = [zeros_of(aval) for aval in leaves.avals]
+        value = fun(*leaves.rebuild(attach(trace, zeros)))
+        found, structure = tree.flatten(value)
+        raw = [raw_of(leaf) for leaf in found]
+    finally:
+        end(trace)
+    positions = []
+    avals = []
+    for entry in raw:
+        traced = type(entry) is Traced and entry.trace is trace
+        lower = entry.value if traced else entry
+        if np.any(np.not_equal(to_user(lower), 0)):
+            raise NotLinearError(
+                "linear_transpose: the function of zero is not zero; it adds a constant"
+            )
+        positions.append(entry.payload if traced else None)
+        avals.append(aval_of(lower))
+
+    def transpose(cotangent: Any) -> tuple[Any, ...]:
+        parts, given = tree.flatten(cotangent)
+        if given != structure:
+            raise ArgumentError(
+                f"the cotangent has the tree structure {given}, the output has {structure}"
+            )
+        seeds = [
+            (position, fit_change(part, aval, "cotangent"))
+            for position, part, aval in zip(positions, parts, avals, strict=True)
+            if position is not None
+        ]
+        pulled = trace.pull_back(seeds)
+        finished = [
+            finish(entry, value) for entry, value in zip(pulled, leaves.values, strict=True)
+        ]
+        return tuple(leaves.rebuild(finished))
+
+    return transformed(fun, transpose)
