@@ -24,9 +24,6 @@ from benchmarks.model import VALUE, Cell, NotAvailable, Row, Timing, Workload
 from benchmarks.systems import SYSTEMS, bind_static
 
 ROOT = Path(__file__).resolve().parent.parent
-# Idle threads of a BLAS or OpenMP pool go on spinning for tens of milliseconds after a call;
-# without a pause they would take their core from the next system's turn.
-PAUSE = 0.05
 # A call longer than this is repeated five times, however many repeats the others get.
 LONG_CALL = 1.0
 FEWEST_REPEATS = 5
@@ -173,7 +170,9 @@ def prepare(
     return True
 
 
-def take_turns(processes: dict[str, Worker], cells: dict[str, Cell], settings: Settings) -> None:
+def take_turns(
+    processes: dict[str, Worker], cells: dict[str, Cell], settings: Settings, pause: float
+) -> None:
     """Time all systems, one repeat each in turn; the order is reversed every other round."""
     for turn in range(settings.repeats):
         order = list(processes) if turn % 2 == 0 else list(reversed(processes))
@@ -181,7 +180,7 @@ def take_turns(processes: dict[str, Worker], cells: dict[str, Cell], settings: S
             cell = cells[system]
             if cell.status != "measured":
                 continue
-            time.sleep(PAUSE)
+            time.sleep(pause)
             for operation, timing in cell.timings.items():
                 if len(timing.repeats) >= FEWEST_REPEATS and timing.median > LONG_CALL:
                     continue
@@ -217,7 +216,7 @@ def run_workload(workload: Workload, systems: Sequence[str], settings: Settings)
             process = stack.enter_context(worker(workload, system, settings))
             if prepare(workload, process, cells[system], expected, settings):
                 ready[system] = process
-        take_turns(ready, cells, settings)
+        take_turns(ready, cells, settings, workload.pause)
     if workload.memory and settings.memory:
         for system in ready:
             if cells[system].status == "measured":

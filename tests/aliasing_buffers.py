@@ -151,8 +151,8 @@ def cached_helper_read(x):
 
 @program(SHORT)
 def cached_helper_copied_then_written(x):
-    weights = cached_weights(3).copy()
-    again = np.array(cached_weights(3))
+    weights = np.array(cached_weights(3))
+    again = np.copy(cached_weights(3))
     weights[0] = x[0]
     again[1:] *= x[1:]
     return weights * again * cached_weights(3)

@@ -276,7 +276,10 @@ def test_zero_times_infinity_is_nan(function, point):
 
 
 def test_zero_times_infinity_is_nan_for_its_own_entry_only():
-    has_gradient(lambda x: np.sum(np.sqrt(x) ** 2), np.array([0.0, 4.0]), [NAN, 1.0])
+    # In forward mode the zero of a one-hot tangent is a number as well, so that nan spreads.
+    for reverse in (wg.grad, wg.jacrev):
+        gradient = reverse(lambda x: np.sum(np.sqrt(x) ** 2))(np.array([0.0, 4.0]))
+        np.testing.assert_array_equal(gradient, [NAN, 1.0])
     has_gradient(lambda x: np.sqrt(np.sum(x**2)), np.zeros(2), [NAN, NAN])
 
 

@@ -1,4 +1,4 @@
-"""The README: its examples run, its commands are marked for CI, its links lead somewhere."""
+"""The README and the documents: examples run, commands are marked for CI, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_examples():
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("document", ["README.md", "docs/adding-a-primitive.md"])
+def test_examples(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     names: dict[str, object] = {}
     failures: list[str] = []
     for number, block in enumerate(blocks):
-        example = parser.get_doctest(block, names, f"block {number}", "README.md", 0)
-        assert example.examples, f"block {number} of README.md has no example to run"
+        example = parser.get_doctest(block, names, f"block {number}", document, 0)
+        assert example.examples, f"block {number} of {document} has no example to run"
         runner.run(example, out=failures.append, clear_globs=False)
         names = example.globs  # a later block may use what an earlier one defined
     assert blocks

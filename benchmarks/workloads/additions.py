@@ -41,7 +41,6 @@ WORKLOADS = tuple(
         group="additions",
         static={"count": count},
         tiny_static={"count": 3},
-        cannot={"jax-jit": "left out: the compiler folds the chain"},
         time_by_hand=False,
         memory=True,
     )

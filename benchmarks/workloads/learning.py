@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.model import BEST_PEER, Line, Workload
+from benchmarks.model import BEST_PEER, BLAS_PAUSE, Line, Workload
 
 LAYERS = (784, 256, 256, 10)
 TINY_LAYERS = (5, 4, 4, 3)
@@ -97,6 +97,7 @@ WORKLOADS = (
         size=100_000,
         tiny=9,
         memory=True,
+        pause=BLAS_PAUSE,
         lines=(Line(0.9, BEST_PEER, subject="wengert-jit"),),
     ),
     Workload(
@@ -108,6 +109,7 @@ WORKLOADS = (
         size=128,
         tiny=6,
         memory=True,
+        pause=BLAS_PAUSE,
         respelled={"torch": network_loss_torch},
         lines=(Line(1.0, "jax-jit", subject="wengert-jit"),),
     ),

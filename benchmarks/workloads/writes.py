@@ -135,7 +135,7 @@ def reasons(length: int, writes: int) -> dict[str, str]:
     """Who cannot take part, or is left out at this size, and why."""
     found = {"autograd": "cannot: no writes into arrays"}
     if length > SMALL_LENGTH or writes > SMALL_WRITES:
-        found["jax"] = "left out: seconds a call, and every update copies the buffer"
+        found["jax"] = "left out: seconds a call"
     if length > SMALL_LENGTH and writes > SMALL_WRITES:
         found["torch"] = "left out: its cost of a write grows with the buffer"
         found["jax-jit"] = found["torch"]

@@ -3,7 +3,7 @@
 ``import wengert as wg``; see ``wengert.grad`` to start with.
 """
 
-from . import errors, numerical, ops, tree
+from . import errors, numerical, ops, testing, tree
 from ._version import __version__
 from .config import config
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
@@ -19,6 +19,7 @@ from .transforms.jacobians import (
     value_and_jacobian,
     value_grad_hessian,
 )
+from .transforms.staged import eval_shape, trace
 from .transforms.stopping import stop_gradient
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "config",
     "elementwise_grad",
     "errors",
+    "eval_shape",
     "gnvp",
     "grad",
     "hessian",
@@ -39,6 +41,8 @@ __all__ = [
     "numerical",
     "ops",
     "stop_gradient",
+    "testing",
+    "trace",
     "tree",
     "value_and_grad",
     "value_and_jacobian",

@@ -240,6 +240,13 @@ class _Check:
         known = [aval_of(value).dtype for value in (*self.point, *self.values)]
         self.eps = max(float(np.finfo(dtype).eps) for dtype in known)
 
+    @property
+    def noise(self) -> float:
+        """What rounding of the values leaves in their differences, relative to the values."""
+        # The finest of Richardson's steps is an eighth of the first.
+        step = self.step if self.step is not None else self.eps ** (1 / 9)
+        return 64 * self.eps / step
+
     def derived(
         self, flat: Flat, added: Sequence[Any], added_name: str, result_names: Sequence[str]
     ) -> _Check:
@@ -307,9 +314,7 @@ class _Check:
 
     def directions(self) -> list[tuple[str, list[Any]]]:
         """Return a random direction in each leaf of the point, and one in all, with their names."""
-        drawn = [
-            _random(value, [self.seed, i], scaled=True) for i, value in enumerate(self.point)
-        ]
+        drawn = [_random(value, [self.seed, i], scaled=True) for i, value in enumerate(self.point)]
         made = []
         for i, name in enumerate(self.names):
             alone = [
@@ -364,7 +369,7 @@ def _check_forward(check: _Check) -> None:
             if not got.size:
                 continue
             # Relative to the derivative, but not below what differences of values can resolve.
-            noise = check.eps * (1e4 * _largest(value) + 1e3 * longest)
+            noise = check.noise * _largest(value) + 10 * check.eps * longest
             limit = tolerance * _largest(wanted) + noise
             error = np.abs(got - wanted)
             error = np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0.0, error)
@@ -399,8 +404,8 @@ def _check_reverse(
         got, got_size = _pairing(found, direction)
         limit = tolerance * max(expected_size, got_size)
         if against == "differences":
-            limit += check.eps * 1e4 * _pairing(cotangents, check.values)[1]
-        limit += 1e3 * check.eps * np.finfo(np.float64).tiny**0.5
+            limit += check.noise * _pairing(cotangents, check.values)[1]
+        limit += 1e3 * check.eps * np.finfo(np.float64).tiny ** 0.5
         error = abs(expected - got)
         if error <= limit or (np.isnan(expected) and np.isnan(got)):
             continue

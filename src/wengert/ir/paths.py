@@ -2,7 +2,7 @@
 
 A path is a tuple of steps, each a tuple whose first entry names it:
 ``("index", key)``, ``("transpose", axes)``, ``("reshape", shape, order)``, ``("real",)``,
-``("imag",)``, and for views that may only be read ``("diagonal", offset, axis1, axis2)`` and
+``("imag",)``, ``("view", dtype)`` between complex numbers and pairs of reals, and for views that may only be read ``("diagonal", offset, axis1, axis2)`` and
 ``("broadcast", shape)``. Works on plain arrays only.
 """
 
@@ -41,6 +41,10 @@ def apply_step(array: Any, step: Step) -> Any:
         return array.imag
     if name == "broadcast":
         return np.broadcast_to(array, step[1])
+    if name == "view":
+        if array.shape[-1] > 1 and array.strides[-1] != array.itemsize:  # of another layout
+            array = np.ascontiguousarray(array)
+        return array.view(step[1])
     diagonal = array.diagonal(*step[1:])
     if array.flags.writeable:  # cotangents are added through it; the user's writes are refused
         diagonal.flags.writeable = True
@@ -65,8 +69,8 @@ def is_advanced(path: Path) -> bool:
 
 
 def through_imaginary(path: Path) -> bool:
-    """Return whether a step takes real or imaginary parts (see `wengert.ops.indexing`)."""
-    return any(step[0] in ("real", "imag") for step in path)
+    """Return whether a step goes between complex numbers and their parts."""
+    return any(step[0] in ("real", "imag", "view") for step in path)
 
 
 def copy_part(array: Any, path: Path) -> Any:
@@ -129,6 +133,9 @@ def _store_by_positions(
 
     Happens to cotangents, whose layout may differ from that of their primal.
     """
+    if any(step[0] == "view" for step in path):
+        _store_in_c_order(array, value, path, add)
+        return
     if through_imaginary(path):
         parts = np.stack([array.real, array.imag])
         _store_by_positions(parts, value, _paths_on_parts(path), add)
@@ -142,6 +149,21 @@ def _store_by_positions(
         array += addend.reshape(array.shape)
     else:
         flat[positions.reshape(-1)] = np.broadcast_to(value, positions.shape).reshape(-1)
+
+
+def _store_in_c_order(array: np.ndarray[Any, Any], value: Any, path: Path, add: bool) -> None:
+    """Write into a copy whose layout allows a view of complex numbers as pairs of reals."""
+    for order in ("C", "F"):
+        attempt = array.copy(order=order)  # type: ignore[call-overload]
+        if is_view_of(follow(attempt, path[:-1]), attempt) and (
+            path[-1][0] == "index" or is_view_of(follow(attempt, path), attempt)
+        ):
+            store(attempt, value, path, add=add)
+            array[...] = attempt
+            return
+    raise ValueError(
+        "cannot write through x.view(dtype) of this memory layout; write to a copy, x.copy()"
+    )
 
 
 def _paths_on_parts(path: Path) -> Path:

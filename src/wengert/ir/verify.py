@@ -33,7 +33,8 @@ def verify(wengert_list: WengertList) -> None:
         for operand in equation.operands:
             if isinstance(operand, Variable) and operand not in known:
                 raise VerificationError(f"{where} reads a variable that is not assigned before")
-        if equation.primitive.name not in registry:
+        name = equation.primitive.name
+        if name not in registry or registry[name] is not equation.primitive:
             raise VerificationError(f"{where} uses a primitive that is not registered")
         avals = [operand.aval for operand in equation.operands]
         inferred = equation.primitive.infer(*avals, **equation.params)

@@ -1,5 +1,7 @@
 """Primitives, one block each: values, rules, samples. Importing this package registers them all."""
 
 from . import arithmetic, indexing, kinds, reductions, shaping  # noqa: F401
-from . import contraction, einsum  # noqa: F401
-from . import creating, handles, joining  # noqa: F401
+from . import contraction, einsum, linalg, tensor_products  # noqa: F401
+from . import constants, creating, handles, joining, padding, splitting, taking  # noqa: F401
+from . import complex_parts, exponential, rounding, selection, trigonometric  # noqa: F401
+from . import cumulative, logsumexp, sorting, statistics, ufunc_methods  # noqa: F401

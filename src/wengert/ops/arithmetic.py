@@ -10,6 +10,7 @@ import numpy as np
 from ..ir.aval import aval_of
 from ..tracing.core import raw_of
 from .families import elementwise, piecewise_constant
+from .projection import multiply_into
 from .samples import Fail, Sample, array, positive
 
 
@@ -117,7 +118,7 @@ def power_in_base(g: Any, x: Any, y: Any) -> Any:
     """Return g y x^(y-1), exactly 0 where x and y are 0."""
     if type(y) is int or type(y) is float:
         if y == 2:
-            return g * (2 * x)
+            return multiply_into(2 * x, g)
         if y == 0:
             return g * (x * 0.0)
     elif aval_of(raw_of(y)).dtype.kind in "bu":  # without a sign, y - 1 would wrap around
@@ -134,6 +135,9 @@ def power_in_exponent(g: Any, x: Any, y: Any, ans: Any) -> Any:
     at_zero = np.equal(x, 0) & np.greater_equal(np.real(y), 0)
     if np.any(at_zero):
         x = np.where(at_zero, 1.0, x)
+    dtype = aval_of(raw_of(ans)).dtype
+    if dtype.char in "gG" and aval_of(raw_of(x)).dtype != dtype:
+        x = x * dtype.type(1)  # the logarithm in the precision of the result
     return g * ans * np.log(x)
 
 

@@ -241,13 +241,9 @@ def _from_sublists(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
     result = None
     if len(operands) > len(sublists):
         result = operands.pop()
-    known = sorted(
-        {entry for entry in sum((list(sub) for sub in sublists), []) if entry is not Ellipsis}
-    )
-    # NumPy keeps the order of the numbers in the implicit result; so do the letters.
-    letters = {entry: _LETTERS[:26][i] if i < 26 else _LETTERS[i] for i, entry in enumerate(known)}
-    if len(known) > 26:  # capitals sort before the small letters
-        letters = dict(zip(known, sorted(_LETTERS), strict=False))
+    known = sorted({entry for sub in sublists for entry in sub if entry is not Ellipsis})
+    # An implicit result is in the order of the labels, and capitals sort before small letters.
+    letters = dict(zip(known, _LETTERS if len(known) <= 26 else sorted(_LETTERS), strict=False))
 
     def text(sublist: Any) -> str:
         return "".join("..." if entry is Ellipsis else letters[entry] for entry in sublist)
@@ -266,13 +262,15 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: A
     if optimize is not False:
         keywords["optimize"] = optimize
     result = to_user(bind(einsum_primitive, *values, subscripts=subscripts, **keywords))
-    return result if out is None else store_results((out,), (result,), keywords.get("casting", "safe"))
+    if out is None:
+        return result
+    return store_results((out,), (result,), keywords.get("casting", "safe"))
 
 
 @implements(np.einsum_path)
 def einsum_path(*operands: Any, **keywords: Any) -> Any:
     """Answer ``np.einsum_path``, which looks at the shapes only."""
-    stand_ins = [
+    stand_ins: list[Any] = [
         np.broadcast_to(np.float64(0), np.shape(entry)) if type(entry) in (Array, Traced) else entry
         for entry in operands
     ]

@@ -19,7 +19,7 @@ from ..ir.primitive import Plan, Primitive, Pull
 from ..tracing.operators import install_binary, install_unary
 from ..tracing.protocols import implement_ufunc, primitive_call
 from . import projection
-from .projection import fits, project_or_none
+from .projection import fits, multiply_into, project_or_none
 
 Partial = Callable[..., Any] | int | str
 
@@ -28,15 +28,17 @@ class _Contribution:
     """One argument's factor in an elementwise derivative: applied to a tangent or a cotangent.
 
     Both modes use the same map, because a diagonal linear map is its own transpose. ``apply``
-    takes the change and the flat residuals; ``indices`` are those that it reads.
+    takes the change and the flat residuals, ``apply_owned`` may overwrite the change;
+    ``indices`` are the residuals that it reads.
     """
 
-    __slots__ = ("apply", "indices")
+    __slots__ = ("apply", "apply_owned", "indices")
 
     def __init__(self, partial: Partial, order: tuple[str, ...], *, product: bool) -> None:
         if isinstance(partial, int):
             self.indices: tuple[int, ...] = ()
             self.apply: Pull = {1: _identity, -1: _negation, 0: _nothing}[partial]
+            self.apply_owned: Pull = _negation_owned if partial == -1 else self.apply
             return
         if isinstance(partial, str):
             names = (partial,)
@@ -48,12 +50,12 @@ class _Contribution:
                 f"a partial names {unknown[0]!r}; it may name {', '.join(order)} only"
             )
         self.indices = tuple(order.index(name) for name in names)
-        if isinstance(partial, str):
-            self.apply = _times_entry(self.indices[0])
-        elif product:
-            self.apply = _product(partial, self.indices)
-        else:
-            self.apply = _times(partial, self.indices)
+        if product:
+            self.apply = self.apply_owned = _product(partial, self.indices)
+            return
+        factor = None if isinstance(partial, str) else partial
+        self.apply = _times(factor, self.indices)
+        self.apply_owned = _times_owned(factor, self.indices)
 
 
 def _identity(change: Any, residuals: Any) -> Any:
@@ -68,18 +70,30 @@ def _nothing(change: Any, residuals: Any) -> None:
     return None
 
 
-def _times_entry(index: int) -> Pull:
-    return lambda change, residuals: change * residuals[index]
+def _negation_owned(change: Any, residuals: Any) -> Any:
+    return np.negative(change, out=change)
 
 
-def _times(partial: Callable[..., Any], indices: tuple[int, ...]) -> Pull:
+def _times(partial: Callable[..., Any] | None, indices: tuple[int, ...]) -> Pull:
+    """Return the product with a partial, or with the residual itself where that is None."""
+    only = indices[0] if indices else 0
+    if partial is None:
+        return lambda change, residuals: change * residuals[only]
     if len(indices) == 1:
-        only = indices[0]
         return lambda change, residuals: change * partial(residuals[only])
     if len(indices) == 2:
         first, second = indices
         return lambda change, residuals: change * partial(residuals[first], residuals[second])
     return lambda change, residuals: change * partial(*[residuals[i] for i in indices])
+
+
+def _times_owned(partial: Callable[..., Any] | None, indices: tuple[int, ...]) -> Pull:
+    if partial is None:
+        only = indices[0]
+        return lambda change, residuals: multiply_into(change, residuals[only])
+    return lambda change, residuals: multiply_into(
+        change, partial(*[residuals[i] for i in indices])
+    )
 
 
 def _product(function: Callable[..., Any], indices: tuple[int, ...]) -> Pull:
@@ -165,8 +179,10 @@ def _subsets(count: int) -> list[tuple[int, ...]]:
 def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
     """Return the pull for arguments in the space of the result, and the residuals it reads."""
     needed = tuple(any(i in entry.indices for entry in chosen) for i in range(length))
+    last = chosen[-1].apply_owned
     if len(chosen) == 1:
         apply = chosen[0].apply
+        pull_owned = last
 
         def pull(cotangent: Any, residuals: Any) -> Any:
             return apply(cotangent, residuals)
@@ -176,6 +192,11 @@ def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
 
     elif len(chosen) == 2:
         first, second = chosen[0].apply, chosen[1].apply
+        if first is _identity:
+            last = second  # the first argument gets the cotangent itself
+
+        def pull_owned(cotangent: Any, residuals: Any) -> Any:
+            return first(cotangent, residuals), last(cotangent, residuals)
 
         def pull(cotangent: Any, residuals: Any) -> Any:
             return first(cotangent, residuals), second(cotangent, residuals)
@@ -193,12 +214,15 @@ def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
         def pull(cotangent: Any, residuals: Any) -> Any:
             return tuple(apply(cotangent, residuals) for apply in applies)
 
+        pull_owned = pull
+
         def pull_masked(cotangent: Masked, residuals: Any) -> Any:
             return tuple(
                 mask_result(apply(cotangent.value, residuals), cotangent.mask) for apply in applies
             )
 
     pull.masked = pull_masked  # type: ignore[attr-defined]
+    pull.owned = pull_owned  # type: ignore[attr-defined]
     return pull, needed
 
 

@@ -33,6 +33,7 @@ def structural(
     transpose: Callable[..., Any],
     argument: str = "x",
     moves_entries: bool = False,
+    drops_entries: bool = False,
     samples: Callable[[], Iterable[Any]] | None = None,
     fails: Callable[[], Iterable[Any]] = tuple,
     numpy: Any = None,
@@ -44,7 +45,9 @@ def structural(
     transpose : callable
         ``transpose(cotangent, …)`` with residuals by name (the argument's ``x_aval``, params).
     moves_entries : bool
-        Every entry of the result is an entry of the argument: masks move along.
+        Every entry of the result is an entry of the argument (or a zero): masks move along.
+    drops_entries : bool
+        Some entries of the argument do not occur in the result: its cotangent carries a mask.
     """
     rule = Rule(transpose, (argument,))
 
@@ -56,9 +59,17 @@ def structural(
 
     def pull_masked(cotangent: Masked, residuals: Any) -> Any:
         moved = transpose(cotangent.mask.astype(np.float64), *residuals) != 0
-        return Masked(transpose(cotangent.value, *residuals), moved)
+        value = transpose(cotangent.value, *residuals)
+        if not np.ndim(moved):  # a scalar is selected or has no cotangent at all
+            return value if moved else None
+        return Masked(value, moved)
 
-    if moves_entries:
+    if drops_entries:
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            return pull_masked(Masked(cotangent, np.ones(np.shape(cotangent), bool)), residuals)
+
+    if moves_entries or drops_entries:
         pull.masked = pull_masked  # type: ignore[attr-defined]
 
     def reverse(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:

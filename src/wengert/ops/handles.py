@@ -14,24 +14,23 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of
 from ..ir.paths import is_basic_index, is_read_only
+from ..tracing.callsite import caller_is_user
 from ..tracing.core import (
     Array,
     Traced,
-    bind,
     detached,
     innermost,
     is_array_kind,
-    make_view,
+    ndim_of,
     raw_of,
-    read_handle,
+    shape_of,
     to_user,
     write_handle,
 )
 from ..tracing.operators import build_array, install_attribute, install_method, known_value, plain_key
 from ..tracing.protocols import array_function, array_ufunc, implements
-from .indexing import read
 from .kinds import with_kind
-from .shaping import array_raw, flatten, reshaped
+from .shaping import array_raw, flatten, viewed
 
 # ------------------------------------------------------------------ copies
 
@@ -65,14 +64,17 @@ def _is_laid_out(array: np.ndarray[Any, Any], order: str) -> bool:
 
 def copied(x: Any, order: Any = "C") -> Any:
     """Return an independent array; the memory is shared until one of the two is written."""
-    if type(x) is Traced and not is_array_kind(x):
-        return x
-    return Array(_relaid(raw_of(x), order))
+    raw = raw_of(x)
+    if not is_array_kind(raw):
+        return raw
+    if type(raw) is np.ndarray and not caller_is_user():
+        return raw.copy(order=order)
+    return Array(_relaid(raw, order))
 
 
 @implements(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    return to_user(_relaid(array_raw(a), order))
+    return copied(to_user(array_raw(a)), order)
 
 
 def shallow_copy(self: Any) -> Any:
@@ -99,7 +101,7 @@ def as_python(scalar: Any) -> Any:
 
 
 def item(self: Any, *args: Any) -> Any:
-    shape = np.shape(self)
+    shape = shape_of(self)
     if not args:
         if math.prod(shape) != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
@@ -126,7 +128,7 @@ def tolist(self: Any) -> Any:
     raw = raw_of(self)
     if type(raw) is not Traced:
         return np.asarray(raw).tolist()
-    shape = np.shape(self)
+    shape = shape_of(self)
     if not shape:
         return as_python(raw)
     return [tolist(self[i]) for i in range(shape[0])]
@@ -141,7 +143,7 @@ def contains(self: Any, value: Any) -> bool:
 
 
 def fill(self: Array, value: Any) -> None:
-    if np.ndim(value):
+    if ndim_of(value):
         value = np.reshape(value, ())  # NumPy takes any array of one entry
     write_handle(self, (("index", Ellipsis),), value)
 
@@ -149,18 +151,25 @@ def fill(self: Array, value: Any) -> None:
 def view(self: Any, dtype: Any = None, type: Any = None) -> Any:  # noqa: A002 NumPy's name
     if dtype is np.ndarray:
         dtype = None
-    if dtype is not None and np.dtype(dtype) != self.dtype:
+    wanted = None if dtype is None else np.dtype(dtype)
+    if wanted is None or wanted == self.dtype:
+        return viewed(self, ("index", Ellipsis)) if is_array_kind(raw_of(self)) else self
+    if {wanted, self.dtype} not in _PAIRS:
         raise TypeError(
-            f"x.view({np.dtype(dtype)}) of a traced {self.dtype} array would reinterpret its "
-            "bytes, which has no derivative. Use x.astype(…) to convert values; x.real and x.imag "
-            "for the parts of complex numbers, a + 1j * b to make them."
+            f"x.view({wanted}) of a traced {self.dtype} array would reinterpret its bytes, which "
+            "has no derivative. Use x.astype(…) to convert values; x.real, x.imag and x.view "
+            "between complex numbers and pairs of reals of the same precision are differentiable."
         )
-    return make_view(self, ("index", Ellipsis)) if isinstance_array(self) else self
+    plain = innermost(raw_of(self))
+    (np.empty(plain.shape, plain.dtype) if isinstance(plain, Aval) else plain).view(wanted)
+    return viewed(self, ("view", wanted))
 
 
-def isinstance_array(value: Any) -> bool:
-    """Return whether a value is a handle (`type` is a parameter's name where this is asked)."""
-    return type(value) is Array
+_PAIRS = (
+    {np.dtype(np.float32), np.dtype(np.complex64)},
+    {np.dtype(np.float64), np.dtype(np.complex128)},
+    {np.dtype(np.longdouble), np.dtype(np.clongdouble)},
+)
 
 
 def refuse_resize(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -201,10 +210,10 @@ class Flat:
 
     @property
     def coords(self) -> tuple[int, ...]:
-        return tuple(int(k) for k in np.unravel_index(self._next, np.shape(self._array)))
+        return tuple(int(k) for k in np.unravel_index(self._next, shape_of(self._array)))
 
     def __len__(self) -> int:
-        return math.prod(np.shape(self._array))
+        return math.prod(shape_of(self._array))
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -217,7 +226,7 @@ class Flat:
 
     def _key(self, key: Any) -> Any:
         """Return the index of the array itself for an index of its entries in C order."""
-        shape = np.shape(self._array)
+        shape = shape_of(self._array)
         key = plain_key(key)
         if isinstance(key, tuple):
             if len(key) != 1:
@@ -240,7 +249,7 @@ class Flat:
             value = build_array(value)
         where = self._key(key)
         count = np.size(where[0]) if where else 1
-        if np.ndim(value) or count != 1:
+        if ndim_of(value) or count != 1:
             value = np.reshape(value, (-1,))
             given = np.size(value)
             if not given:

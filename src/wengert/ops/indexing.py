@@ -22,9 +22,9 @@ from ..ir.paths import (
     winners,
 )
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, detached, install_path_primitives
+from ..tracing.core import bind, detached, install_path_primitives, raw_of
 from ..tracing.operators import install_reading
-from .projection import project, project_masked
+from .projection import cast, project, project_masked
 from .samples import Fail, Sample, array
 
 # ------------------------------------------------------------------ read
@@ -127,10 +127,45 @@ def dense_part(part: Part) -> Any:
 
 
 def _pull_read_of_parts(cotangent: Any, residuals: Any) -> Any:
-    """Pull back through real or imaginary parts: <g, t> = Re(g t) makes i·Im's transpose -i."""
+    return _pull_read_of_masked_parts(Masked(cotangent, None), residuals)
+
+
+def _pull_read_of_masked_parts(cotangent: Masked, residuals: Any) -> Any:
+    """Pull back through real or imaginary parts: <g, t> = Re(g t) makes the transpose of Im -i."""
     path, aval = residuals
-    zeros = np.zeros(aval.shape, aval.dtype)
-    return np.conj(bind(indexed_add, zeros, cotangent, path=path, in_place=True))
+    where = next(i for i, step in enumerate(path) if step[0] in ("real", "imag"))
+    before, after = path[:where], path[where + 1 :]
+    whole = _infer_read(aval, path=before) if before else aval
+    part = _infer_read(whole, path=path[where : where + 1])
+    value, mask = _pulled(cotangent.value, cotangent.mask, after, part)
+    value = cast(-1j * value if path[where][0] == "imag" else value, aval.dtype)
+    if not before:
+        return value if mask is None else Masked(value, mask)
+    pull, kept = _reverse_read((0,), (aval,), None, {"path": before})
+    masked = getattr(pull, "masked", None)
+    if mask is None or masked is None:
+        return pull(value, kept)
+    return masked(Masked(value, mask), kept)
+
+
+_pull_read_of_parts.masked = _pull_read_of_masked_parts  # type: ignore[attr-defined]
+
+
+def _pulled(value: Any, mask: Any, path: Path, aval: Aval) -> tuple[Any, Any]:
+    """Return the dense cotangent of what `path` was followed from, and its mask or None."""
+    if not path:
+        return value, mask
+    pull, kept = _reverse_read((0,), (aval,), None, {"path": path})
+    masked = getattr(pull, "masked", None)
+    if mask is None or masked is None:
+        found = pull(value, kept)
+    else:
+        found = masked(Masked(value, mask), kept)
+    if type(found) is Part:
+        selected = np.zeros(aval.shape, bool)
+        store(selected, found.mask, found.path, add=found.mask is not True)
+        return dense_part(found), selected
+    return (found.value, found.mask) if type(found) is Masked else (found, None)
 
 
 def _samples_read() -> list[Sample]:
@@ -145,8 +180,13 @@ def _samples_read() -> list[Sample]:
         Sample(x, path=(("reshape", (2, 6), "C"), ("index", (Ellipsis, 1)))),
         Sample(array(3, 4, dtype=np.float32), path=(("index", (slice(0, 0),)),)),
         Sample(array(3, dtype=np.complex128), path=(("index", slice(1, 3)),)),
+        Sample(array(3, dtype=np.complex128), path=(("real",),)),
+        Sample(array(2, 3, dtype=np.complex64), path=(("index", 1), ("imag",), ("index", [2, 0, 2]))),
+        Sample(array(3, dtype=np.complex128), path=(("broadcast", (2, 3)), ("imag",))),
         Sample(array(2, 3, 4), path=(("transpose", (1, -1, 0)), ("reshape", (4, -1), "F"))),
         Sample(x, path=(("diagonal", 1, 0, 1),)),
+        Sample(array(2, 3, dtype=np.complex128), path=(("view", np.dtype(float)),)),
+        Sample(array(2, 6), path=(("index", 1), ("view", np.dtype(complex)))),
         Sample(x, path=(("index", 1), ("broadcast", (2, 4)))),
         Sample(x, path=(("broadcast", (2, 3, 4)), ("index", (1, slice(None), 0)))),
     ]
@@ -178,7 +218,7 @@ read = Primitive(
 
 
 def _evaluate_write(base: Any, value: Any, *, path: Path, in_place: bool = False) -> Any:
-    if not in_place:
+    if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
         base = np.array(base, order="K")
     store(base, value, path)
     return base
@@ -229,12 +269,15 @@ _pull_write.writes = True  # type: ignore[attr-defined]  # wants an owned accumu
 
 
 def _cotangent_of_value(cotangent: Masked, path: Path, aval: Aval, value_aval: Aval) -> Any:
-    mask = None if cotangent.mask is None else np.array(follow(cotangent.mask, path))
+    mask = cotangent.mask
     if through_imaginary(path):
-        part = bind(read, np.conj(cotangent.value), path=path)
+        mask = None  # a mask has no parts; the value is zero outside it
+        part = np.conj(bind(read, np.conj(cotangent.value), path=path))
     else:
         part = bind(read, cotangent.value, path=path)
-    part = detached(part)
+    if mask is not None:
+        mask = np.array(follow(mask, path))
+    part = detached(raw_of(part))
     if is_advanced(path):
         kept = winners(aval.shape, path)
         if not kept.all():
@@ -269,6 +312,8 @@ def _samples_write() -> list[Sample]:
         Sample(x, array(3), path=(("transpose", (1, 0)), ("index", 2))),
         Sample(x, array(2), path=(("reshape", (2, 6), "C"), ("index", (Ellipsis, 1)))),
         Sample(array(3, dtype=np.complex128), array(3), path=(("imag",),)),
+        Sample(array(3, dtype=np.complex128), array(6), path=(("view", np.dtype(float)),)),
+        Sample(array(6), array(3, dtype=np.complex128), path=(("view", np.dtype(complex)),)),
         Sample(array(3, dtype=np.float32), array(3, dtype=np.float32), path=(("index", ...),)),
     ]
 
@@ -298,7 +343,7 @@ write = Primitive(
 
 
 def _evaluate_indexed_add(base: Any, value: Any, *, path: Path, in_place: bool = False) -> Any:
-    if not in_place:
+    if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
         base = np.array(base, order="K")
     store(base, value, path, add=True)
     return base
@@ -324,8 +369,11 @@ def _pull_indexed_add(cotangent: Any, residuals: Any) -> Any:
     which, path, value_aval = residuals
     if which == (0,):
         return cotangent
-    source = np.conj(cotangent) if through_imaginary(path) else cotangent
-    part = project(detached(bind(read, source, path=path)), value_aval)
+    if through_imaginary(path):
+        part = np.conj(bind(read, np.conj(cotangent), path=path))
+    else:
+        part = bind(read, cotangent, path=path)
+    part = project(detached(raw_of(part)), value_aval)
     return part if which == (1,) else (cotangent, part)
 
 

@@ -20,10 +20,13 @@ from ..tracing.core import (
     bind,
     innermost,
     is_array_kind,
+    ndim_of,
     raw_of,
+    shape_of,
     to_user,
 )
-from ..tracing.operators import as_operand, install_builder
+from ..tracing.creation import originals
+from ..tracing.operators import install_builder
 from ..tracing.protocols import implements, store_results
 from .indexing import read
 from .kinds import with_kind
@@ -88,11 +91,12 @@ def _joining(name: str, evaluate: Any, infer: Any, pick: Any, samples: Any, fail
         samples=samples,
         fails=fails,
     )
+    primitive.value_free = True
     return primitive
 
 
 def _masked(value: Any, mask: Any) -> Any:
-    if np.shape(mask):
+    if shape_of(mask):
         return Masked(value, mask)
     return value if mask else None
 
@@ -186,8 +190,11 @@ stack_primitive = _joining(
 # ------------------------------------------------------------------ an array of scalars
 
 
+_plain_array = originals["array"]  # np.array itself looks at its call site while tracing
+
+
 def _evaluate_array(*entries: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    made = np.array(entries, dtype)
+    made = _plain_array(entries, dtype)
     return made if len(shape) == 1 else made.reshape(shape)
 
 
@@ -224,7 +231,7 @@ def _scalars(cotangent: Any) -> Sequence[Any]:
         if flat.dtype == np.float64 or flat.dtype == np.complex128:
             return flat.tolist()  # type: ignore[no-any-return]
         return list(flat)
-    if np.ndim(raw) != 1:
+    if ndim_of(raw) != 1:
         raw = raw_of(np.reshape(raw, (-1,)))
     return _Entries(raw)
 
@@ -236,7 +243,7 @@ class _Entries:
         self.raw = raw
 
     def __len__(self) -> int:
-        return int(np.shape(self.raw)[0])
+        return int(shape_of(self.raw)[0])
 
     def __getitem__(self, i: int) -> Any:
         if i >= len(self):
@@ -294,6 +301,9 @@ array_primitive = Primitive(
 )
 
 
+array_primitive.value_free = True
+
+
 def _inhomogeneous(shape: tuple[int, ...]) -> ValueError:
     return ValueError(
         "setting an array element with a sequence. The requested array has an inhomogeneous "
@@ -306,12 +316,12 @@ def _is_scalar(entry: Any) -> bool:
     if kind in PLAIN_SCALARS:
         return True
     if kind is Traced:
-        return not is_array_kind(entry) or not np.shape(innermost(entry))
+        return not is_array_kind(entry) or not shape_of(innermost(entry))
     if kind is Array:
         return not entry.shape  # type: ignore[attr-defined]
     if kind is list or kind is tuple:
         return False
-    return isinstance(entry, (int, float, complex, np.generic)) or np.ndim(entry) == 0
+    return isinstance(entry, (int, float, complex, np.generic)) or ndim_of(entry) == 0
 
 
 def _flat_leaves(nested: Any, leaves: list[Any]) -> tuple[int, ...] | None:
@@ -359,6 +369,15 @@ def build(nested: Any) -> Any:
         return nested
     if not isinstance(nested, (list, tuple)):
         return to_user(array_raw(nested))
+    for entry in nested:  # a vector of real scalars is the common case
+        plain = innermost(entry) if type(entry) is Traced else entry
+        if type(plain) is not float and type(plain) is not np.float64:
+            break
+    else:
+        if nested:
+            return to_user(
+                bind(array_primitive, *nested, shape=(len(nested),), dtype=_FLOAT64)
+            )
     leaves: list[Any] = []
     shape = _flat_leaves(nested, leaves)
     if not leaves and shape is not None:
@@ -369,7 +388,7 @@ def build(nested: Any) -> Any:
             return np.array([raw_of(leaf) for leaf in leaves], dtype).reshape(shape)
         return to_user(bind(array_primitive, *leaves, shape=shape, dtype=dtype))
     rows = [raw_of(build(entry)) for entry in nested]
-    shapes = [np.shape(row) for row in rows]
+    shapes = [shape_of(row) for row in rows]
     if any(found != shapes[0] for found in shapes):
         raise _inhomogeneous((len(nested),))
     return to_user(bind(stack_primitive, *rows, axis=0))
@@ -429,15 +448,15 @@ def concatenate(
     if axis is None:
         raws = [raw_of(np.reshape(raw, (-1,))) for raw in raws]
         axis = 0
-    ndim = np.ndim(raws[0])
+    ndim = ndim_of(raws[0])
     if not ndim:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     for i, raw in enumerate(raws):
-        if np.ndim(raw) != ndim:
+        if ndim_of(raw) != ndim:
             raise ValueError(
                 "all the input arrays must have same number of dimensions, but the array at index "
                 f"0 has {ndim} dimension(s) and the array at index {i} has "
-                f"{np.ndim(raw)} dimension(s)"
+                f"{ndim_of(raw)} dimension(s)"
             )
     axis = normalize_axis_index(axis, ndim)
     dtype = _checked_dtype(raws, dtype, casting)
@@ -451,8 +470,8 @@ def stack(
     raws = _operands(arrays)
     if not raws:
         raise ValueError("need at least one array to stack")
-    shape = np.shape(raws[0])
-    if any(np.shape(raw) != shape for raw in raws):
+    shape = shape_of(raws[0])
+    if any(shape_of(raw) != shape for raw in raws):
         raise ValueError("all input arrays must have the same shape")
     axis = normalize_axis_index(axis, len(shape) + 1)
     dtype = _checked_dtype(raws, dtype, casting)
@@ -474,7 +493,7 @@ def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     arrays = _as_list(atleast_1d(*tup))
-    axis = 0 if arrays and np.ndim(arrays[0]) == 1 else 1
+    axis = 0 if arrays and ndim_of(arrays[0]) == 1 else 1
     return concatenate(arrays, axis, dtype=dtype, casting=casting)
 
 
@@ -488,7 +507,7 @@ def column_stack(tup: Any) -> Any:
     columns = []
     for entry in tup:
         raw = array_raw(entry)
-        columns.append(raw if np.ndim(raw) >= 2 else np.reshape(raw, (-1, 1)))
+        columns.append(raw if ndim_of(raw) >= 2 else np.reshape(raw, (-1, 1)))
     return concatenate(columns, 1)
 
 
@@ -526,7 +545,7 @@ def _depth_of_blocks(arrays: Any) -> int:
 def _ndim_of_blocks(arrays: Any) -> int:
     if isinstance(arrays, list):
         return max(_ndim_of_blocks(entry) for entry in arrays)
-    return np.ndim(arrays)
+    return ndim_of(arrays)
 
 
 def _joined_blocks(arrays: Any, level: int, depth: int, ndim: int) -> Any:
@@ -534,11 +553,11 @@ def _joined_blocks(arrays: Any, level: int, depth: int, ndim: int) -> Any:
         rows = [_joined_blocks(entry, level + 1, depth, ndim) for entry in arrays]
         return concatenate(rows, ndim - depth + level)
     raw = array_raw(arrays)
-    shape = np.shape(raw)
+    shape = shape_of(raw)
     return to_user(raw_of(np.reshape(raw, (1,) * (ndim - len(shape)) + shape)))
 
 
 def pair_of(raws: list[Any]) -> list[Any]:
     """Return raw values all of kind array and of their common dtype."""
     dtype = _result_dtype([aval_of(raw) for raw in raws])
-    return [with_kind(raw, Aval(np.shape(raw), dtype, "array")) for raw in raws]
+    return [with_kind(raw, Aval(shape_of(raw), dtype, "array")) for raw in raws]

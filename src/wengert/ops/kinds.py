@@ -71,6 +71,8 @@ def astype(
             f"Cannot cast array data from {given.dtype} to {target} "
             f"according to the rule {casting!r}"
         )
+    if not copy and target == given.dtype and given.kind != "python":
+        return x
     if target.kind not in "fc":
         return bind(discretise, raw, dtype=target)
     if given.dtype.kind == "c" and target.kind == "f":

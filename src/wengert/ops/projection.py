@@ -99,6 +99,24 @@ def expand(tangent: Any, aval: Aval) -> Any:
     return tangent if found == aval.dtype else cast(tangent, aval.dtype)
 
 
+def multiply_into(buffer: Any, factor: Any) -> Any:
+    """Return the product, in the memory of `buffer` where that is a plain array and it fits.
+
+    For temporaries and for cotangents that nobody else holds: fresh memory costs more than the
+    arithmetic on large arrays.
+    """
+    if type(buffer) is np.ndarray and (
+        (
+            type(factor) is np.ndarray
+            and factor.shape == buffer.shape
+            and factor.dtype == buffer.dtype
+        )
+        or type(factor) in (float, int)
+    ):
+        return np.multiply(buffer, factor, out=buffer)
+    return buffer * factor
+
+
 def add(first: Any, second: Any) -> Any:
     """Return the sum of two tangents, None being zero."""
     if first is None:

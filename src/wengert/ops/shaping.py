@@ -24,9 +24,11 @@ from ..tracing.core import (
     innermost,
     is_array_kind,
     make_view,
+    ndim_of,
     note_unknown_alias,
     raw_of,
     read_handle,
+    shape_of,
     to_user,
 )
 from ..tracing.operators import as_operand, install_attribute, install_method
@@ -40,9 +42,19 @@ from .samples import Fail, Sample, array
 # ------------------------------------------------------------------ primitives
 
 
+def evaluate_broadcast(x: Any, *, shape: tuple[int, ...]) -> Any:
+    """Return a read-only array without memory of its size; the common scalar without NumPy's cost.
+
+    (``np.broadcast_to`` of a scalar took 3.9 µs where this takes 0.65.)
+    """
+    if type(x) is np.float64:
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))  # type: ignore[call-overload]
+    return np.broadcast_to(x, shape)
+
+
 broadcast_primitive = structural(
     "broadcast_to",
-    evaluate=lambda x, *, shape: np.broadcast_to(x, shape),
+    evaluate=evaluate_broadcast,
     infer=lambda x, *, shape: _infer_broadcast(x, shape),
     transpose=lambda g, x_aval: projection.project(g, x_aval),
     moves_entries=True,
@@ -293,7 +305,7 @@ def _as_shape(shape: Any) -> tuple[int, ...]:
         return (shape,)
     if isinstance(shape, (tuple, list)):
         return tuple([n if type(n) is int else operator.index(n) for n in shape])
-    if np.ndim(shape):
+    if ndim_of(shape):
         return tuple(operator.index(n) for n in shape)
     return (operator.index(shape),)
 
@@ -303,7 +315,7 @@ def reshape(a: Any, /, shape: Any, order: Any = "C", *, copy: Any = None) -> Any
     result = reshaped(a, _as_shape(shape), order or "C")
     if copy is None or type(a) is not Array:
         return result
-    shares = result.root is not None
+    shares = type(result) is Array and result.root is not None
     if copy and shares:
         return result.copy()
     if copy is False and not shares:
@@ -327,12 +339,12 @@ def flatten(self: Any, order: Any = "C") -> Any:
 
 @implements(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     if axes is None:
         return transposed(a, tuple(range(ndim - 1, -1, -1)))
     order = (axes,) if isinstance(axes, int) else tuple(axes)
     if len(order) != ndim:
-        raise ValueError(f"axes {order} don't match an array of shape {np.shape(a)}")
+        raise ValueError(f"axes {order} don't match an array of shape {shape_of(a)}")
     order = tuple(normalize_axis_index(operator.index(axis), ndim) for axis in order)
     if len(set(order)) != ndim:
         raise ValueError("repeated axis in transpose")
@@ -353,7 +365,7 @@ def _transposed_attribute(self: Any) -> Any:
 
 @implements(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
-    ndim = np.ndim(x)
+    ndim = ndim_of(x)
     if ndim < 2:
         raise ValueError(
             f"Input array must be at least 2-dimensional, but it is {ndim}"
@@ -363,7 +375,7 @@ def matrix_transpose(x: Any, /) -> Any:
 
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: Any, axis2: Any) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     first = normalize_axis_index(operator.index(axis1), ndim, "axis1")
     second = normalize_axis_index(operator.index(axis2), ndim, "axis2")
     order = list(range(ndim))
@@ -373,7 +385,7 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> Any:
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     sources = normalize_axis_tuple(source, ndim, "source")
     destinations = normalize_axis_tuple(destination, ndim, "destination")
     if len(sources) != len(destinations):
@@ -388,7 +400,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 @implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     axis = normalize_axis_index(axis, ndim)
     if not -ndim <= start <= ndim:
         raise np.exceptions.AxisError(
@@ -408,7 +420,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
-    old = np.shape(a)
+    old = shape_of(a)
     entries = axis if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(old) + len(entries)
     places = normalize_axis_tuple(entries, ndim)
@@ -418,7 +430,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
 
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    old = np.shape(a)
+    old = shape_of(a)
     if axis is None:
         return with_unit_axes(a, tuple(n for n in old if n != 1))
     entries = axis if isinstance(axis, (tuple, list)) else (axis,)
@@ -434,7 +446,7 @@ def _one_or_all(results: list[Any]) -> Any:
 
 def _at_least(a: Any, ndim: int) -> Any:
     a = as_operand(a)
-    shape = np.shape(a)
+    shape = shape_of(a)
     if len(shape) >= ndim:
         return a
     if ndim == 1:
@@ -473,10 +485,10 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     operands = [as_operand(a) for a in args]
-    shape = np.broadcast_shapes(*(np.shape(a) for a in operands))
+    shape = np.broadcast_shapes(*(shape_of(a) for a in operands))
     return tuple(
         a
-        if np.shape(a) == shape and aval_of(raw_of(a)).kind == "array"
+        if shape_of(a) == shape and aval_of(raw_of(a)).kind == "array"
         else broadcast_to(a, shape)
         for a in operands
     )
@@ -487,7 +499,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 @implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
-    ndim = np.ndim(m)
+    ndim = ndim_of(m)
     places = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
     key = tuple(slice(None, None, -1) if i in places else slice(None) for i in range(ndim))
     if not ndim:
@@ -497,21 +509,21 @@ def flip(m: Any, axis: Any = None) -> Any:
 
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
-    if np.ndim(m) < 2:
+    if ndim_of(m) < 2:
         raise ValueError("Input must be >= 2-d.")
     return flip(m, 1)
 
 
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
-    if np.ndim(m) < 1:
+    if ndim_of(m) < 1:
         raise ValueError("Input must be >= 1-d.")
     return flip(m, 0)
 
 
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    ndim = np.ndim(m)
+    ndim = ndim_of(m)
     if len(axes) != 2:
         raise ValueError("len(axes) must be 2.")
     first, second = axes
@@ -531,7 +543,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    shifts = tuple(map(operator.index, shift)) if np.ndim(shift) else operator.index(shift)
+    shifts = tuple(map(operator.index, shift)) if ndim_of(shift) else operator.index(shift)
     if isinstance(axis, list):
         axis = tuple(axis)
     return to_user(bind(roll_primitive, array_raw(a), shift=shifts, axis=axis))
@@ -541,7 +553,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 def diagonal_view(a: Any, offset: int, axis1: int, axis2: int) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     if ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")
     first = normalize_axis_index(axis1, ndim, "axis1")

@@ -18,8 +18,9 @@ import numpy as np
 
 from ..errors import AliasingError, LeakedArrayError
 from ..ir.aval import Aval, aval_of
-from ..ir.paths import Path, Step, is_read_only
+from ..ir.paths import Path, Step, follow, is_read_only
 from ..ir.primitive import Primitive
+from .callsite import caller_is_user
 
 REAL_SCALARS = frozenset({float, np.float64})
 PLAIN_SCALARS = frozenset(
@@ -94,6 +95,22 @@ def innermost(value: Any) -> Any:
     return value
 
 
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return ``np.shape(value)``, without a dispatch for handles and traced values."""
+    if type(value) is Array:
+        value = read_handle(value)
+    while type(value) is Traced:
+        value = value.value
+    if type(value) is np.ndarray or type(value) is Aval:
+        return value.shape  # type: ignore[no-any-return]
+    return np.shape(value)
+
+
+def ndim_of(value: Any) -> int:
+    """Return ``np.ndim(value)``, without a dispatch for handles and traced values."""
+    return len(shape_of(value))
+
+
 def _class_of(plain: Any) -> type:
     if type(plain) is Aval:
         if plain.kind == "python":
@@ -162,6 +179,9 @@ def _note_view(root: Array, view: Array) -> None:
 def make_view(handle: Array, step: Step) -> Array:
     """Return a handle on the part of `handle` that `step` leads to; it sees and makes writes."""
     root = handle if handle.root is None else handle.root
+    if type(root.value) is not Traced and not caller_is_user():
+        # Library code that was handed a constant cell goes on with NumPy's own arrays.
+        return follow(root.value, (*handle.path, step))  # type: ignore[no-any-return]
     view = Array(None)
     view.root = root
     view.path = (*handle.path, step)
@@ -297,12 +317,14 @@ def raw_of(value: Any) -> Any:
 
 
 def to_user(raw: Any) -> Any:
-    """Return what the user gets for a raw result: a handle for arrays that carry derivatives."""
+    """Return what the user gets for a raw result: a handle for a traced array.
+
+    A plain array stays one, also where it was computed from constant cells: library code that was
+    handed a cell by a call-back goes on with NumPy's own arrays.
+    """
     kind = type(raw)
     if kind is Traced:
         return Array(raw) if is_array_kind(raw) else raw
-    if kind is np.ndarray:
-        return Array(raw) if raw.dtype.kind in "fc" else raw
     if kind is tuple or kind is list:
         return kind(to_user(entry) for entry in raw)
     if isinstance(raw, tuple) and hasattr(raw, "_fields"):
@@ -329,6 +351,18 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if top.thread != get_ident():
         raise leak_error(top)
     return top.process(primitive, raw, params)
+
+
+def bind_one(primitive: Primitive, value: Any, params: dict[str, Any]) -> Any:
+    """Apply a primitive of one argument as `bind` does, 0.5 µs sooner."""
+    if type(value) is Array:
+        value = read_handle(value)
+    if type(value) is not Traced:
+        return primitive.evaluate(value, **params)
+    trace = value.trace
+    if trace.thread != get_ident():
+        raise leak_error(trace)
+    return trace.process(primitive, [value], params)
 
 
 # ------------------------------------------------------------------ levels

@@ -8,9 +8,7 @@ instruction decides: it must name the function and stand in a user's module.
 from __future__ import annotations
 
 import dis
-import os
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable
 from threading import get_ident
@@ -19,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config import config
+from .callsite import is_user_code
 from .core import Array, Trace, Traced, levels, raw_of
 from .operators import build_array
 
@@ -47,30 +45,8 @@ def implements_creation(name: str) -> Callable[[Callable[..., Any]], Callable[..
 
 # ------------------------------------------------------------------ whose call is it
 
-_LIBRARY_PREFIXES = tuple(
-    os.path.abspath(path) + os.sep
-    for path in {sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["platstdlib"]}
-)
-_OWN_PREFIX = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_SITE = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
-
 _decisions: dict[tuple[int, int], tuple[CodeType, str, bool]] = {}
 _LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"})
-
-
-def is_user_code(code: CodeType) -> bool:
-    """Return whether code belongs to the user: not ours, the standard library's or a package's."""
-    filename = code.co_filename
-    if filename.startswith("<frozen"):
-        return False
-    if filename.startswith("<"):  # exec, the interactive prompt, a notebook
-        return True
-    path = os.path.abspath(filename)
-    for marker in _SITE:
-        if marker in path:
-            package = path.split(marker, 1)[1].split(os.sep, 1)[0].removesuffix(".py")
-            return package in config.traced_packages
-    return not path.startswith((*_LIBRARY_PREFIXES, _OWN_PREFIX))
 
 
 def _called_name(code: CodeType, offset: int) -> str | None:
@@ -160,12 +136,15 @@ def _owns(result: Any) -> bool:
     return type(result) is np.ndarray and result.base is None
 
 
+_UNSAID: Any = object()
+
+
 def convert_traced(
     given: Any,
     dtype: Any = None,
     *,
     copies: bool = True,
-    copy: bool | None = None,
+    copy: Any = _UNSAID,
     order: str | None = None,
     ndmin: int = 0,
     subok: bool = False,
@@ -173,18 +152,20 @@ def convert_traced(
 ) -> Any:
     """Return what ``np.array`` (copies) or ``np.asarray`` makes of traced content."""
     made = given
+    if copy is not _UNSAID:
+        copies = bool(copy)
     if type(made) is not Array:
         made = build_array(made)
         copies = False
     if dtype is not None and made.dtype != np.dtype(dtype):
         made = made.astype(dtype)
         copies = False
-    if (copies and copy is not False) or copy:
+    if copies:
         made = made.copy(order or "K")
     if ndmin:
         while made.ndim < ndmin:
             made = made[None]
-    return made
+    return _as_cell(made)
 
 
 def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,6 +17,7 @@ from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.paths import is_basic_index
 from ..ir.primitive import Primitive
+from .callsite import caller_is_user
 from .core import (
     PLAIN_SCALARS,
     Array,
@@ -195,16 +196,21 @@ def install_unary(name: str, primitive: Primitive) -> None:
     setattr(Array, name, on_either)
 
 
-def install_in_place(name: str, binary_name: str, function: Callable[[Any, Any], Any]) -> None:
+def install_in_place(
+    name: str, function: Callable[[Any, Any], Any], in_place: Callable[[Any, Any], Any]
+) -> None:
     """Make ``x <op>= y`` write through an array; scalars rebind, as in NumPy."""
 
     def on_array(self: Array, other: Any) -> Any:
+        raw = read_handle(self)
+        if type(raw) is np.ndarray and type(raw_of(other)) is not Traced and not caller_is_user():
+            return in_place(raw, raw_of(other))
         result = function(self, other)
         target = self.aval.dtype
         found = aval_of(raw_of(result)).dtype
         if not np.can_cast(found, target, "same_kind"):
             raise TypeError(
-                f"cannot cast the result of {binary_name} from {found} to {target} "
+                f"cannot cast the result of {function.__name__} from {found} to {target} "
                 "with casting rule 'same_kind', which an in-place operator requires"
             )
         write_handle(self, (("index", Ellipsis),), result)
@@ -213,17 +219,17 @@ def install_in_place(name: str, binary_name: str, function: Callable[[Any, Any],
     setattr(Array, name, on_array)
 
 
-for _name, _function in {
-    "__iadd__": operator.add,
-    "__isub__": operator.sub,
-    "__imul__": operator.mul,
-    "__itruediv__": operator.truediv,
-    "__ifloordiv__": operator.floordiv,
-    "__imod__": operator.mod,
-    "__ipow__": operator.pow,
-    "__imatmul__": operator.matmul,
-}.items():
-    install_in_place(_name, _function.__name__, _function)
+for _function, _in_place in (
+    (operator.add, operator.iadd),
+    (operator.sub, operator.isub),
+    (operator.mul, operator.imul),
+    (operator.truediv, operator.itruediv),
+    (operator.floordiv, operator.ifloordiv),
+    (operator.mod, operator.imod),
+    (operator.pow, operator.ipow),
+    (operator.matmul, operator.imatmul),
+):
+    install_in_place(f"__{_in_place.__name__}__", _function, _in_place)
 
 
 def install_method(name: str, function: Callable[..., Any]) -> None:
@@ -233,9 +239,16 @@ def install_method(name: str, function: Callable[..., Any]) -> None:
         setattr(Traced, name, function)
 
 
-def install_attribute(name: str, function: Callable[[Any], Any]) -> None:
-    """Make ``x.name`` the result of `function` (called by `ops`, `numpy`)."""
-    setattr(Array, name, property(function))
+def install_attribute(
+    name: str,
+    function: Callable[[Any], Any],
+    setter: Callable[[Any, Any], None] | None = None,
+) -> None:
+    """Make ``x.name`` the result of `function` (called by `ops`, `numpy`).
+
+    With `setter`, ``x.name = value`` on an array calls it.
+    """
+    setattr(Array, name, property(function, setter))
     setattr(Traced, name, property(function))
 
 
@@ -245,8 +258,10 @@ def install_attribute(name: str, function: Callable[[Any], Any]) -> None:
 def plain_key(key: Any) -> Any:
     """Return an index with every handle and traced value replaced by its plain value."""
     kind = type(key)
-    if kind is int or kind is np.ndarray or key is None or key is Ellipsis:
+    if kind is int or key is None or key is Ellipsis:
         return key
+    if kind is np.ndarray:  # the tape keeps it, the user may write it
+        return key.copy()
     if kind is tuple:
         return tuple(plain_key(entry) for entry in key)
     if kind is slice:
@@ -298,7 +313,10 @@ def get_item(self: Array, key: Any) -> Any:
     key = plain_key(key)
     if is_basic_index(key):
         return _get_basic(self, key)
-    return to_user(bind(_read_primitive[0], self, path=(("index", key),)))
+    found = bind(_read_primitive[0], self, path=(("index", key),))
+    if type(found) is np.ndarray and found.dtype.kind in "fc" and caller_is_user():
+        return Array(found)  # a copy of constant entries, which can take traced ones later
+    return to_user(found)
 
 
 def _get_basic(self: Array, key: Any) -> Any:

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingRuleError, TracedWriteError
-from ..ir.aval import Aval, aval_of
+from ..errors import MissingRuleError
+from ..ir.aval import Aval, aval_of, promotion_operand
+from .callsite import caller_is_user
 from .core import Array, Traced, bind, raw_of, to_user, write_handle
 from .operators import as_operand, known_value
+from .refusals import write_refusal
 
 ufuncs: dict[np.ufunc, Callable[..., Any]] = {}
 ufunc_methods: dict[str, Callable[..., Any]] = {}
 functions: dict[Any, Callable[..., Any]] = {}
+# Functions that write to their first argument.
+_WRITERS = frozenset({np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal})
 constant_functions: set[Any] = set()
 
 
@@ -81,12 +85,14 @@ def array_function(
 ) -> Any:
     """Answer a NumPy function called on a handle."""
     implementation = functions.get(function)
-    if implementation is not None:
+    if implementation is not None and (has_traced(args) or has_traced(kwargs) or caller_is_user()):
         return implementation(*args, **kwargs)
     name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
     if function in constant_functions or not (has_traced(args) or has_traced(kwargs)):
         purpose = f"{name} (which has no derivative)"
         return to_user(function(*plain_of(args, purpose), **plain_of(kwargs, purpose)))
+    if function in _WRITERS and type(args[0]) is not Array:
+        raise write_refusal(*args)
     raise _missing(name, _signature(args))
 
 
@@ -98,7 +104,7 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
             if kwargs:
                 return _call_with_keywords(ufunc, implementation, inputs, kwargs)
             return to_user(implementation(*inputs))
-    elif method in ufunc_methods and has_traced((inputs, kwargs)):
+    elif method in ufunc_methods and (method == "at" or has_traced((inputs, kwargs))):
         return ufunc_methods[method](ufunc, *inputs, **kwargs)
     if has_traced(inputs) or has_traced(kwargs):
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -130,20 +136,25 @@ def _call_with_keywords(
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True)
     dtype = kwargs.pop("dtype", None)
+    signature = kwargs.pop("signature", kwargs.pop("sig", None))
     casting = kwargs.pop("casting", "same_kind")
     kwargs.pop("subok", None)
     kwargs.pop("order", None)
     own = {key: kwargs.pop(key) for key in getattr(implementation, "keywords", ()) if key in kwargs}
     if kwargs:
         raise _missing(f"numpy.{ufunc.__name__} with {', '.join(kwargs)}=", _signature(inputs))
-    if dtype is not None:
-        inputs = tuple(_cast(ufunc, value, np.dtype(dtype), casting) for value in inputs)
-    result = to_user(implementation(*inputs, **own))
+    if dtype is not None or signature is not None:
+        inputs = _cast_to_loop(ufunc, inputs, dtype, signature, casting)
+    if where is True:
+        result = to_user(implementation(*inputs, **own))
+    else:
+        with np.errstate(all="ignore"):  # NumPy does not compute the entries that are left out
+            result = to_user(implementation(*inputs, **own))
     results = result if isinstance(result, tuple) else (result,)
     targets = out if out is not None else (None,) * len(results)
     if where is not True:
         results = tuple(
-            np.where(where, value, np.zeros_like(value) if target is None else target)
+            _where_asked(where, value, target)
             for value, target in zip(results, targets, strict=True)
         )
     if out is None:
@@ -151,19 +162,43 @@ def _call_with_keywords(
     return store_results(targets, results, casting)
 
 
-def _cast(ufunc: np.ufunc, value: Any, dtype: np.dtype[Any], casting: Any) -> Any:
-    operand = as_operand(value)
-    found = aval_of(raw_of(operand))
-    if found.dtype == dtype and found.kind != "python":
-        return operand
-    if found.kind != "python" and not np.can_cast(found.dtype, dtype, casting):
+def _where_asked(where: Any, value: Any, target: Any) -> Any:
+    """Return `value` where it was asked for, elsewhere `target`, or zeros where there is none."""
+    found = getattr(where, "dtype", np.dtype(bool))
+    if found != np.bool_:
         raise TypeError(
-            f"Cannot cast ufunc {ufunc.__name__!r} input from {found.dtype} to {dtype} "
-            f"with casting rule {casting!r}"
+            f"Cannot cast array data from {found!r} to dtype('bool') according to the rule 'safe'"
         )
-    return np.asarray(operand).astype(dtype) if type(operand) not in (Array, Traced) else (
-        operand.astype(dtype)  # type: ignore[attr-defined]
+    chosen = np.where(where, value, np.zeros_like(value) if target is None else target)
+    return chosen[()] if target is None and not np.ndim(chosen) else chosen
+
+
+def _cast_to_loop(
+    ufunc: np.ufunc, inputs: tuple[Any, ...], dtype: Any, signature: Any, casting: Any
+) -> tuple[Any, ...]:
+    """Return the operands in the dtypes of the loop that ``dtype=`` or ``signature=`` asks for."""
+    results = (None,) * ufunc.nout
+    if isinstance(signature, str):
+        signature = tuple(signature.replace("->", ""))
+    elif signature is None:
+        signature = (None,) * ufunc.nin + (dtype,) * ufunc.nout
+    signature = tuple(None if entry is None else np.dtype(entry) for entry in signature)
+    operands = [as_operand(value) for value in inputs]
+    avals = [aval_of(raw_of(operand)) for operand in operands]
+    given = tuple(promotion_operand(aval) for aval in avals)
+    loop = ufunc.resolve_dtypes((*given, *results), signature=signature, casting=casting)
+    return tuple(
+        operand
+        if aval.dtype == wanted and aval.kind != "python"
+        else _cast(operand, wanted)
+        for operand, aval, wanted in zip(operands, avals, loop, strict=False)
     )
+
+
+def _cast(operand: Any, dtype: np.dtype[Any]) -> Any:
+    if type(operand) is Array or type(operand) is Traced:
+        return operand.astype(dtype)  # type: ignore[attr-defined]
+    return np.asarray(operand).astype(dtype)[()]
 
 
 def store_results(
@@ -177,12 +212,8 @@ def store_results(
             continue
         if type(target) is not Array:
             if has_traced(value):
-                raise TracedWriteError(
-                    f"out= is a plain array of shape {np.shape(target)}, which cannot hold the "
-                    "traced result. Make it inside the function (np.empty(…), np.array(out)), or "
-                    "leave out= away."
-                )
-            target[...] = plain_of(value)
+                raise write_refusal(value)
+            np.copyto(target, plain_of(value), casting=casting)
             given.append(target)
             continue
         found = aval_of(raw_of(value)).dtype

@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ..errors import TracedValueError, TracedWriteError, WengertError
-from .core import Traced, leak_error
+from .core import Traced, each_operand, leak_error
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STORES = frozenset({"STORE_SUBSCR", "STORE_SLICE"})
@@ -76,14 +76,15 @@ def refusal(raw: Traced, what: str, instead: str) -> WengertError:
     return error
 
 
-def write_refusal(raw: Traced) -> TracedWriteError:
-    """Return the error for a traced value written into a plain array."""
+def write_refusal(*values: Any) -> TracedWriteError:
+    """Return the error for values, one of them traced, written into a plain array."""
+    traced = next(raw for raw in each_operand(values) if type(raw) is Traced)
     return TracedWriteError(
-        f"a traced value ({raw.aval}) was written into a plain NumPy array, which cannot hold it: "
-        "its derivative would be dropped. Inside the function, before the write, make the array "
-        "one that can: A = np.array(A), with dtype=float if it holds integers. This is needed for "
-        "arrays from outside the function and for results of operations on constants (A @ B, -A, "
-        "A.copy())."
+        f"a traced value ({traced.aval}) was written into a plain NumPy array, which cannot hold "
+        "it: its derivative would be dropped. Inside the function, before the write, make the "
+        "array one that can: A = np.array(A), with dtype=float if it holds integers. This is "
+        "needed for arrays from outside the function and for results of operations on constants "
+        "(A @ B, -A, A.copy())."
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.aval import Aval, aval_of
+from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
-from ..ir.equation import Equation, Literal, Operand, Variable
 from .core import Trace, Traced, raw_of, to_user
 from .creation import begin, end
 
@@ -44,12 +44,17 @@ class StagingTrace(Trace):
         return traced if isinstance(inferred, tuple) else traced[0]
 
 
-def stage(function: Callable[..., Any], avals: Sequence[Aval]) -> WengertList:
+def stage(
+    function: Callable[..., Any],
+    avals: Sequence[Aval],
+    description: Callable[..., Any] | str | None = None,
+) -> WengertList:
     """Run `function` on abstract values and return what it did as a list.
 
-    `function` takes one user-level value per Aval and returns a sequence of user-level values.
+    `function` takes one user-level value per Aval and returns a sequence of user-level values;
+    errors name it by `description`, itself by default.
     """
-    trace = StagingTrace(function)
+    trace = StagingTrace(function if description is None else description)
     begin(trace)
     try:
         inputs = [Variable(aval) for aval in avals]

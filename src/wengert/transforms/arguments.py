@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -44,7 +44,7 @@ def transformed(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Ca
     return call
 
 
-def entry(function: Entry) -> Entry:
+def immediate(function: Entry) -> Entry:
     """Decorate a transformation that calls the user's function at once: clean errors."""
     return cast(Entry, transformed(function, function))
 
@@ -67,7 +67,11 @@ class Selection:
     def __init__(self, function: Callable[..., Any], argnums: Argnums) -> None:
         self.function = function
         self.single = isinstance(argnums, (int, np.integer, str))
-        entries = (argnums,) if isinstance(argnums, (int, np.integer, str)) else tuple(argnums)
+        entries: tuple[Any, ...]
+        if self.single or not isinstance(argnums, Iterable):
+            entries = (argnums,)
+        else:
+            entries = tuple(argnums)
         if not entries:
             raise ArgumentError("argnums is empty; name at least one argument")
         for entry in entries:
@@ -78,7 +82,7 @@ class Selection:
                 )
         if len(set(entries)) != len(entries):
             raise ArgumentError(f"argnums names an argument twice: {argnums!r}")
-        self.entries = entries
+        self.entries: tuple[int | str, ...] = entries
         # The common case, kept free of loops: one argument by position.
         self.position = entries[0] if self.single and isinstance(entries[0], int) else None
 
@@ -133,8 +137,14 @@ class Selection:
             else:
                 raise ArgumentError(
                     f"argnums is {entry}, but the function was called with {len(args)} "
-                    f"positional argument{'s' * (len(args) != 1)}"
+                    f"positional argument{'s' * (len(args) != 1)}; it counts from 0, and from "
+                    "the end if negative"
                 )
+        if len(set(keys)) != len(keys):
+            raise ArgumentError(
+                f"argnums names an argument of this call twice: {self.entries!r} are the "
+                f"arguments {', '.join(map(repr, keys))}"
+            )
         return keys
 
     def pack(self, results: Sequence[Any]) -> Any:

@@ -22,6 +22,7 @@ from .arguments import (
     check_callable,
     detach_tree,
     fit_change,
+    immediate,
     transformed,
 )
 from .forward import ForwardTrace
@@ -46,7 +47,7 @@ class Recording:
         copies: bool = False,
     ) -> None:
         leaves = Leaves(selection.take(args, kwargs))
-        trace = ReverseTrace(function, len(leaves.values), copies=copies)
+        trace = ReverseTrace(function, leaves.values, copies=copies)
         begin(trace)
         try:
             inputs = leaves.rebuild(attach(trace, leaves.values))
@@ -85,20 +86,22 @@ class Recording:
 
     def value_tree(self) -> Any:
         """Return the value of the function, one level down."""
-        return self.tree_of([to_result(value) for value, _ in self.outputs])
+        return self.tree_of([result_of(value, self.trace.copies) for value, _ in self.outputs])
 
-    def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
+    def pull_back(self, cotangents: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """Return one tree an argument from raw cotangents, one a leaf of the output."""
-        return self.leaves.rebuild(self.pull_back_leaves(cotangents))
+        return self.leaves.rebuild(self.pull_back_leaves(cotangents, consume=consume))
 
-    def pull_back_leaves(self, cotangents: Sequence[Any]) -> list[Any]:
+    def pull_back_leaves(
+        self, cotangents: Sequence[Any], *, consume: bool = False
+    ) -> list[Any]:
         """Return one cotangent an input leaf; None stands for a zero cotangent."""
         seeds = [
             (output[1], cotangent)
             for output, cotangent in zip(self.outputs, cotangents)
             if output[1] is not None and cotangent is not None
         ]
-        found = self.trace.pull_back(seeds)
+        found = self.trace.pull_back(seeds, consume=consume)
         return [
             entry if type(entry) is float and type(value) is float else finish(entry, value)
             for entry, value in zip(found, self.leaves.values)
@@ -108,11 +111,17 @@ class Recording:
 def split_aux(value: Any) -> tuple[Any, Any]:
     """Take apart the pair that a function with auxiliary output returns."""
     if not isinstance(value, tuple) or len(value) != 2:
+        traced = type(value) in (Traced, Array)
         raise ArgumentError(
             "with has_aux=True the function must return a pair (value, auxiliary output); "
-            f"it returned {type(value).__name__}"
+            f"it returned {value.aval if traced else type(value).__name__}"
         )
     return value[0], value[1]
+
+
+def result_of(raw: Any, copies: bool) -> Any:
+    """Return an output for the caller, who may write it while a tape that copies lives on."""
+    return raw.copy() if copies and type(raw) is np.ndarray else to_result(raw)
 
 
 def to_result(raw: Any) -> Any:
@@ -207,7 +216,7 @@ def value_and_grad(
         recording = Recording(fun, args, kwargs, selection, has_aux=has_aux)
         try:
             seed = _scalar_output(recording, holomorphic, "value_and_grad")
-            gradients = recording.pull_back([seed])
+            gradients = recording.pull_back([seed], consume=True)
         finally:
             recording.trace.release()
         value = recording.value_tree()
@@ -258,7 +267,7 @@ def grad(
         recording = Recording(fun, args, kwargs, selection, has_aux=has_aux)
         try:
             seed = _scalar_output(recording, holomorphic, "grad")
-            gradients = recording.pull_back([seed])
+            gradients = recording.pull_back([seed], consume=True)
         finally:
             recording.trace.release()
         gradient = selection.pack(gradients)
@@ -287,13 +296,14 @@ def elementwise_grad(fun: Callable[..., Any], argnums: Argnums = 0) -> Callable[
             for value, _ in recording.outputs:
                 aval = aval_of(value)
                 seeds.append(1.0 if aval.kind == "python" else np.ones(aval.shape, aval.dtype)[()])
-            return selection.pack(recording.pull_back(seeds))
+            return selection.pack(recording.pull_back(seeds, consume=True))
         finally:
             recording.trace.release()
 
     return transformed(fun, call)
 
 
+@immediate
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Evaluate a function and return its value and its pullback (vector-Jacobian product).
 
@@ -348,6 +358,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[
 # ------------------------------------------------------------------ forward mode
 
 
+@immediate
 def jvp(
     fun: Callable[..., Any],
     primals: Sequence[Any],

@@ -28,9 +28,9 @@ from .derivatives import (
     finish,
     grad,
     jvp,
+    result_of,
     split_aux,
     tangent_aval,
-    to_result,
     value_and_grad,
     vjp,
 )
@@ -56,7 +56,7 @@ class Linearization:
         copies: bool = False,
     ) -> None:
         self.leaves = Leaves(selection.take(args, kwargs))
-        trace = LinearizingTrace(function, len(self.leaves.values), copies=copies)
+        trace = LinearizingTrace(function, self.leaves.values, copies=copies)
         self.trace = trace
         begin(trace)
         try:
@@ -83,7 +83,9 @@ class Linearization:
 
     def value_tree(self) -> Any:
         """Return the value of the function, one level down."""
-        return tree.unflatten(self.structure, [to_result(value) for value, _ in self.outputs])
+        copies = self.trace.protection.copies
+        values = [result_of(value, copies) for value, _ in self.outputs]
+        return tree.unflatten(self.structure, values)
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Return finished tangents of the outputs for raw tangents of the inputs."""
@@ -464,8 +466,8 @@ class _LinearTrace(ReverseTrace):
 
     __slots__ = ()
 
-    def __init__(self, description: Callable[..., Any] | str, input_count: int) -> None:
-        super().__init__(description, input_count, copies=True)
+    def __init__(self, description: Callable[..., Any] | str, inputs: Sequence[Any]) -> None:
+        super().__init__(description, inputs, copies=True)
         self.scalar_rows = None  # every operation is looked at
 
     def _record(
@@ -516,10 +518,10 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., An
     """
     check_callable(fun, "linear_transpose")
     leaves = Leaves(primals)
-    trace = _LinearTrace(fun, len(leaves.values))
+    zeros = [zeros_of(aval) for aval in leaves.avals]
+    trace = _LinearTrace(fun, zeros)
     begin(trace)
     try:
-        zeros = [zeros_of(aval) for aval in leaves.avals]
         value = fun(*leaves.rebuild(attach(trace, zeros)))
         found, structure = tree.flatten(value)
         raw = [raw_of(leaf) for leaf in found]

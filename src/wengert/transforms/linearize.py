@@ -20,12 +20,12 @@ class LinearizingTrace(Trace):
     __slots__ = ("input_count", "protection", "rows")
 
     def __init__(
-        self, description: Callable[..., Any] | str, input_count: int, *, copies: bool
+        self, description: Callable[..., Any] | str, inputs: Sequence[Any], *, copies: bool
     ) -> None:
         super().__init__(description)
-        self.input_count = input_count
-        self.rows: list[tuple[Any, ...]] = [()] * input_count
-        self.protection = Protection(copies)
+        self.input_count = len(inputs)
+        self.rows: list[tuple[Any, ...]] = [()] * len(inputs)
+        self.protection = Protection(inputs, copies)
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         values = []
@@ -37,7 +37,7 @@ class LinearizingTrace(Trace):
             position = value.payload if traced else None
             values.append(lower)
             sources.append(position)
-            if position is None or position < self.input_count:
+            if position is None:
                 foreign.append(lower)
         ans = bind(primitive, *values, **params)
         if primitive.zero_derivative:

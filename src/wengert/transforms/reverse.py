@@ -18,32 +18,51 @@ from ..ir.primitive import Primitive, Pull
 from ..ops.accumulation import combine, dense, dense_items, simplify
 from ..tracing.core import Trace, Traced, bind, is_exclusive, raw_of
 from ..tracing.creation import begin, end
-from .protection import Protection, own_part
+from .protection import Protection
 
-ndarray = np.ndarray
-Row = tuple[Pull, Any, Any]
+
+
+# Above this size a pull may write its result into a cotangent that nobody else holds.
+_REUSED_BYTES = 64 * 1024
 
 
 def _no_pull(cotangent: Any, residuals: Any) -> Any:
     raise AssertionError("inputs are not pulled through")
 
 
+ndarray = np.ndarray
+Row = tuple[Pull, Any, Any]
+_USED: Row = (_no_pull, (), ())
+
+
 class ReverseTrace(Trace):
     """A trace whose payloads are positions on its list of rows."""
 
-    __slots__ = ("copies", "input_count", "protection", "rows")
+    __slots__ = ("copies", "input_count", "inputs", "protection", "rows")
 
     def __init__(
-        self, description: Callable[..., Any] | str, input_count: int, *, copies: bool = False
+        self,
+        description: Callable[..., Any] | str,
+        inputs: Sequence[Any],
+        *,
+        copies: bool = False,
     ) -> None:
         self.description = description
         self.thread = None
         self.warns = False
-        self.rows: list[Row] = [(_no_pull, (), ())] * input_count
+        self.input_count = len(inputs)
+        self.rows: list[Row] = [_USED] * len(inputs)
         self.scalar_rows = self.rows
-        self.input_count = input_count
+        self.inputs = inputs
         self.copies = copies
         self.protection: Protection | None = None
+
+    def guard(self) -> Protection:
+        """Return the protection of kept arrays; programs of scalars never make one."""
+        made = self.protection
+        if made is None:
+            made = self.protection = Protection(self.inputs, self.copies)
+        return made
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         values = []
@@ -82,8 +101,8 @@ class ReverseTrace(Trace):
         self.warns = True
         rows = self.rows
         pull, residuals = (primitive.reverse or reverse_slot(primitive))(which, values, ans, params)
-        if residuals and not primitive.value_free:
-            residuals = self._safe(residuals, values, which, inputs)
+        if not primitive.value_free:
+            residuals = self._safe(residuals, values, which)
         rows.append((pull, inputs, residuals))
         if not primitive.multiple:
             return Traced(self, ans, len(rows) - 1)
@@ -130,61 +149,49 @@ class ReverseTrace(Trace):
                 return self.process(primitive, [x, y], {})
             pull, needed = plans[1,]
             inputs = y.payload
-        # Arrays that others may write, or whose buffer we may write, are kept as copies.
+        # Arrays that others may write, or whose buffer we may write, are copied or locked.
         keep_first, keep_second, keep_ans = needed
         if not keep_first:
             first = None
         elif type(first) is ndarray:
-            if first is x or x.payload < self.input_count:
-                first = self._guarded().protected(first)
-            elif first.base is not None:
-                first = own_part(first)
+            guard = self.guard()
+            first = guard.protected(first) if first is x else guard.kept(first)
         if not keep_second:
             second = None
         elif type(second) is ndarray:
-            if second is y or y.payload < self.input_count:
-                second = self._guarded().protected(second)
-            elif second.base is not None:
-                second = own_part(second)
+            guard = self.guard()
+            second = guard.protected(second) if second is y else guard.kept(second)
         self.warns = True
         rows = self.rows
         rows.append((pull, inputs, (first, second, ans if keep_ans else None)))
         return Traced(self, ans, len(rows) - 1)
 
-    def _guarded(self) -> Protection:
-        if self.protection is None:
-            self.protection = Protection(self.copies)
-        return self.protection
-
     def _safe(
-        self, residuals: Any, values: Sequence[Any], which: tuple[int, ...], inputs: Any
+        self, residuals: Any, values: Sequence[Any], which: tuple[int, ...]
     ) -> Any:
         """Return residuals that later writes cannot change; see `Protection`."""
         foreign = [
             value
             for index, value in enumerate(values)
-            if type(value) is np.ndarray and self._is_foreign(index, which, inputs)
+            if type(value) is ndarray and index not in which
         ]
-        return self._guarded().safe(residuals, foreign)
-
-    def _is_foreign(self, index: int, which: tuple[int, ...], inputs: Any) -> bool:
-        """Return whether an operand may be the user's own array: a constant or an input."""
-        if index not in which:
-            return True
-        position = inputs if type(inputs) is int else inputs[which.index(index)]
-        return bool(position < self.input_count)
+        return self.guard().safe(residuals, foreign)
 
     def release(self) -> None:
         """Let go of the locks on constants."""
         if self.protection is not None:
             self.protection.release()
 
-    def pull_back(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
+    def pull_back(
+        self, seeds: Sequence[tuple[int, Any]], *, consume: bool = False
+    ) -> list[Any]:
         """Walk the rows backwards from cotangents of outputs to cotangents of inputs.
 
         Parameters
         ----------
         seeds : sequence of (position, cotangent)
+        consume : bool
+            The rows are not needed again: their residuals are let go on the way.
 
         Returns
         -------
@@ -197,12 +204,12 @@ class ReverseTrace(Trace):
         start = max((position for position, _ in seeds), default=-1)
         if self.warns:
             with np.errstate(all="ignore"):
-                self._walk(cotangents, start)
+                self._walk(cotangents, start, consume)
                 return [_finished(cotangents, index) for index in range(self.input_count)]
-        self._walk(cotangents, start)
+        self._walk(cotangents, start, consume)
         return cotangents[: self.input_count]
 
-    def _walk(self, cotangents: list[Any], start: int) -> None:
+    def _walk(self, cotangents: list[Any], start: int, consume: bool) -> None:
         """Pull every row from `start` down to the inputs.
 
         Real scalars are added here without a call: small problems consist of nothing else.
@@ -215,12 +222,21 @@ class ReverseTrace(Trace):
             if cotangent is None:
                 continue
             pull, inputs, residuals = rows[position]
+            if consume:
+                rows[position] = _USED
             kind = type(cotangent)
             if kind is float or kind is float64:
                 found = pull(cotangent, residuals)
             else:
+                large = kind is ndarray and cotangent.nbytes > _REUSED_BYTES
+                if large:
+                    cotangent = None
+                    large = is_exclusive(cotangents[position]) and hasattr(pull, "owned")
+                    cotangent = cotangents[position]
                 cotangents[position] = None  # its memory is needed no longer
-                if kind is Masked:
+                if large:
+                    found = pull.owned(cotangent, residuals)
+                elif kind is Masked:
                     found = _pull_through_mask(pull, cotangent, residuals)
                 elif kind is Items:
                     found = pull(dense_items(cotangent), residuals)
@@ -318,10 +334,10 @@ def transpose_linear(
 
     `linear` takes a list of values like those in `like`; its pullback at zero is its transpose.
     """
-    trace = ReverseTrace("a derived rule", len(like))
+    zeros = [zeros_of(aval_of(value)) for value in like]
+    trace = ReverseTrace("a derived rule", zeros)
     begin(trace)
     try:
-        zeros = [zeros_of(aval_of(value)) for value in like]
         outputs = linear([Traced(trace, zero, i) for i, zero in enumerate(zeros)])
         wanted = cotangent if isinstance(cotangent, tuple) else (cotangent,)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)

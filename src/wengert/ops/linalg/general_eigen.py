@@ -1,0 +1,110 @@
+"""Eigenvalues and eigenvectors of general matrices: ``np.linalg.eig`` and ``eigvals``.
+
+Eigenvectors are differentiated in LAPACK's own normalisation: length 1, largest entry real.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir.aval import Aval, aval_of
+from ...tracing.core import bind, innermost, raw_of, to_user
+from ...tracing.protocols import implements
+from ..core_family import core, diagonal_part, linalg_dtype, operand
+from ..samples import Sample, array
+from .hermitian_eigen import inverse_gaps
+from .inverse import inverse_or_nan, square_fails
+
+
+def _eig_jvp(tangent: Any, ans: Any) -> Any:
+    """Return dw = diag(P) and dV = V (F ∘ P), P = V⁻¹ T V (Giles 2008), then normalised."""
+    values, vectors = ans
+    inner = np.matmul(np.matmul(inverse_or_nan(vectors), tangent), vectors)
+    turn = np.matmul(vectors, inverse_gaps(values) * inner)
+    if not aval_of(raw_of(vectors)).is_complex:
+        stretch = np.sum(vectors * turn, axis=-2)
+        return diagonal_part(inner), turn - vectors * stretch[..., None, :]
+    stretch = np.sum(np.real(np.conj(vectors) * turn), axis=-2)
+    plain = innermost(raw_of(vectors))
+    largest = np.argmax(np.abs(plain), axis=-2)[..., None, :]
+    selected = np.arange(plain.shape[-1])[:, None] == largest
+    entry = np.sum(selected * np.real(vectors), axis=-2)
+    angle = np.sum(selected * np.imag(turn), axis=-2) / entry
+    return diagonal_part(inner), turn - vectors * (stretch + 1j * angle)[..., None, :]
+
+
+def _eig_infer(a: Aval) -> tuple[Aval, Aval]:
+    """Infer complex results; NumPy makes them real where all eigenvalues are."""
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(
+            f"{a.ndim}-dimensional array given. Array must be at least two-dimensional"
+        )
+    if a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    (dtype,) = linalg_dtype((a,))
+    complex_dtype = np.result_type(dtype, np.complex64)
+    return Aval(a.shape[:-1], complex_dtype), Aval(a.shape, complex_dtype)
+
+
+def rotation_like(*shape: int, dtype: Any = np.float64) -> Any:
+    """Return reproducible real matrices with complex eigenvalues, for samples.
+
+    The entries of their eigenvectors have different moduli, so that the largest stays the largest.
+    """
+    size = shape[-1]
+    scales = 2.0 ** np.arange(size)
+    turn = np.roll(np.eye(size), 1, axis=-1) * scales[:, None] / scales
+    return (3 * turn + 0.2 * array(*shape)).astype(dtype)
+
+
+def _samples() -> list[Sample]:
+    return [
+        Sample(rotation_like(3, 3)),
+        Sample(rotation_like(4, 3, 3)),
+        Sample(rotation_like(3, 3, dtype=np.float32)),
+        Sample(array(3, 3, dtype=np.complex128)),
+    ]
+
+
+eig_primitive = core(
+    "eig",
+    "(n,n)->(n),(n,n)",
+    arguments=("a",),
+    evaluate=lambda a: tuple(np.linalg.eig(a)),
+    infer=_eig_infer,
+    jvp=(_eig_jvp,),
+    samples=_samples,
+    fails=square_fails,
+    numpy=np.linalg.eig,
+)
+_EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))
+
+
+@implements(np.linalg.eig)
+def eig(a: Any) -> Any:
+    return _EigResult(*to_user(bind(eig_primitive, operand(a))))
+
+
+def _eigvals_jvp(tangent: Any, a: Any, ans: Any) -> Any:
+    vectors = np.linalg.eig(a)[1]
+    return diagonal_part(np.matmul(np.matmul(inverse_or_nan(vectors), tangent), vectors))
+
+
+eigvals_primitive = core(
+    "eigvals",
+    "(n,n)->(n)",
+    arguments=("a",),
+    evaluate=np.linalg.eigvals,
+    infer=lambda a: _eig_infer(a)[0],
+    jvp=(_eigvals_jvp,),
+    samples=_samples,
+    fails=square_fails,
+    numpy=np.linalg.eigvals,
+)
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    return to_user(bind(eigvals_primitive, operand(a)))

@@ -1,0 +1,316 @@
+"""Sorting and partitioning, gathering along an axis, and the methods that search.
+
+Searches carry no derivative: they run on the plain values (their functions are in `constants`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import Aval, aval_of
+from ..ir.cotangent import Masked
+from ..ir.primitive import Primitive
+from ..tracing.core import Array, bind, to_user, write_handle
+from ..tracing.operators import install_method, known_value
+from ..tracing.protocols import implements, plain_of
+from .axes import operand_of, single_axis, taken
+from .cumulative import recurrence, shift
+from .samples import Fail, Sample, array
+
+# ------------------------------------------------------------------ along an axis
+
+
+def _positions(indices: Any, shape: tuple[int, ...], axis: int) -> tuple[Any, ...]:
+    """Return the index of an array of a shape that takes entries along an axis."""
+    ndim = len(shape)
+    found: list[Any] = []
+    for i, length in enumerate(shape):
+        if i == axis:
+            found.append(indices)
+        else:
+            found.append(np.arange(length).reshape((1,) * i + (length,) + (1,) * (ndim - i - 1)))
+    return tuple(found)
+
+
+def _infer_take(x: Aval, indices: Aval, *, axis: int) -> Aval:
+    if x.ndim != indices.ndim:
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    others = np.broadcast_shapes(
+        x.shape[:axis] + (1,) + x.shape[axis + 1 :], indices.shape
+    )
+    return Aval(others, x.dtype)
+
+
+def _evaluate_add_along(x: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
+    made = np.zeros(shape, x.dtype)
+    np.add.at(made, _positions(indices, shape, axis), x)
+    return made
+
+
+def _pull_take(cotangent: Any, residuals: Any) -> Any:
+    indices, aval, axis = residuals
+    return bind(add_along, cotangent, indices, axis=axis, shape=aval.shape)
+
+
+def _pull_take_masked(cotangent: Masked, residuals: Any) -> Masked:
+    indices, aval, axis = residuals
+    mask = np.zeros(aval.shape, bool)
+    np.logical_or.at(mask, _positions(indices, aval.shape, axis), cotangent.mask)
+    return Masked(_pull_take(cotangent.value, residuals), mask)
+
+
+_pull_take.masked = _pull_take_masked  # type: ignore[attr-defined]
+
+
+def _pull_add(cotangent: Any, residuals: Any) -> Any:
+    indices, axis = residuals
+    return bind(take_along, cotangent, indices, axis=axis)
+
+
+def _along_samples() -> list[Sample]:
+    return [
+        Sample(array(5), np.array([4, 0, 0, -1]), axis=0),
+        Sample(array(3, 4), np.array([[2, 0, 1, 1]]), axis=0),
+        Sample(array(3, 4), np.array([[3, 0], [1, 1], [2, 3]]), axis=1),
+        Sample(array(4, 3, dtype=np.float32).T, np.array([[1], [2], [0]]), axis=1),
+        Sample(array(1, 3, dtype=np.complex128), np.array([[1], [2]]), axis=1),
+    ]
+
+
+take_along = Primitive(
+    "take_along_axis",
+    family="irregular",
+    arguments=("x", "indices"),
+    evaluate=lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
+    infer=_infer_take,
+    tangent=lambda ans, primals, tangents, params: bind(
+        take_along, tangents[0], primals[1], **params
+    ),
+    reverse=lambda which, values, ans, params: (
+        _pull_take,
+        (values[1], aval_of(values[0]), params["axis"]),
+    ),
+    linear=lambda which, params: which == (0,),
+    samples=_along_samples,
+    fails=lambda: [Fail(IndexError, "out of bounds", array(3), np.array([3]), axis=0)],
+)
+
+add_along = Primitive(
+    "add_along_axis",
+    family="irregular",
+    arguments=("x", "indices"),
+    evaluate=_evaluate_add_along,
+    infer=lambda x, indices, *, axis, shape: Aval(shape, x.dtype),
+    tangent=lambda ans, primals, tangents, params: bind(
+        add_along, tangents[0], primals[1], **params
+    ),
+    reverse=lambda which, values, ans, params: (_pull_add, (values[1], params["axis"])),
+    linear=lambda which, params: which == (0,),
+    samples=lambda: [
+        Sample(array(4), np.array([4, 0, 0, -1]), axis=0, shape=(5,)),
+        Sample(array(3, 2), np.array([[3, 0], [1, 1], [2, 3]]), axis=1, shape=(3, 4)),
+        Sample(array(2, 1, dtype=np.float32), np.array([[1], [2]]), axis=1, shape=(2, 3)),
+    ],
+    fails=lambda: [Fail(IndexError, "out of bounds", array(1), np.array([3]), axis=0, shape=(3,))],
+)
+
+
+# ------------------------------------------------------------------ rearranging
+
+
+def _rearranging(
+    name: str,
+    *,
+    evaluate: Callable[..., Any],
+    is_sorted: bool,
+    samples: Callable[[], Iterable[Sample]],
+    fails: Callable[[], Iterable[Fail]],
+) -> Primitive:
+    """Make a primitive that permutes the entries along ``axis`` by their values; ties share.
+
+    A change is carried to sorted order, averaged over equal entries, and, where the result is not
+    sorted, on to the places of the result. The pullback does the same backwards.
+    """
+
+    def orders(x: Any, ans: Any, axis: int) -> tuple[Any, Any]:
+        """Return which entry comes where in sorted order, of the argument and of the result."""
+        of_x = np.argsort(x, axis=axis, kind="stable")
+        return of_x, None if is_sorted else np.argsort(ans, axis=axis, kind="stable")
+
+    def tangent(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
+        axis = params["axis"]
+        of_x, of_ans = orders(primals[0], ans, axis)
+        change = _gather(tangents[0], of_x, axis)
+        change = _averaged(change, ans if of_ans is None else _gather(ans, of_ans, axis), axis)
+        return change if of_ans is None else _gather(change, _inverse(of_ans, axis), axis)
+
+    def reverse(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
+        axis = params["axis"]
+        return pull, (*orders(values[0], ans, axis), ans, axis)
+
+    def pull(cotangent: Any, residuals: Any) -> Any:
+        of_x, of_ans, ans, axis = residuals
+        if of_ans is not None:
+            ans, cotangent = _gather(ans, of_ans, axis), _gather(cotangent, of_ans, axis)
+        return _gather(_averaged(cotangent, ans, axis), _inverse(of_x, axis), axis)
+
+    def pull_masked(cotangent: Masked, residuals: Any) -> Masked:
+        moved = pull(cotangent.mask.astype(np.float64), residuals)
+        return Masked(pull(cotangent.value, residuals), np.not_equal(moved, 0))
+
+    pull.masked = pull_masked  # type: ignore[attr-defined]
+
+    return Primitive(
+        name,
+        family="irregular",
+        arguments=("x",),
+        evaluate=evaluate,
+        infer=_infer_rearranged,
+        tangent=tangent,
+        reverse=reverse,
+        samples=samples,
+        fails=fails,
+    )
+
+
+def _infer_rearranged(x: Aval, *, axis: int, **params: Any) -> Aval:
+    return Aval(x.shape, x.dtype)
+
+
+def _gather(x: Any, order: Any, axis: int) -> Any:
+    return bind(take_along, x, order, axis=axis)
+
+
+def _inverse(order: Any, axis: int) -> Any:
+    return np.argsort(order, axis=axis, kind="stable")
+
+
+def _averaged(change: Any, ordered: Any, axis: int) -> Any:
+    """Return a change with its mean over each run of equal entries of a sorted value."""
+    later, earlier = taken(ordered, axis, slice(1, None)), taken(ordered, axis, slice(None, -1))
+    ties = np.equal(later, earlier) | (np.isnan(later) & np.isnan(earlier))
+    if not np.any(ties):
+        return change
+    aval = aval_of(ordered)
+    same = np.zeros(aval.shape)
+    same[(slice(None),) * axis + (slice(1, None),)] = ties
+    goes_on = operand_of(shift(same, axis, -1))
+    return _totals(change, same, goes_on, axis) / _totals(
+        np.ones(aval.shape), same, goes_on, axis
+    ).astype(np.zeros((), aval.dtype).real.dtype)
+
+
+def _totals(change: Any, same: Any, goes_on: Any, axis: int) -> Any:
+    """Return, at each entry, the total over its run: summed forwards, handed backwards."""
+    dtype = aval_of(change).dtype
+    ends = recurrence(same.astype(dtype), change, axis) * (1 - goes_on).astype(dtype)
+    return recurrence(goes_on.astype(dtype), ends, axis, reverse=True)
+
+
+def _ties() -> list[Any]:
+    return [
+        np.array([2.0, 1.0, 2.0, 0.5, 1.0, 2.0]),
+        np.array([[1.0, np.nan, 1.0, np.inf], [np.nan, 2.0, np.nan, 2.0]]),
+    ]
+
+
+sort_primitive = _rearranging(
+    "sort",
+    evaluate=lambda x, *, axis, kind: np.sort(x, axis=axis, kind=kind),
+    is_sorted=True,
+    samples=lambda: [
+        Sample(array(5), axis=0, kind=None),
+        Sample(array(3, 4), axis=0, kind="stable"),
+        Sample(array(2, 3, 4)[::-1, :, ::-2], axis=2, kind="heapsort"),
+        Sample(array(3, 4, dtype=np.float32), axis=1, kind=None),
+        Sample(array(2, 3, dtype=np.complex128), axis=1, kind=None),
+        Sample(array(0, 3), axis=0, kind=None),
+        Sample(array(3, 0), axis=1, kind=None),
+        *(Sample(x, axis=x.ndim - 1, kind=None, differentiable=False) for x in _ties()),
+    ],
+    fails=lambda: [Fail(ValueError, "out of bounds", array(3), axis=1, kind=None)],
+)
+
+partition_primitive = _rearranging(
+    "partition",
+    evaluate=lambda x, *, axis, kth: np.partition(x, kth, axis=axis),
+    is_sorted=False,
+    samples=lambda: [
+        Sample(array(7), axis=0, kth=3),
+        Sample(array(5, 4), axis=0, kth=(1, 3)),
+        Sample(array(6, 3).T, axis=1, kth=-2),
+        Sample(array(5, dtype=np.float32), axis=0, kth=2),
+        *(Sample(x, axis=x.ndim - 1, kth=1, differentiable=False) for x in _ties()),
+    ],
+    fails=lambda: [Fail(ValueError, "out of bounds", array(3), axis=0, kth=3)],
+)
+
+
+@implements(np.sort)
+def sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Any:
+    if order is not None:
+        raise ValueError("Cannot specify order when the array has no fields.")
+    if stable is not None:
+        if kind is not None:
+            raise ValueError("`kind` and `stable` parameters can't be provided at the same time.")
+        kind = "stable" if stable else None
+    x = operand_of(a)
+    if axis is None:
+        x, axis = operand_of(np.reshape(x, (-1,))), 0
+    return to_user(bind(sort_primitive, x, axis=single_axis(axis, np.ndim(x)), kind=kind))
+
+
+@implements(np.partition)
+def partition(
+    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
+) -> Any:
+    if order is not None:
+        raise ValueError("Cannot specify order when the array has no fields.")
+    x = operand_of(a)
+    if axis is None:
+        x, axis = operand_of(np.reshape(x, (-1,))), 0
+    places = np.asarray(plain_of(kth, "kth"))
+    kth = int(places) if not places.ndim else tuple(int(k) for k in places)
+    return to_user(bind(partition_primitive, x, axis=single_axis(axis, np.ndim(x)), kth=kth))
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    found = sort(a)
+    dtype = aval_of(operand_of(found)).dtype
+    if dtype.kind == "c":
+        return found
+    return found.astype(np.clongdouble if dtype.char == "g" else np.complex128)
+
+
+def _sort_in_place(self: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+    write_handle(self, (("index", Ellipsis),), sort(self, axis, kind, order, stable=stable))
+
+
+def _partition_in_place(
+    self: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
+) -> None:
+    write_handle(self, (("index", Ellipsis),), partition(self, kth, axis, kind, order))
+
+
+Array.sort = _sort_in_place  # type: ignore[attr-defined]
+Array.partition = _partition_in_place  # type: ignore[attr-defined]
+
+
+# ------------------------------------------------------------------ searches by method
+
+def _searching(name: str) -> Callable[..., Any]:
+    def search(self: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = np.asarray(known_value(self, f"x.{name}()"))
+        return getattr(plain, name)(*plain_of(args), **plain_of(kwargs))
+
+    return search
+
+
+for _name in ("all", "any", "argmax", "argmin", "argpartition", "argsort", "nonzero", "searchsorted"):
+    install_method(_name, _searching(_name))

@@ -1,0 +1,653 @@
+"""Means, variances, standard deviations and medians, weighted ones, and those that skip nan."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import Aval, aval_of, kind_of_result
+from ..ir.cotangent import Masked
+from ..ir.primitive import Primitive
+from ..tracing.core import bind, bind_one, to_user
+from ..tracing.operators import install_method
+from ..tracing.protocols import implements, plain_of, store_results
+from . import projection
+from .axes import Axes, all_axes, kept, normalised_axes, operand_of, reduced_shape, spread
+from .cumulative import without_nan
+from .families import irregular, structural
+from .reductions import NOT_GIVEN, prod, reduce_by, reduce_fmax, reduce_fmin, reduce_sum, sum
+from .samples import Fail, Sample, array
+
+# ------------------------------------------------------------------ mean
+
+
+def _count(shape: tuple[int, ...], axes: Axes, where: Any = True) -> Any:
+    """Return how many entries are averaged: a number, or an array that broadcasts if masked."""
+    chosen = all_axes(axes, len(shape))
+    if where is True:
+        return math.prod(shape[axis] for axis in chosen)
+    return np.sum(np.broadcast_to(where, shape), axis=chosen, keepdims=True)
+
+
+def _infer_by(function: Callable[..., Any]) -> Callable[..., Any]:
+    def infer(x: Aval, *others: Aval, axes: Axes, keepdims: bool, dtype: Any, **params: Any) -> Any:
+        shape = reduced_shape(x.shape, all_axes(axes, x.ndim), keepdims)
+        found = function(np.ones(1, x.dtype), dtype=dtype).dtype
+        return Aval(shape, found, kind_of_result(shape))
+
+    return infer
+
+
+def _mean_transposed(g: Any, x_aval: Aval, axes: Axes) -> Any:
+    change = g / _count(x_aval.shape, axes)
+    return projection.cast(
+        spread(change, x_aval.shape, all_axes(axes, x_aval.ndim)), x_aval.dtype
+    )
+
+
+def _plain(axes: Axes = None, keepdims: bool = False, dtype: Any = None, **more: Any) -> Any:
+    return {"axes": axes, "keepdims": keepdims, "dtype": dtype, **more}
+
+
+def _samples(**more: Any) -> list[Sample]:
+    x = array(2, 3, 4)
+    return [
+        Sample(array(5), **_plain(**more)),
+        Sample(array(3, 4), **_plain((0,), **more)),
+        Sample(array(3, 4), **_plain((1,), True, **more)),
+        Sample(x, **_plain((0, 2), **more)),
+        Sample(x, **_plain(None, True, **more)),
+        Sample(array(4, 3).T[:, ::-2], **_plain((1,), **more)),
+        Sample(array(3, 4, dtype=np.float32), **_plain((0,), **more)),
+        Sample(array(3, 4, dtype=np.float32), **_plain((1,), dtype=np.float64, **more)),
+        Sample(array(2, 3, dtype=np.complex128), **_plain((1,), **more)),
+        Sample(array(4, dtype=np.complex64), **_plain(**more)),
+        Sample(array(0, 3), **_plain((1,), **more)),
+    ]
+
+
+def _numbers() -> list[Sample]:
+    return [
+        Sample(1.5, **_plain()),
+        Sample(np.float64(1.5), **_plain()),
+        Sample(np.array(1.5), **_plain(None, True)),
+    ]
+
+
+mean_primitive = structural(
+    "mean",
+    evaluate=lambda x, *, axes, keepdims, dtype: np.mean(x, axes, dtype, None, keepdims),
+    infer=_infer_by(np.mean),
+    transpose=_mean_transposed,
+    samples=lambda: _samples() + _numbers(),
+    fails=lambda: [Fail(ValueError, "out of bounds", array(3), **_plain((1,)))],
+)
+
+
+def _evaluate_mean_selected(x: Any, where: Any, *, axes: Axes, keepdims: bool, dtype: Any) -> Any:
+    return np.mean(x, axes, dtype, None, keepdims, where=where)
+
+
+def _tangent_mean_selected(tangent: Any, where: Any, axes: Axes, keepdims: Any, dtype: Any) -> Any:
+    return bind(mean_selected, tangent, where, axes=axes, keepdims=keepdims, dtype=dtype)
+
+
+def _pull_mean_selected(g: Any, where: Any, x_aval: Aval, axes: Axes) -> Masked:
+    chosen = all_axes(axes, x_aval.ndim)
+    count = _count(x_aval.shape, axes, where).astype(aval_of(g).dtype)
+    mask = np.broadcast_to(where, x_aval.shape)
+    return Masked(projection.select(mask, kept(g, x_aval.shape, chosen) / count), mask)
+
+
+def _masked_samples() -> list[Sample]:
+    x, where = array(3, 4), array(3, 4, seed=20) > -0.5
+    return [
+        Sample(x, where, **_plain((1,))),
+        Sample(x, np.array([[True], [False], [True]]), **_plain((0,), True)),
+        Sample(x[:, ::-2], where[:, ::2], **_plain()),
+        Sample(array(3, dtype=np.float32), np.array([True, False, True]), **_plain()),
+        Sample(array(2, 3, dtype=np.complex128), where[:2, :3], **_plain((0, 1))),
+    ]
+
+
+mean_selected = irregular(
+    "mean_selected",
+    arguments=("x", "where"),
+    evaluate=_evaluate_mean_selected,
+    infer=_infer_by(np.mean),
+    jvp=(_tangent_mean_selected, None),
+    vjp=(_pull_mean_selected, None),
+    linear=lambda which, params: which == (0,),
+    samples=_masked_samples,
+    fails=lambda: [Fail(ValueError, "", array(3), np.ones((2, 3), bool), **_plain())],
+)
+
+
+# ------------------------------------------------------------------ variance and its root
+
+
+def _reciprocal(root: Any) -> Any:
+    """Return 1/root, and 0 where that is 0: the derivative of a standard deviation there."""
+    zero = np.equal(root, 0)
+    if not np.any(zero):
+        return 1.0 / root
+    return np.where(zero, 0.0, 1.0 / np.where(zero, 1.0, root))
+
+
+def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tuple[Primitive, ...]:
+    """Make ``name(x)`` and ``name_selected(x, mean, where)``: Σ |x - m|²/(n - ddof), or its root."""
+
+    def evaluate(x: Any, *, axes: Axes, keepdims: bool, dtype: Any, ddof: Any) -> Any:
+        return numpy(x, axes, dtype, None, ddof, keepdims)
+
+    def evaluate_selected(
+        x: Any, mean: Any, where: Any, *, axes: Axes, keepdims: bool, dtype: Any, ddof: Any, given: Any
+    ) -> Any:
+        keywords = {}
+        if "mean" in given:
+            keywords["mean"] = mean
+        if "where" in given:
+            keywords["where"] = where
+        return numpy(x, axes, dtype, None, ddof, keepdims, **keywords)
+
+    def split(values: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
+        if len(values) == 1:
+            return values[0], None, True
+        given = params["given"]
+        mean = values[1] if "mean" in given else None
+        return values[0], mean, values[2] if "where" in given else True
+
+    def slopes(x: Any, mean: Any, where: Any, ans: Any, params: dict[str, Any]) -> tuple[Any, Any]:
+        """Return the deviations, and what a change times them is multiplied by."""
+        shape = aval_of(x).shape
+        axes = all_axes(params["axes"], len(shape))
+        if params["dtype"] is not None and not aval_of(x).is_complex:
+            x = projection.cast(x, np.dtype(params["dtype"]))
+        if mean is None:
+            mean = np.mean(x, axis=axes, keepdims=True, where=where)
+        deviation = x - mean
+        freedom = np.maximum(_count(shape, axes, where) - params["ddof"], 0)
+        factor = np.divide(1.0 if root else 2.0, freedom)
+        if root:
+            factor = factor * _reciprocal(kept(ans, shape, axes))
+        return deviation, factor
+
+    def tangent(
+        ans: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        x, mean, where = split(primals, params)
+        change = tangents[0]
+        if mean is not None and tangents[1] is not None:
+            change = -tangents[1] if change is None else change - tangents[1]
+        if change is None:
+            return None
+        deviation, factor = slopes(x, mean, where, ans, params)
+        product = deviation * change
+        if aval_of(operand_of(product)).is_complex:
+            product = np.real(np.conj(deviation) * change)
+        axes = all_axes(params["axes"], np.ndim(x))
+        total = np.sum(product, axis=axes, keepdims=True, where=where) * factor
+        shown = aval_of(ans)
+        return projection.expand(np.reshape(total, shown.shape), shown)
+
+    def reverse(
+        which: tuple[int, ...], values: Sequence[Any], ans: Any, params: dict[str, Any]
+    ) -> Any:
+        return pull, (which, split(values, params), ans, params)
+
+    def pull(cotangent: Any, residuals: Any) -> Any:
+        which, (x, mean, where), ans, params = residuals
+        aval = aval_of(x)
+        deviation, factor = slopes(x, mean, where, ans, params)
+        change = kept(cotangent, aval.shape, all_axes(params["axes"], aval.ndim)) * factor
+        change = change * (np.conj(deviation) if aval.is_complex else deviation)
+        mask = None
+        if where is not True:
+            mask = np.broadcast_to(where, aval.shape)
+            change = projection.select(mask, change)
+        found: list[Any] = []
+        if 0 in which:
+            back = projection.project(change, aval)
+            found.append(back if mask is None or not aval.shape else Masked(back, mask))
+        if 1 in which:
+            found.append(None if mean is None else projection.project(-change, aval_of(mean)))
+        return found[0] if len(found) == 1 else tuple(found)
+
+    whole = Primitive(
+        name,
+        family="irregular",
+        arguments=("x",),
+        evaluate=evaluate,
+        infer=_infer_by(numpy),
+        tangent=tangent,
+        reverse=reverse,
+        samples=lambda: [*_samples(ddof=0), *_samples(ddof=1)[:5], Sample(array(5), **_plain(ddof=0.5))],
+        fails=lambda: [Fail(ValueError, "out of bounds", array(3), **_plain((1,), ddof=0))],
+    )
+    selected = Primitive(
+        f"{name}_selected",
+        family="irregular",
+        arguments=("x", "mean", "where"),
+        evaluate=evaluate_selected,
+        infer=_infer_by(numpy),
+        tangent=tangent,
+        reverse=reverse,
+        samples=_spread_samples,
+        fails=lambda: [
+            Fail(
+                ValueError, "", array(3), 0.0, np.ones((2, 3), bool),
+                **_plain(ddof=0, given=("where",)),
+            )
+        ],
+    )
+    return whole, selected
+
+
+def _spread_samples() -> list[Sample]:
+    x, where, both = array(3, 4), array(3, 4, seed=20) > -0.5, ("mean", "where")
+    z = array(2, 3, dtype=np.complex128)
+    return [
+        Sample(x, 0.0, where, **_plain((1,), ddof=0, given=("where",))),
+        Sample(x, array(3, 1), where, **_plain((1,), ddof=1, given=both)),
+        Sample(x, array(1, 4), True, **_plain((0,), True, ddof=0, given=("mean",))),
+        Sample(x, 0.3, True, **_plain(ddof=0, given=("mean",))),
+        Sample(x[:, ::-2], np.float64(0.3), where[:, ::2], **_plain(ddof=0, given=both)),
+        Sample(z, 0.0, where[:2, :3], **_plain(ddof=0, given=("where",))),
+        Sample(z, array(2, 1, dtype=np.complex128), True, **_plain((1,), ddof=1, given=("mean",))),
+    ]
+
+
+var_primitive, var_selected = _spread_measure("var", np.var, root=False)
+std_primitive, std_selected = _spread_measure("std", np.std, root=True)
+
+
+# ------------------------------------------------------------------ what NumPy calls them
+
+
+def _common(x: Any, axis: Any, keepdims: Any, dtype: Any) -> dict[str, Any]:
+    return {
+        "axes": None if axis is None else _strict_axes(axis, np.ndim(x)),
+        "keepdims": keepdims is not NOT_GIVEN and bool(keepdims),
+        "dtype": None if dtype is None else np.dtype(dtype),
+    }
+
+
+def _strict_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return normal axes; no axis of a 0-d value, other than for the reductions of ufuncs."""
+    return normalised_axes(axis if ndim or isinstance(axis, tuple) else (axis,), ndim)
+
+
+def _drops(x: Any, dtype: Any) -> bool:
+    """Return whether a result has a dtype that carries no derivative."""
+    return dtype is not None and np.dtype(dtype).kind not in "fc" and aval_of(x).dtype.kind in "fc"
+
+
+def _mask_of(where: Any) -> Any:
+    where = plain_of(where, "where=")
+    return where if where is True or type(where) is np.ndarray else np.asarray(where)
+
+
+@implements(np.mean)
+def mean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+) -> Any:
+    x = operand_of(a)
+    if out is not None:
+        found = mean(x, axis, out.dtype if dtype is None else dtype, None, keepdims, where=where)
+        return store_results((out,), (found,), "unsafe")
+    if _drops(x, dtype):
+        return np.mean(plain_of(x), axis, dtype, None, keepdims, where=where)
+    params = _common(x, axis, keepdims, dtype)
+    where = True if where is NOT_GIVEN else where
+    if where is True:
+        return to_user(bind_one(mean_primitive, x, params))
+    return to_user(bind(mean_selected, x, _mask_of(where), **params))
+
+
+def _spread_by(
+    primitives: tuple[Primitive, Primitive],
+    numpy: Callable[..., Any],
+    a: Any,
+    axis: Any,
+    dtype: Any,
+    out: Any,
+    ddof: Any,
+    keepdims: Any,
+    where: Any,
+    mean: Any,
+    correction: Any,
+) -> Any:
+    if correction is not NOT_GIVEN:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    x = operand_of(a)
+    if out is not None:
+        chosen = out.dtype if dtype is None else dtype
+        found = _spread_by(
+            primitives, numpy, x, axis, chosen, None, ddof, keepdims, where, mean, NOT_GIVEN
+        )
+        return store_results((out,), (found,), "unsafe")
+    if _drops(x, dtype):
+        return numpy(
+            plain_of(x), axis, dtype, None, ddof, keepdims, where=where, mean=plain_of(mean)
+        )
+    if dtype is not None and aval_of(x).is_complex and np.dtype(dtype).kind != "c":
+        raise TypeError(f"{numpy.__name__} of complex numbers with dtype={dtype} drops their imaginary part; "
+                        "take np.real(x) first if that is meant")
+    params = _common(x, axis, keepdims, dtype)
+    params["ddof"] = ddof
+    given: tuple[str, ...] = ()
+    if mean is NOT_GIVEN or mean is None:
+        mean = 0.0
+    else:
+        given = ("mean",)
+        mean = operand_of(mean)
+    if where is not True and where is not NOT_GIVEN:
+        given += ("where",)
+    if not given:
+        return to_user(bind(primitives[0], x, **params))
+    mask = _mask_of(where) if "where" in given else True
+    return to_user(bind(primitives[1], x, mean, mask, given=given, **params))
+
+
+@implements(np.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = NOT_GIVEN,
+    correction: Any = NOT_GIVEN,
+) -> Any:
+    return _spread_by(
+        (var_primitive, var_selected), np.var,
+        a, axis, dtype, out, ddof, keepdims, where, mean, correction,
+    )
+
+
+@implements(np.std)
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = NOT_GIVEN,
+    correction: Any = NOT_GIVEN,
+) -> Any:
+    return _spread_by(
+        (std_primitive, std_selected), np.std,
+        a, axis, dtype, out, ddof, keepdims, where, mean, correction,
+    )
+
+
+@implements(np.average)
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    """Return Σ w x / Σ w in NumPy's order of operations, and with `returned` also Σ w."""
+    x = operand_of(a)
+    shape = np.shape(x)
+    axes = None if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, len(shape))
+    if weights is None:
+        found = mean(x, axes, None, None, keepdims)
+        size = math.prod(np.shape(found))
+        total = np.asarray(math.prod(shape) / size).astype(aval_of(operand_of(found)).dtype)[()]
+    else:
+        w = _weights(operand_of(weights), shape, axes)
+        dtype = np.result_type(aval_of(x).dtype, aval_of(w).dtype)
+        if aval_of(x).dtype.kind in "iub":
+            dtype = np.result_type(dtype, np.float64)
+        total = sum(w, axes, dtype, None, keepdims)
+        if np.any(np.equal(total, 0.0)):
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        product = np.multiply(to_user(x), to_user(w), dtype=dtype)
+        found = sum(product, axes, None, None, keepdims) / total
+    if not returned:
+        return found
+    if np.shape(total) != np.shape(found):
+        total = np.copy(np.broadcast_to(total, np.shape(found)))
+    return found, total
+
+
+def _weights(w: Any, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> Any:
+    """Return raw weights in a shape that broadcasts against the values."""
+    found = np.shape(w)
+    if found == shape:
+        return w
+    if axes is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    if found != tuple(shape[axis] for axis in axes):
+        raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+    moved = np.transpose(w, tuple(int(i) for i in np.argsort(axes)))
+    return operand_of(np.reshape(moved, tuple(n if i in axes else 1 for i, n in enumerate(shape))))
+
+
+@implements(np.median)
+def median(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Any:
+    x = operand_of(a)
+    shape = np.shape(x)
+    axes = all_axes(None if axis is None else _strict_axes(axis, len(shape)), len(shape))
+    ordered = np.sort(rows_of(x, axes), axis=-1)
+    length = np.shape(ordered)[-1]
+    half = length // 2
+    middle = ordered[..., half : half + 1] if length % 2 else ordered[..., half - 1 : half + 1]
+    found = mean(middle, -1)
+    if length and aval_of(operand_of(ordered)).dtype.kind in "fc":
+        last = ordered[..., -1]
+        undefined = np.isnan(last)
+        if np.any(undefined):
+            found = np.where(undefined, last, found)[()]
+    if keepdims:
+        found = np.reshape(found, reduced_shape(shape, axes, True))
+    return found if out is None else store_results((out,), (found,), "same_kind")
+
+
+def rows_of(x: Any, axes: tuple[int, ...]) -> Any:
+    """Return a value with the given axes joined to one, the last."""
+    shape = np.shape(x)
+    rest = tuple(i for i in range(len(shape)) if i not in axes)
+    moved = np.transpose(x, rest + axes)
+    size = math.prod(shape[i] for i in axes)
+    return to_user(operand_of(np.reshape(moved, (*(shape[i] for i in rest), size))))
+
+
+# ------------------------------------------------------------------ skipping nan
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return sum(without_nan(a, 0)[0], axis, dtype, out, keepdims, initial, _or_true(where))
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return prod(without_nan(a, 1)[0], axis, dtype, out, keepdims, initial, _or_true(where))
+
+
+def _or_true(where: Any) -> Any:
+    return True if where is NOT_GIVEN else where
+
+
+def _divided(total: Any, count: Any) -> Any:
+    """Return a quotient by counts in the dtype of the total, nan where the count is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quotient = total / count
+    dtype = aval_of(operand_of(total)).dtype
+    return quotient if aval_of(operand_of(quotient)).dtype == dtype else quotient.astype(dtype)
+
+
+def _check_inexact(dtype: Any, out: Any) -> None:
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise TypeError("If a is inexact, then dtype must be inexact")
+    if out is not None and out.dtype.kind not in "fc":
+        raise TypeError("If a is inexact, then out must be inexact")
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+) -> Any:
+    x, mask = without_nan(a, 0)
+    where = _or_true(where)
+    if mask is None:
+        return mean(x, axis, dtype, out, keepdims, where=where)
+    _check_inexact(dtype, out)
+    count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=keepdims, where=where)
+    if dtype is None and out is not None:
+        dtype = out.dtype
+    found = _divided(sum(x, axis, dtype, None, keepdims, NOT_GIVEN, where), count)
+    if np.any(count == 0):
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = NOT_GIVEN,
+    correction: Any = NOT_GIVEN,
+) -> Any:
+    x, mask = without_nan(a, 0)
+    where = _or_true(where)
+    if mask is None:
+        return var(
+            x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
+        )
+    _check_inexact(dtype, out)
+    if correction is not NOT_GIVEN:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    if dtype is None and out is not None:
+        dtype = out.dtype
+    count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=True, where=where)
+    if mean is NOT_GIVEN:
+        mean = _divided(sum(x, axis, dtype, None, True, NOT_GIVEN, where), count)
+    known = aval_of(operand_of(x))
+    deviation = np.subtract(x, mean)
+    if aval_of(operand_of(deviation)).dtype != known.dtype:
+        deviation = deviation.astype(known.dtype)
+    deviation = np.where(mask, known.dtype.type(0), deviation)
+    squares = deviation * deviation
+    if known.is_complex:
+        squares = np.real(np.multiply(deviation, np.conj(deviation)))
+    total = sum(squares, axis, dtype, None, keepdims, NOT_GIVEN, where)
+    freedom = np.reshape(count, np.shape(total))[()] - ddof
+    found = _divided(total, freedom)
+    bad = freedom <= 0
+    if np.any(bad):
+        warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
+        found = np.where(bad, aval_of(operand_of(found)).dtype.type(np.nan), found)[()]
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = NOT_GIVEN,
+    correction: Any = NOT_GIVEN,
+) -> Any:
+    if dtype is None and out is not None:
+        dtype = out.dtype
+    square = nanvar(
+        a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
+    )
+    zero = np.equal(square, 0)
+    if np.any(zero):  # constant: the derivative there is 0
+        one = aval_of(operand_of(square)).dtype.type(1)
+        found = np.where(zero, 0 * one, np.sqrt(np.where(zero, one, square)))[()]
+    else:
+        found = np.sqrt(square)
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+def _nan_extreme(made: Any, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+    found = reduce_by(made, a, axis, None, out, keepdims, initial, _or_true(where))
+    if np.any(np.isnan(found)):
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
+    return found
+
+
+@implements(np.nanmax)
+def nanmax(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return _nan_extreme(reduce_fmax, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.nanmin)
+def nanmin(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return _nan_extreme(reduce_fmin, a, axis, out, keepdims, initial, where)
+
+
+for _name, _function in {"mean": mean, "var": var, "std": std}.items():
+    install_method(_name, _function)

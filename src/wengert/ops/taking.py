@@ -1,0 +1,398 @@
+"""Taking entries by position or condition, diagonals, and the functions that write in place."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..ir.aval import Aval, aval_of
+from ..ir.primitive import Primitive
+from ..tracing.core import Array, bind, ndim_of, raw_of, shape_of, to_user, write_handle
+from ..tracing.operators import as_operand, build_array, install_method
+from ..tracing.protocols import has_traced, implements, plain_of, store_results
+from ..tracing.refusals import write_refusal
+from .families import structural
+from .handles import Flat
+from .indexing import read
+from .projection import cast
+from .samples import Sample, array
+from .shaping import array_raw, diagonal_view
+
+# ------------------------------------------------------------------ take
+
+
+def _positions(indices: Any, length: int, mode: str) -> Any:
+    """Return plain indices along an axis, wrapped or clipped as `mode` says."""
+    found = np.asarray(plain_of(indices, "an index"))
+    if not found.size and found.dtype.kind == "f":
+        found = found.astype(np.intp)
+    if not np.can_cast(found.dtype, np.intp, "same_kind") or found.dtype.kind == "f":
+        raise TypeError(
+            f"Cannot cast array data from {found.dtype} to {np.dtype(np.intp)} "
+            "according to the rule 'safe'"
+        )
+    found = found.astype(np.intp)
+    if mode == "wrap":
+        found = found % length if length else found
+    elif mode == "clip":
+        found = np.clip(found, 0, length - 1)
+    elif mode != "raise":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+    return found
+
+
+def taken(a: Any, indices: Any, axis: int | None, mode: str = "raise") -> Any:
+    """Return entries along an axis (of the flattened array for None), at user level."""
+    raw = array_raw(a)
+    if axis is None:
+        if ndim_of(raw) != 1:
+            raw = raw_of(np.reshape(raw, (-1,)))
+        axis = 0
+    elif not ndim_of(raw):
+        raw = raw_of(np.reshape(raw, (1,)))
+    axis = normalize_axis_index(axis, ndim_of(raw))
+    positions = _positions(indices, shape_of(raw)[axis], mode)
+    entry = positions if positions.ndim else int(positions)
+    return to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, entry)),)))
+
+
+def _delivered(result: Any, out: Any) -> Any:
+    return result if out is None else store_results((out,), (result,), "unsafe")
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+    return _delivered(taken(a, indices, axis, mode), out)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
+    chosen = np.asarray(plain_of(condition, "the condition of compress"))
+    if chosen.ndim != 1:
+        raise ValueError("condition must be a 1-d array")
+    return _delivered(taken(a, np.flatnonzero(chosen), axis), out)
+
+
+def compress_method(self: Any, condition: Any, axis: Any = None, out: Any = None) -> Any:
+    return compress(condition, self, axis, out)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    chosen = np.asarray(plain_of(condition, "the condition of extract"))
+    return taken(arr, np.flatnonzero(chosen), None)
+
+
+def along_axis_key(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
+    """Return the index that picks `indices` along an axis and matches positions elsewhere."""
+    if indices.dtype.kind not in "iu":
+        raise IndexError("`indices` must be an integer array")
+    if indices.ndim != len(shape):
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    key: list[Any] = []
+    for i, length in enumerate(shape):
+        if i == axis:
+            key.append(indices)
+        else:
+            key.append(np.arange(length).reshape((-1,) + (1,) * (len(shape) - i - 1)))
+    return tuple(key)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    positions = np.asarray(plain_of(indices, "an index"))
+    raw = array_raw(arr)
+    if axis is None:
+        if positions.ndim != 1:
+            raise ValueError("when axis=None, `indices` must have a single dimension.")
+        raw, axis = raw_of(np.reshape(raw, (-1,))), 0
+    axis = normalize_axis_index(axis, ndim_of(raw))
+    key = along_axis_key(shape_of(raw), positions, axis)
+    return to_user(bind(read, raw, path=(("index", key),)))
+
+
+# ------------------------------------------------------------------ choosing
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    which = np.asarray(plain_of(a, "the index of choose"))
+    rows = [to_user(array_raw(choice)) for choice in choices]
+    which = _positions(which, len(rows), mode)
+    if mode == "raise" and which.size and (which.min() < 0 or which.max() >= len(rows)):
+        raise ValueError("invalid entry in choice array")
+    shape = np.broadcast_shapes(which.shape, *(shape_of(row) for row in rows))
+    table = np.stack([np.broadcast_to(row, shape) for row in rows])
+    key = (np.broadcast_to(which, shape), *np.indices(shape, sparse=True))
+    if not shape:
+        key = (int(which),)
+    return _delivered(to_user(bind(read, table, path=(("index", key),))), out)
+
+
+def choose_method(self: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    return choose(self, choices, out, mode)
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    if not len(condlist):
+        raise ValueError("select with an empty condition list is not possible")
+    conditions = [np.asarray(plain_of(cond, "the condition of select")) for cond in condlist]
+    for i, condition in enumerate(conditions):
+        if condition.dtype.type is not np.bool_:
+            raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")
+    choices = [as_operand(choice) for choice in choicelist]
+    operands = [*choices, as_operand(default)]
+    dtype = np.result_type(
+        *(
+            type(value) if type(value) in (int, float, complex) else aval_of(raw_of(value)).dtype
+            for value in operands
+        )
+    )
+    shape = np.broadcast_shapes(*(shape_of(value) for value in (*conditions, *choices)))
+    result = np.broadcast_to(_as_dtype(operands[-1], dtype), shape)
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        result = np.where(condition, _as_dtype(choice, dtype), result)
+    return to_user(array_raw(result))
+
+
+def _as_dtype(value: Any, dtype: Any) -> Any:
+    return to_user(raw_of(cast(array_raw(value), dtype)))
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    x = to_user(array_raw(x))
+    conditions = plain_of(condlist, "the condition of piecewise")
+    if np.isscalar(conditions) or (
+        not isinstance(conditions[0], (list, np.ndarray)) and ndim_of(x) != 0
+    ):
+        conditions = [conditions]
+    conditions = np.asarray(conditions, dtype=bool)
+    count = len(conditions)
+    if len(funclist) == count + 1:
+        conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
+    elif len(funclist) != count:
+        raise ValueError(
+            f"with {count} condition(s), either {count} or {count + 1} functions are expected"
+        )
+    result = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        if not callable(function):
+            result[condition] = function
+            continue
+        values = x[condition]
+        if np.size(values):
+            result[condition] = function(values, *args, **kw)
+    return result
+
+
+# ------------------------------------------------------------------ diagonals as matrices
+
+
+def _infer_diag(x: Aval, *, k: int) -> Aval:
+    if x.ndim != 1:
+        raise ValueError(f"a diagonal has one dimension; this has shape {x.shape}")
+    side = x.shape[0] + abs(k)
+    return Aval((side, side), x.dtype, "array")
+
+
+diagonal_matrix = structural(
+    "diagonal_matrix",
+    evaluate=lambda x, *, k: np.diagflat(x, k),
+    infer=_infer_diag,
+    transpose=lambda g, k: np.diagonal(g, k),
+    moves_entries=True,
+    samples=lambda: [
+        Sample(array(3), k=0),
+        Sample(array(3), k=1),
+        Sample(array(3), k=-2),
+        Sample(array(0), k=1),
+        Sample(array(6, dtype=np.float32)[::2], k=0),
+        Sample(array(3, dtype=np.complex128), k=0),
+    ],
+    fails=tuple,
+)
+
+
+@implements(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    ndim = ndim_of(v)
+    if ndim == 1:
+        return to_user(bind(diagonal_matrix, array_raw(v), k=operator.index(k)))
+    if ndim == 2:
+        return diagonal_view(v, k, 0, 1)
+    raise ValueError("Input must be 1- or 2-d.")
+
+
+@implements(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Any:
+    return diag(np.reshape(array_raw(v), (-1,)), k)
+
+
+# ------------------------------------------------------------------ triangles
+
+
+def _triangle(name: str, function: Any) -> Primitive:
+    """Make ``tril`` or ``triu``: what is outside the triangle was not selected."""
+    return structural(
+        name,
+        evaluate=lambda x, *, k: function(x, k),
+        infer=lambda x, *, k: x.with_kind("array"),
+        transpose=lambda g, k: function(g, k),
+        drops_entries=True,
+        samples=lambda: [
+            Sample(array(3, 4), k=0),
+            Sample(array(4, 3), k=1),
+            Sample(array(2, 3, 4), k=-1),
+            Sample(array(0, 3), k=0),
+            Sample(array(4, 6, dtype=np.float32)[:, ::2], k=0),
+            Sample(array(3, 3, dtype=np.complex128), k=0),
+        ],
+        fails=tuple,
+    )
+
+
+lower_triangle = _triangle("tril", np.tril)
+upper_triangle = _triangle("triu", np.triu)
+
+
+def _triangle_of(primitive: Primitive, m: Any, k: int) -> Any:
+    raw = array_raw(m)
+    if ndim_of(raw) == 1:  # NumPy repeats a vector into a square
+        raw = raw_of(np.broadcast_to(raw, (shape_of(raw)[0],) * 2))
+    elif not ndim_of(raw):
+        raise TypeError(f"{primitive.name} needs an array of at least one dimension")
+    return to_user(bind(primitive, raw, k=operator.index(k)))
+
+
+@implements(np.tril)
+def tril(m: Any, k: int = 0) -> Any:
+    return _triangle_of(lower_triangle, m, k)
+
+
+@implements(np.triu)
+def triu(m: Any, k: int = 0) -> Any:
+    return _triangle_of(upper_triangle, m, k)
+
+
+# ------------------------------------------------------------------ functions that write in place
+
+
+def _written(name: str, target: Any, *sources: Any) -> bool:
+    """Return whether `target` is a handle; an error if it cannot hold what is written."""
+    if type(target) is Array:
+        return True
+    if has_traced(sources):
+        raise write_refusal(*sources)
+    return False
+
+
+@implements(np.put)
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    if not _written("put", a, v):
+        np.put(a, plain_of(ind), plain_of(v), mode)
+        return
+    positions = _positions(ind, np.size(a), mode).reshape(-1)
+    value = v if ndim_of(v) or isinstance(v, (list, tuple)) else [v]
+    if positions.size and np.size(value):
+        Flat(a)[positions] = value
+
+
+def put_method(self: Any, indices: Any, values: Any, mode: str = "raise") -> None:
+    put(self, indices, values, mode)
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    positions = np.asarray(plain_of(indices, "an index"))
+    if not _written("put_along_axis", arr, values):
+        np.put_along_axis(arr, positions, plain_of(values), axis)
+        return
+    if axis is None:
+        if positions.ndim != 1:
+            raise ValueError("when axis=None, `indices` must have a single dimension.")
+        arr[np.unravel_index(positions % max(np.size(arr), 1), shape_of(arr))] = values
+        return
+    axis = normalize_axis_index(axis, ndim_of(arr))
+    arr[along_axis_key(shape_of(arr), positions, axis)] = values
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    chosen = np.flatnonzero(plain_of(mask, "the mask of place"))
+    if not _written("place", arr, vals):
+        np.place(arr, plain_of(mask), plain_of(vals))
+        return
+    if not chosen.size:
+        return
+    values = np.reshape(array_raw(vals), (-1,))
+    if not np.size(values):
+        raise ValueError("Cannot insert from an empty array!")
+    Flat(arr)[chosen] = values
+
+
+@implements(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    if not _written("putmask", a, values):
+        np.putmask(a, plain_of(mask), plain_of(values))
+        return
+    chosen = np.flatnonzero(plain_of(mask, "the mask of putmask"))
+    given = to_user(raw_of(np.reshape(array_raw(values), (-1,))))
+    if chosen.size and np.size(given):
+        Flat(a)[chosen] = given[chosen % np.size(given)]
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    if not _written("fill_diagonal", a, val):
+        np.fill_diagonal(a, plain_of(val), wrap)
+        return
+    shape = shape_of(a)
+    if len(shape) < 2:
+        raise ValueError("array must be at least 2-d")
+    end: int | None = None
+    if len(shape) == 2:
+        step = shape[1] + 1
+        if not wrap:
+            end = shape[1] * shape[1]
+    else:
+        if len(set(shape)) != 1:
+            raise ValueError("All dimensions of input must be of equal length")
+        step = 1 + sum(math.prod(shape[:i]) for i in range(1, len(shape)))
+    Flat(a)[np.arange(math.prod(shape))[:end:step]] = val
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    if not _written("copyto", dst, src):
+        np.copyto(dst, plain_of(src), casting, plain_of(where))
+        return
+    value = build_array(src) if isinstance(src, (list, tuple)) else as_operand(src)
+    source = aval_of(raw_of(value))
+    if source.kind != "python" and not np.can_cast(source.dtype, dst.dtype, casting):
+        raise TypeError(
+            f"Cannot cast array data from {source.dtype} to {dst.dtype} "
+            f"according to the rule {casting!r}"
+        )
+    if where is True:
+        write_handle(dst, (("index", Ellipsis),), value)
+        return
+    mask = np.broadcast_to(plain_of(where, "where="), shape_of(dst))
+    dst[mask] = np.broadcast_to(value, shape_of(dst))[mask] if ndim_of(value) else value
+
+
+for _name, _method in {
+    "take": take,
+    "compress": compress_method,
+    "choose": choose_method,
+    "put": put_method,
+}.items():
+    install_method(_name, _method)
+

@@ -1,0 +1,1 @@
+"""SciPy's functions, differentiable: the names of `scipy` where SciPy itself does not dispatch."""

@@ -1,0 +1,53 @@
+"""Whose code is it: the user's, or a library's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from types import CodeType, FrameType
+
+from ..config import config
+
+_LIBRARY_PREFIXES = tuple(
+    os.path.abspath(path) + os.sep
+    for path in {sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["platstdlib"]}
+)
+_OWN_PREFIX = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SITE = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+
+
+def is_user_code(code: CodeType) -> bool:
+    """Return whether code belongs to the user: not ours, the standard library's or a package's."""
+    filename = code.co_filename
+    if filename.startswith("<frozen"):
+        return False
+    if filename.startswith("<"):  # exec, the interactive prompt, a notebook
+        return True
+    path = os.path.abspath(filename)
+    for marker in _SITE:
+        if marker in path:
+            package = path.split(marker, 1)[1].split(os.sep, 1)[0].removesuffix(".py")
+            return package in config.traced_packages
+    return not path.startswith((*_LIBRARY_PREFIXES, _OWN_PREFIX))
+
+
+_verdicts: dict[int, tuple[CodeType, tuple[str, ...], bool]] = {}
+
+
+def caller_is_user() -> bool:
+    """Return whether the first frame outside this package is the user's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN_PREFIX):
+        frame = frame.f_back
+    if frame is None:
+        return True
+    code = frame.f_code
+    known = _verdicts.get(id(code))
+    if known is not None and known[0] is code and known[1] is config.traced_packages:
+        return known[2]
+    if len(_verdicts) > 100_000:  # functions made by exec without end
+        _verdicts.clear()
+    verdict = is_user_code(code)
+    _verdicts[id(code)] = (code, config.traced_packages, verdict)
+    return verdict
