@@ -120,9 +120,11 @@ def common_rows(rows: Sequence[Row], systems: Sequence[str]) -> list[Row]:
 
 
 def slope(points: Mapping[int, float | None], lower: int, upper: int) -> float | None:
-    """Increase per step between two of the points."""
+    """Increase per step between two of the points; None where there are no two."""
     low, high = points.get(lower), points.get(upper)
-    return None if low is None or high is None else (high - low) / (upper - lower)
+    if low is None or high is None or lower == upper:
+        return None
+    return (high - low) / (upper - lower)
 
 
 def write_laws(

@@ -1,6 +1,6 @@
 """Write a run as Markdown, for people, and as JSON, with every repeat.
 
-The Markdown holds nothing that is not in the JSON.
+The Markdown holds nothing that is not in the JSON, or computed from it.
 """
 
 from __future__ import annotations
@@ -478,8 +478,7 @@ def write(run: Run, stem: Path) -> tuple[Path, Path]:
     """Write `stem.md` and `stem.json`; the paths written."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     text, data = stem.with_suffix(".md"), stem.with_suffix(".json")
+    plain = json.dumps(as_plain(run), indent=1, ensure_ascii=False)
+    data.write_text(plain + "\n", encoding="utf-8")
     text.write_text(markdown(run), encoding="utf-8")
-    data.write_text(
-        json.dumps(as_plain(run), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
     return text, data

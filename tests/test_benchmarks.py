@@ -326,6 +326,14 @@ def test_a_run_of_one_system_alone_can_be_reported():
     assert "a plain row" in markdown(dataclasses.replace(run, systems=["wengert"]))
 
 
+def test_a_run_of_one_row_alone_can_be_reported():
+    run = fake_run()
+    for row in run.rows:
+        alone = dataclasses.replace(run, rows=[row], imports=[])
+        assert row.title in markdown(alone) or row.group == "cost"
+        assert as_plain(alone)["rows"][0]["name"] == row.name
+
+
 # --- measuring ------------------------------------------------------------------------------------
 
 

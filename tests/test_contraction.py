@@ -4,9 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from reference import close, directional, hessian_product, irregular, jacobian, same, scalarised
 
 import wengert as wg
+from reference import close, directional, hessian_product, irregular, jacobian, same, scalarised
 
 
 def waves(*shape, dtype=np.float64, start=1.0):

@@ -25,9 +25,8 @@ from wengert.ops.families import elementwise, irregular
 from wengert.ops.samples import Sample
 from wengert.tracing.core import bind, to_user
 
-
-# Their value is their argument, taken to lie in a subspace; their derivative projects on that. So no
-# difference of values equals it, and the functions made with them are compared instead.
+# Their value is their argument, taken to lie in a subspace; their derivative projects on that. No
+# difference of values equals it, so the functions made with them are compared instead.
 PROJECTIONS = {"hermitian"}
 
 

@@ -314,7 +314,11 @@ def test_seed_and_tolerance_are_used():
         messages.add(str(caught.value))
     assert len(messages) == 2
     registry.remove("cube")
-    function = cube(jvp=lambda t, x: (1.0 + 1e-9) * right(t, x), vjp=right)
+
+    def nearly(change, x):
+        return (1.0 + 1e-9) * right(change, x)
+
+    function = cube(jvp=nearly, vjp=nearly)
     check_grads(function, (X,), order=1)
     with pytest.raises(CheckError):
         check_grads(function, (X,), order=1, tolerance=1e-10)

@@ -127,9 +127,7 @@ def test_evaluate_carries_derivatives():
     program = wg.trace(polynomial)(1.0, 2.0)
 
     def run(x):
-        outputs = evaluate(
-            program.inputs, program.equations, program.outputs, (x, 2.0), apply=bind
-        )
+        outputs = evaluate(program.inputs, program.equations, program.outputs, (x, 2.0), apply=bind)
         return outputs[0]
 
     assert wg.grad(run)(3.0) == 12.0

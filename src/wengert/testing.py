@@ -312,9 +312,15 @@ class _Check:
                 "value has it"
             )
 
-    def directions(self) -> list[tuple[str, list[Any]]]:
-        """Return a random direction in each leaf of the point, and one in all, with their names."""
+    def directions(self, along: Sequence[Any] | None = None) -> list[tuple[str, list[Any]]]:
+        """Return a random direction in each leaf of the point, and one in all, with their names.
+
+        With `along`, its entries times those of the directions are positive: a sum of such products
+        has no cancellation.
+        """
         drawn = [_random(value, [self.seed, i], scaled=True) for i, value in enumerate(self.point)]
+        if along is not None:
+            drawn = [_aligned(t, c) for t, c in zip(drawn, along, strict=True)]
         made = []
         for i, name in enumerate(self.names):
             alone = [
@@ -398,7 +404,7 @@ def _check_reverse(
         tolerance = 2 * check.eps**0.5 if against == "differences" else 30 * check.eps**0.75
     cotangents = [_random(value, [check.seed, 3, i]) for i, value in enumerate(check.values)]
     found = check.reverse(cotangents)
-    for leaf_name, direction in check.directions():
+    for leaf_name, direction in check.directions(found):
         pushed = push(direction)
         expected, expected_size = _pairing(cotangents, pushed)
         got, got_size = _pairing(found, direction)
@@ -468,6 +474,15 @@ def _random(value: Any, seed: Sequence[int], *, scaled: bool = False) -> Any:
         largest = _largest(value)
         numbers = numbers * (min(1.0, largest) if 0.0 < largest < np.inf else 1.0)
     return _like(numbers, value)
+
+
+def _aligned(direction: Any, cotangent: Any) -> Any:
+    """Return a direction with the phases that make its products with a cotangent positive."""
+    with np.errstate(all="ignore"):
+        given = np.asarray(cotangent)
+        phases = np.conj(given) / np.abs(given)
+        numbers = np.where(np.isfinite(phases), phases * np.abs(direction), direction)
+    return _like(numbers, direction)
 
 
 def _largest(value: Any) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError
-from .primitive import Primitive
 from .equation import Equation, Literal, Operand, Variable
+from .primitive import Primitive
 
 
 def _evaluate_plainly(primitive: Primitive, *values: Any, **params: Any) -> Any:
@@ -27,9 +27,7 @@ def evaluate(
     traced values.
     """
     if len(args) != len(inputs):
-        raise ArgumentError(
-            f"this Wengert list takes {len(inputs)} values, {len(args)} were given"
-        )
+        raise ArgumentError(f"this Wengert list takes {len(inputs)} values, {len(args)} were given")
     values: dict[Variable, Any] = dict(zip(inputs, args, strict=True))
 
     def value_of(operand: Operand) -> Any:

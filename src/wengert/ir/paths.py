@@ -2,8 +2,9 @@
 
 A path is a tuple of steps, each a tuple whose first entry names it:
 ``("index", key)``, ``("transpose", axes)``, ``("reshape", shape, order)``, ``("real",)``,
-``("imag",)``, ``("view", dtype)`` between complex numbers and pairs of reals, and for views that may only be read ``("diagonal", offset, axis1, axis2)`` and
-``("broadcast", shape)``. Works on plain arrays only.
+``("imag",)``, ``("view", dtype)`` between complex numbers and pairs of reals, and for views that
+may only be read ``("diagonal", offset, axis1, axis2)`` and ``("broadcast", shape)``. Works on
+plain arrays only.
 """
 
 from __future__ import annotations
@@ -126,9 +127,7 @@ def _add_at(view: np.ndarray[Any, Any], key: Any, value: Any) -> None:
     np.add.at(view, key, value)
 
 
-def _store_by_positions(
-    array: np.ndarray[Any, Any], value: Any, path: Path, add: bool
-) -> None:
+def _store_by_positions(array: np.ndarray[Any, Any], value: Any, path: Path, add: bool) -> None:
     """Write through an index map: the layout of `array` has no NumPy view for this path.
 
     Happens to cotangents, whose layout may differ from that of their primal.
@@ -145,7 +144,8 @@ def _store_by_positions(
     flat = array.flat
     if add:
         addend = np.zeros(array.size, array.dtype)
-        np.add.at(addend, positions.reshape(-1), np.broadcast_to(value, positions.shape).reshape(-1))
+        addends = np.broadcast_to(value, positions.shape).reshape(-1)
+        np.add.at(addend, positions.reshape(-1), addends)
         array += addend.reshape(array.shape)
     else:
         flat[positions.reshape(-1)] = np.broadcast_to(value, positions.shape).reshape(-1)

@@ -167,7 +167,7 @@ class Rule:
     of the traced arguments) or the name of a parameter of the primitive.
     """
 
-    __slots__ = ("function", "names", "_sources")
+    __slots__ = ("_sources", "function", "names")
 
     def __init__(
         self, function: Callable[..., Any], arguments: Sequence[str], *, leading: int = 1

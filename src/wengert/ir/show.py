@@ -28,9 +28,7 @@ def show(
             names[variable] = f"v{count}"
         targets = ", ".join(_typed(names, variable) for variable in equation.outputs)
         operands = ", ".join(_name(names, operand) for operand in equation.operands)
-        params = "".join(
-            f"; {key}={_short(value)}" for key, value in equation.params.items()
-        )
+        params = "".join(f"; {key}={_short(value)}" for key, value in equation.params.items())
         lines.append(f"{targets} = {equation.primitive.name}({operands}{params})")
     lines.append("outputs " + ", ".join(_name(names, o) for o in outputs))
     return "\n".join(lines)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..errors import VerificationError
 from .aval import Aval
+from .equation import Literal, Variable
 from .primitive import registry
 from .wengert_list import WengertList
-from .equation import Literal, Variable
 
 
 def verify(wengert_list: WengertList) -> None:

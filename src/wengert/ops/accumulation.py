@@ -11,7 +11,6 @@ from ..ir.paths import is_basic_index, store
 from ..tracing.core import Array, Traced, bind, raw_of
 from .indexing import indexed_add
 
-
 _PLAIN = frozenset({np.ndarray, np.float64, float})
 
 
@@ -97,7 +96,7 @@ def _owned(previous: Any, part: Part) -> Masked:
 def _copy(value: Any) -> Any:
     """Return a value whose buffers nobody else holds, at every level."""
     if type(value) is Traced:
-        return raw_of(value + 0.0)
+        return raw_of(value.__add__(0.0))
     return np.array(value, order="K")
 
 

@@ -15,7 +15,7 @@ from .samples import Fail, Sample, array, positive
 
 
 def binary_samples(make: Any = array) -> list[Sample]:
-    """Return the samples that every binary elementwise primitive has: broadcasting, kinds, dtypes."""
+    """Return the samples of every binary elementwise primitive: broadcasting, kinds, dtypes."""
     x, y = make(3, 4, seed=2), make(3, 4, seed=3)
     return [
         Sample(x, y),

@@ -9,7 +9,6 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..ir.aval import aval_of
 from ..tracing.core import Array, Traced, bind, raw_of, read_handle
@@ -28,7 +27,10 @@ def normalised_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     if type(axis) is tuple:
-        return tuple(sorted(normalize_axis_tuple(axis, ndim)))
+        found = tuple(sorted([single_axis(entry, ndim) for entry in axis]))
+        if len(set(found)) != len(found):
+            raise ValueError("duplicate value in 'axis'")
+        return found
     position = operator.index(axis)
     if not ndim and position in (0, -1):  # as ufunc.reduce has it
         return ()
@@ -43,6 +45,15 @@ def single_axis(axis: Any, ndim: int) -> int:
     if not -ndim <= position < ndim:
         raise np.exceptions.AxisError(position, ndim)
     return position % ndim
+
+
+def loop_dtype(dtype: Any, x: Any, out: Any) -> Any:
+    """Return the dtype in which ufunc.reduce computes for an ``out=``: the wider one."""
+    if dtype is not None or out.dtype.kind not in "fc":
+        return dtype
+    found = aval_of(x).dtype
+    wider = np.result_type(found, out.dtype)
+    return None if wider == found else wider
 
 
 def all_axes(axes: Axes, ndim: int) -> tuple[int, ...]:

@@ -48,21 +48,37 @@ def _direction(x: Any, ans: Any) -> Any:
     return np.where(np.equal(ans, 0), 0.0, np.conj(x) / ans)
 
 
-absolute = elementwise(
-    "absolute",
-    numpy=np.absolute,
-    evaluate=operator.abs,
-    operator="__abs__",
-    partials=(lambda x: np.sign(x),),
-    complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
-    complex_vjp=lambda g, x, ans: g * _direction(x, ans),
-    samples=lambda: [
+def _absolute_samples() -> list[Sample]:
+    return [
         *unary_samples(),
         Sample(np.array([1e300, -1e-300]), second=False),
         Sample(np.array([3e200 - 4e200j]), second=False),
         Sample(np.array([0.0, -0.0, 1.0]), differentiable=False),
         Sample(np.array([0j, 1.0]), differentiable=False),
-    ],
+    ]
+
+
+absolute = elementwise(
+    "absolute",
+    numpy=np.absolute,
+    partials=(lambda x: np.sign(x),),
+    complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
+    complex_vjp=lambda g, x, ans: g * _direction(x, ans),
+    samples=_absolute_samples,
+)
+
+# The operator keeps Python numbers, and of complex scalars its last place may differ.
+absolute_operator = elementwise(
+    "absolute_operator",
+    numpy=None,
+    arguments=("x",),
+    evaluate=operator.abs,
+    operator="__abs__",
+    infer=infer_elementwise(np.absolute, operator=True),
+    partials=(lambda x: np.sign(x),),
+    complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
+    complex_vjp=lambda g, x, ans: g * _direction(x, ans),
+    samples=_absolute_samples,
 )
 
 fabs = elementwise(
@@ -220,9 +236,7 @@ angle_primitive = elementwise(
     "angle",
     numpy=np.angle,
     arguments=("x",),
-    infer=lambda x: Aval(
-        x.shape, np.empty((), x.dtype).real.dtype, kind_of_result(x.shape)
-    ),
+    infer=lambda x: Aval(x.shape, np.empty((), x.dtype).real.dtype, kind_of_result(x.shape)),
     partials=(0,),
     complex_jvp=lambda t, x: np.imag(t * _inverse(x)),
     complex_vjp=lambda g, x: -1j * (g * _inverse(x)),
@@ -293,9 +307,7 @@ i0_primitive = elementwise(
     arguments=("x",),
     infer=lambda x: Aval(x.shape, x.dtype, "array"),
     partials=(lambda x: bind(modified_bessel, x, order=1),),
-    samples=lambda: unary_samples(
-        complex_too=False, extra=(np.array([0.0, 1e-300, -7.9, 8.1]),)
-    ),
+    samples=lambda: unary_samples(complex_too=False, extra=(np.array([0.0, 1e-300, -7.9, 8.1]),)),
     fails=lambda: [Fail(TypeError, "complex", array(2, dtype=np.complex128))],
 )
 

@@ -43,7 +43,12 @@ def _implement_like(name: str) -> None:
 
     @implements(original)
     def like(
-        a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **kw: Any
+        a: Any,
+        dtype: Any = None,
+        order: Any = "K",
+        subok: bool = True,
+        shape: Any = None,
+        **kw: Any,
     ) -> Any:
         return _cell(original(_layout_of(a), dtype, order, False, shape, **kw))
 
@@ -318,7 +323,7 @@ def arange(
 
 
 @implements(originals["vander"])
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     x = to_user(array_raw(x))
     if ndim_of(x) != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")

@@ -18,7 +18,7 @@ from ..tracing.core import bind, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, plain_of, store_results
 from . import projection
-from .axes import along, flipped, operand_of, single_axis, taken
+from .axes import along, flipped, loop_dtype, operand_of, single_axis, taken
 from .families import bilinear, structural
 from .samples import Fail, Sample, array
 
@@ -332,6 +332,7 @@ cumulative_sum_primitive = structural(
     transpose=lambda g, x_aval, axis: projection.cast(
         flipped(np.cumsum(flipped(g, axis), axis=axis), axis), x_aval.dtype
     ),
+    moves_entries=True,
     samples=_samples,
     fails=lambda: [Fail(ValueError, "out of bounds", array(3), axis=1, dtype=None)],
     numpy=np.add,
@@ -415,7 +416,7 @@ def accumulate_by(
         raise TypeError("cannot accumulate on a scalar")
     if out is not None:
         out = out[0] if isinstance(out, tuple) else out
-        found = accumulate_by(primitive, x, axis, out.dtype if dtype is None else dtype)
+        found = accumulate_by(primitive, x, axis, loop_dtype(dtype, x, out))
         return store_results((out,), (found,), "unsafe")
     axis = single_axis(axis, aval.ndim)
     if dtype is not None:
@@ -462,8 +463,8 @@ def _with_initial(
         axis = 0
     if not include_initial:
         return accumulate_by(primitive, value, axis, dtype, out)
-    if out is not None and dtype is None:
-        dtype = out.dtype
+    if out is not None:
+        dtype = loop_dtype(dtype, value, out)
     found = accumulate_by(primitive, value, axis, dtype)
     axis = single_axis(axis, np.ndim(value))
     shape = tuple(1 if i == axis else n for i, n in enumerate(np.shape(value)))

@@ -5,6 +5,7 @@ The value is NumPy's own; a transpose is again an einsum, of the cotangent and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -71,9 +72,7 @@ def _sizes(labels: Labels, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
             if known == 1:
                 sizes[label] = size
             elif size not in (1, known):
-                raise ValueError(
-                    f"einsum: the label {label!r} has the lengths {known} and {size}"
-                )
+                raise ValueError(f"einsum: the label {label!r} has the lengths {known} and {size}")
     return sizes
 
 
@@ -113,50 +112,71 @@ def _reverse(
 ) -> Any:
     avals = tuple(aval_of(value) for value in values)
     # An operand is needed by the cotangents of the others only.
-    kept = tuple(
-        None if which == (index,) else value for index, value in enumerate(values)
-    )
+    kept = tuple(None if which == (index,) else value for index, value in enumerate(values))
     return _pull, (which, params["subscripts"], avals, kept)
 
 
 def _pull(g: Any, residuals: Any) -> Any:
     which, subscripts, avals, values = residuals
-    labels = parse(subscripts, tuple(aval.ndim for aval in avals))
-    found = tuple(_cotangent(g, index, labels, avals, values) for index in which)
+    shapes = tuple(aval.shape for aval in avals)
+    found = tuple(
+        _cotangent(g, _plan(subscripts, shapes, index), index, avals[index], values)
+        for index in which
+    )
     return found[0] if len(found) == 1 else found
 
 
-def _cotangent(
-    g: Any, index: int, labels: Labels, avals: tuple[Aval, ...], values: tuple[Any, ...]
-) -> Any:
+class Plan(NamedTuple):
+    """How to make the cotangent of one operand.
+
+    ``subscripts`` (None where there is nothing to multiply or sum) give the axes ``target`` from
+    the result's cotangent and the other operands; ``unique`` are the operand's axes without
+    repetition, of lengths ``lengths``; ``term`` its axes.
+    """
+
+    subscripts: str | None
+    searched: bool
+    target: str
+    unique: str
+    lengths: tuple[int, ...]
+    term: str
+
+
+@lru_cache(maxsize=1024)
+def _plan(subscripts: str, shapes: tuple[tuple[int, ...], ...], index: int) -> Plan:
+    labels = parse(subscripts, tuple(len(shape) for shape in shapes))
+    term = labels.operands[index]
+    others = [*labels.operands[:index], *labels.operands[index + 1 :]]
+    reached = set(labels.result).union(*others)
+    unique = "".join(dict.fromkeys(term))
+    target = "".join(label for label in unique if label in reached)
+    text = None
+    if target != labels.result or others:
+        text = ",".join([labels.result, *others]) + "->" + target
+    work = math.prod(_sizes(labels, shapes).values())
+    own = dict(zip(term, shapes[index], strict=True))
+    lengths = tuple(own[label] for label in unique)
+    return Plan(text, len(others) > 1 or work > _SEARCHED, target, unique, lengths, term)
+
+
+def _cotangent(g: Any, plan: Plan, index: int, aval: Aval, values: tuple[Any, ...]) -> Any:
     """Return the einsum of `g` with all operands but one, spread over that one's axes.
 
     A label that only this operand has was summed over: its axis is broadcast. A label that it
     has twice took a diagonal: the result is put on that diagonal.
     """
-    term, aval = labels.operands[index], avals[index]
-    others = [i for i in range(len(avals)) if i != index]
-    other_terms = [labels.operands[i] for i in others]
-    reached = set(labels.result).union(*other_terms)
-    unique = "".join(dict.fromkeys(term))
-    target = "".join(label for label in unique if label in reached)
-    operands = [g, *(values[i] for i in others)]
-    if target != labels.result or others:
-        text = ",".join([labels.result, *other_terms]) + "->" + target
-        sizes = _sizes(labels, [entry.shape for entry in avals])
-        work = float(np.prod([float(size) for size in sizes.values()]))
-        searched = len(operands) > 2 or work > _SEARCHED
-        g = to_user(bind(einsum_primitive, *operands, subscripts=text, optimize=searched))
-    own = dict(zip(term, aval.shape, strict=True))
+    if plan.subscripts is not None:
+        operands = (g, *values[:index], *values[index + 1 :])
+        keywords: dict[str, Any] = {"optimize": True} if plan.searched else {}
+        g = to_user(bind(einsum_primitive, *operands, subscripts=plan.subscripts, **keywords))
+    if plan.target != plan.unique:
+        g = np.reshape(g, _with_ones(np.shape(g), plan.target, plan.unique))
+        g = np.broadcast_to(g, np.broadcast_shapes(np.shape(g), plan.lengths))
     # Labels that were broadcast from length 1 are summed by the projection.
-    dense = Aval(tuple(own[label] for label in unique), aval.dtype)
-    if target != unique:
-        g = np.reshape(g, _with_ones(np.shape(g), target, unique))
-        g = np.broadcast_to(g, np.broadcast_shapes(np.shape(g), dense.shape))
-    g = projection.project(g, dense)
-    if unique == term:
+    g = projection.project(g, Aval(plan.lengths, aval.dtype))
+    if plan.unique == plan.term:
         return g
-    return _on_diagonal(g, term, unique, aval)
+    return _on_diagonal(g, plan.term, plan.unique, aval)
 
 
 def _with_ones(shape: tuple[int, ...], target: str, unique: str) -> tuple[int, ...]:

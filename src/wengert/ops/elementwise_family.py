@@ -40,6 +40,7 @@ class _Contribution:
             self.apply: Pull = {1: _identity, -1: _negation, 0: _nothing}[partial]
             self.apply_owned: Pull = _negation_owned if partial == -1 else self.apply
             return
+        names: tuple[str, ...] = ()
         if isinstance(partial, str):
             names = (partial,)
         else:
@@ -50,7 +51,7 @@ class _Contribution:
                 f"a partial names {unknown[0]!r}; it may name {', '.join(order)} only"
             )
         self.indices = tuple(order.index(name) for name in names)
-        if product:
+        if product and not isinstance(partial, str):
             self.apply = self.apply_owned = _product(partial, self.indices)
             return
         factor = None if isinstance(partial, str) else partial

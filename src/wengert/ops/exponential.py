@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result
+from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of
 from .arithmetic import binary_samples, power_in_base, power_in_exponent
 from .families import elementwise
@@ -86,9 +87,7 @@ log1p = elementwise(
     "log1p",
     numpy=np.log1p,
     products=(lambda g, x: g / (1 + x),),
-    samples=lambda: unary_samples(
-        above_minus_one, extra=(np.array([-1e-12, 0.0, 1e-300, 1e300]),)
-    ),
+    samples=lambda: unary_samples(above_minus_one, extra=(np.array([-1e-12, 0.0, 1e-300, 1e300]),)),
 )
 
 
@@ -151,7 +150,7 @@ def _infer_same_dtype(x: Aval, **params: Any) -> Aval:
 
 # A primitive of its own, since 1 / (1 + exp(-x)) differentiated step by step is inf / inf at -1000,
 # and 1 - ans loses all digits at 40.
-logistic = elementwise(
+logistic: Primitive = elementwise(
     "logistic",
     numpy=_evaluate_logistic,
     arguments=("x",),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.paths import is_basic_index, is_read_only
 from ..tracing.callsite import caller_is_user
@@ -27,10 +28,16 @@ from ..tracing.core import (
     to_user,
     write_handle,
 )
-from ..tracing.operators import build_array, install_attribute, install_method, known_value, plain_key
+from ..tracing.operators import (
+    build_array,
+    install_attribute,
+    install_method,
+    known_value,
+    plain_key,
+)
 from ..tracing.protocols import array_function, array_ufunc, implements
 from .kinds import with_kind
-from .shaping import array_raw, flatten, viewed
+from .shaping import array_raw, flatten, reshaped, viewed
 
 # ------------------------------------------------------------------ copies
 
@@ -49,7 +56,7 @@ def _relaid(raw: Any, order: str) -> Any:
             return raw
         return Traced(raw.trace, lower, payload)
     if type(raw) is np.ndarray and not (raw.base is None and _is_laid_out(raw, order)):
-        return raw.copy(order=order)  # type: ignore[call-overload]
+        return raw.copy(order)  # type: ignore[arg-type]
     return raw
 
 
@@ -95,7 +102,7 @@ def as_python(scalar: Any) -> Any:
         return np.asarray(raw).item()
     aval = aval_of(raw)
     if aval.shape:
-        raw = raw_of(np.reshape(raw, ()))
+        raw = raw_of(reshaped(raw, ()))
     dtype = np.complex128 if aval.is_complex else np.float64
     return to_user(with_kind(raw, Aval((), dtype, "python")))
 
@@ -148,7 +155,7 @@ def fill(self: Array, value: Any) -> None:
     write_handle(self, (("index", Ellipsis),), value)
 
 
-def view(self: Any, dtype: Any = None, type: Any = None) -> Any:  # noqa: A002 NumPy's name
+def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
     if dtype is np.ndarray:
         dtype = None
     wanted = None if dtype is None else np.dtype(dtype)
@@ -239,7 +246,7 @@ class Flat:
 
     def __getitem__(self, key: Any) -> Any:
         array = self._array
-        if isinstance(key, slice) and key == slice(None) or key is Ellipsis:
+        if key is Ellipsis or (isinstance(key, slice) and key == slice(None)):
             return flatten(array)
         return array[self._key(key)]
 
@@ -320,7 +327,7 @@ class Flags:
 def _layout(self: Any, what: str) -> Any:
     plain = innermost(raw_of(self))
     if type(plain) is Aval:
-        raise AttributeError(
+        raise StagingError(
             f"{what} of {plain} is not known while the program is staged: it depends on the memory "
             "layout, which the compiled program chooses"
         )
@@ -340,17 +347,7 @@ def base_of(self: Any) -> Any:
     return self.root if type(self) is Array else None
 
 
-def _no_memory(name: str) -> Any:
-    def refuse(self: Any) -> Any:
-        raise AttributeError(
-            f"x.{name} gives the memory of an array to code that cannot be differentiated; a "
-            "traced array has none. Use wengert.stop_gradient(x) where a constant is meant."
-        )
-
-    return refuse
-
-
-for _name, _method in {
+_methods: dict[str, Any] = {
     "copy": copied,
     "__copy__": shallow_copy,
     "__deepcopy__": deep_copy,
@@ -360,7 +357,8 @@ for _name, _method in {
     "view": view,
     "resize": refuse_resize,
     "setflags": set_flags,
-}.items():
+}
+for _name, _method in _methods.items():
     install_method(_name, _method)
 Array.fill = fill  # type: ignore[attr-defined]
 
@@ -368,8 +366,6 @@ for _name, _function in {
     "flags": flags_of,
     "strides": strides_of,
     "base": base_of,
-    "data": _no_memory("data"),
-    "ctypes": _no_memory("ctypes"),
     "device": lambda self: "cpu",
 }.items():
     install_attribute(_name, _function)

@@ -41,7 +41,9 @@ def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any])
 
 def _reverse_read(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
     path = params["path"]
-    if through_imaginary(path):
+    if any(step[0] == "view" for step in path):
+        pull = _pull_read_of_views
+    elif through_imaginary(path):
         pull = _pull_read_of_parts
     elif path[-1][0] != "index" and all(step[0] in _WHOLE for step in path):
         pull = _pull_rearranged
@@ -126,6 +128,13 @@ def dense_part(part: Part) -> Any:
     return bind(indexed_add, zeros, part.value, path=part.path, in_place=True)
 
 
+def _pull_read_of_views(cotangent: Any, residuals: Any) -> Any:
+    """Pull back through a change of dtype between complex numbers and pairs of real ones."""
+    path, aval = residuals
+    zeros = np.zeros(aval.shape, aval.dtype)
+    return np.conj(bind(indexed_add, zeros, np.conj(cotangent), path=path, in_place=True))
+
+
 def _pull_read_of_parts(cotangent: Any, residuals: Any) -> Any:
     return _pull_read_of_masked_parts(Masked(cotangent, None), residuals)
 
@@ -181,7 +190,9 @@ def _samples_read() -> list[Sample]:
         Sample(array(3, 4, dtype=np.float32), path=(("index", (slice(0, 0),)),)),
         Sample(array(3, dtype=np.complex128), path=(("index", slice(1, 3)),)),
         Sample(array(3, dtype=np.complex128), path=(("real",),)),
-        Sample(array(2, 3, dtype=np.complex64), path=(("index", 1), ("imag",), ("index", [2, 0, 2]))),
+        Sample(
+            array(2, 3, dtype=np.complex64), path=(("index", 1), ("imag",), ("index", [2, 0, 2]))
+        ),
         Sample(array(3, dtype=np.complex128), path=(("broadcast", (2, 3)), ("imag",))),
         Sample(array(2, 3, 4), path=(("transpose", (1, -1, 0)), ("reshape", (4, -1), "F"))),
         Sample(x, path=(("diagonal", 1, 0, 1),)),

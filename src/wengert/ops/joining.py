@@ -1,5 +1,6 @@
-"""Joining arrays: ``concatenate``, ``stack`` and ``array``, the primitives with any number of
-arguments, the functions made of them, and what ``np.array`` makes of a nested list.
+"""Joining: the primitives with any number of arguments, and what ``np.array`` makes of a list.
+
+``concatenate``, ``stack`` and ``array`` are the primitives; other functions are made of them.
 """
 
 from __future__ import annotations
@@ -223,13 +224,13 @@ def _reverse_array(which: Any, values: Any, ans: Any, params: dict[str, Any]) ->
     return pull, (which, dtypes)
 
 
-def _scalars(cotangent: Any) -> Sequence[Any]:
+def _scalars(cotangent: Any) -> Any:
     """Return the entries of a cotangent in C order, as scalars."""
     raw = raw_of(cotangent)
     if type(raw) is np.ndarray:
         flat = raw.reshape(-1)
         if flat.dtype == np.float64 or flat.dtype == np.complex128:
-            return flat.tolist()  # type: ignore[no-any-return]
+            return flat.tolist()
         return list(flat)
     if ndim_of(raw) != 1:
         raw = raw_of(np.reshape(raw, (-1,)))
@@ -253,7 +254,7 @@ class _Entries:
 
 def _pull_array_all(cotangent: Any, residuals: Any) -> Any:
     entries = _scalars(cotangent)
-    return entries[0] if len(entries) == 1 else tuple(entries)  # type: ignore[arg-type]
+    return entries[0] if len(entries) == 1 else tuple(entries)
 
 
 def _pull_array(cotangent: Any, residuals: Any) -> Any:
@@ -318,7 +319,7 @@ def _is_scalar(entry: Any) -> bool:
     if kind is Traced:
         return not is_array_kind(entry) or not shape_of(innermost(entry))
     if kind is Array:
-        return not entry.shape  # type: ignore[attr-defined]
+        return not shape_of(entry)
     if kind is list or kind is tuple:
         return False
     return isinstance(entry, (int, float, complex, np.generic)) or ndim_of(entry) == 0
@@ -375,9 +376,7 @@ def build(nested: Any) -> Any:
             break
     else:
         if nested:
-            return to_user(
-                bind(array_primitive, *nested, shape=(len(nested),), dtype=_FLOAT64)
-            )
+            return to_user(bind(array_primitive, *nested, shape=(len(nested),), dtype=_FLOAT64))
     leaves: list[Any] = []
     shape = _flat_leaves(nested, leaves)
     if not leaves and shape is not None:
@@ -402,8 +401,6 @@ install_builder(build)
 
 def _operands(arrays: Any) -> list[Any]:
     """Return the arrays of a sequence (or the rows of one array) as raw values of kind array."""
-    if type(arrays) is Array or type(arrays) is Traced or isinstance(arrays, np.ndarray):
-        arrays = list(arrays)
     return [array_raw(a) for a in arrays]
 
 

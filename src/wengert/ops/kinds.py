@@ -59,7 +59,11 @@ def with_kind(raw: Any, aval: Aval) -> Any:
 
 
 def astype(
-    x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True,
+    x: Any,
+    dtype: Any,
+    order: str = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
     copy: bool = True,
 ) -> Any:
     """Answer ``x.astype(dtype)``; converting to integers or booleans drops the derivative."""

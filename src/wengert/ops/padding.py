@@ -114,8 +114,13 @@ def _statistic(raw: Any, axis: int, length: Any, mode: str, *, last: bool) -> An
     if not count and mode in ("maximum", "minimum"):
         raise ValueError("stat_length of 0 yields no value for padding")
     chunk = _part(raw, axis, size - count if last else 0, size if last else count)
-    function = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}[mode]
-    return function(chunk, axis=axis, keepdims=True)
+    functions: dict[str, Any] = {
+        "maximum": np.max,
+        "minimum": np.min,
+        "mean": np.mean,
+        "median": np.median,
+    }
+    return functions[mode](chunk, axis=axis, keepdims=True)
 
 
 def _ramp(raw: Any, axis: int, width: int, value: Any, *, last: bool) -> Any:

@@ -58,7 +58,7 @@ def cast(value: Any, dtype: np.dtype[Any]) -> Any:
         value = np.real(value)
         if aval_of(raw_of(value)).dtype == dtype:
             return value
-    if isinstance(value, (float, int, complex)) and type(value) is not Traced:
+    if type(value) in (float, int, complex):
         return dtype.type(value)
     return value.astype(dtype)
 

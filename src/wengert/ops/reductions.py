@@ -18,7 +18,16 @@ from ..tracing.core import Array, Traced, bind, bind_one, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, plain_of, store_results
 from . import projection
-from .axes import Axes, all_axes, kept, normalised_axes, operand_of, reduced_shape, spread
+from .axes import (
+    Axes,
+    all_axes,
+    kept,
+    loop_dtype,
+    normalised_axes,
+    operand_of,
+    reduced_shape,
+    spread,
+)
 from .cumulative import exclusive_products
 from .samples import Fail, Sample, array
 
@@ -517,7 +526,7 @@ def reduce_by(
         return to_user(bind_one(made.whole, x, {"axes": axes, "keepdims": keepdims, "dtype": None}))
     if out is not None:
         out = out[0] if isinstance(out, tuple) else out
-        chosen = out.dtype if dtype is None else dtype  # as ufunc.reduce chooses its loop
+        chosen = loop_dtype(dtype, x, out)
         found = reduce_by(made, x, axis, chosen, None, keepdims, initial, where)
         return store_results((out,), (found,), "unsafe")
     if dtype is not None:

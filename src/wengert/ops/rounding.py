@@ -1,7 +1,7 @@
 """Functions whose derivative is zero almost everywhere, and those that take a number apart.
 
-Rounding, signs, predicates and bits have zero derivative; ``modf``, ``frexp``, ``ldexp``, ``divmod``
-and ``nextafter`` pass one on.
+Rounding, signs, predicates and bits have zero derivative; ``modf``, ``frexp``, ``ldexp``,
+``divmod`` and ``nextafter`` pass one on.
 """
 
 from __future__ import annotations
@@ -235,7 +235,6 @@ bitwise_count = piecewise_constant(
     samples=lambda: [Sample(np.arange(3)), Sample(5)],
     fails=lambda: [Fail(TypeError, "not supported", array(3))],
 )
-
 
 
 # ------------------------------------------------------------------ taking a number apart

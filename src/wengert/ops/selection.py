@@ -1,4 +1,4 @@
-"""Functions that select: ``where``, ``maximum`` and its kin, ``clip``, ``nan_to_num``, ``heaviside``.
+"""Functions that select: ``where``, ``maximum`` and its kin, ``clip``, ``nan_to_num`` and more.
 
 Ties share: each of two equal operands has half of the derivative.
 """
@@ -215,8 +215,8 @@ def clip(
     a_max: Any = np._NoValue,
     out: Any = None,
     *,
-    min: Any = np._NoValue,  # noqa: A002  NumPy's name
-    max: Any = np._NoValue,  # noqa: A002
+    min: Any = np._NoValue,
+    max: Any = np._NoValue,
     **kwargs: Any,
 ) -> Any:
     """Answer ``np.clip``, whose bounds may be None."""
@@ -253,8 +253,8 @@ def _clipped(a: Any, low: Any, high: Any, out: Any, kwargs: dict[str, Any]) -> A
 
 def clip_method(
     self: Any,
-    min: Any = None,  # noqa: A002  NumPy's name
-    max: Any = None,  # noqa: A002
+    min: Any = None,
+    max: Any = None,
     out: Any = None,
     **kwargs: Any,
 ) -> Any:
@@ -308,7 +308,10 @@ nan_to_num_primitive = selecting(
         ),
         Sample(
             np.array([1.0, np.nan, np.inf, -np.inf, 1e300]),
-            nan=0.5, posinf=9.0, neginf=None, second=False,
+            nan=0.5,
+            posinf=9.0,
+            neginf=None,
+            second=False,
         ),
     ],
 )

@@ -77,9 +77,9 @@ def _infer_broadcast(x: Aval, shape: tuple[int, ...]) -> Aval:
     return Aval(shape, x.dtype, "array")
 
 
-def _evaluate_reshape(x: Any, *, shape: Any, order: str) -> Any:
+def _evaluate_reshape(x: Any, *, shape: Any, order: Any) -> Any:
     if isinstance(x, np.ndarray):
-        return x.reshape(shape, order=order)  # type: ignore[call-overload]
+        return x.reshape(shape, order=order)
     return np.asarray(x).reshape(shape)
 
 
@@ -256,7 +256,8 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
         if is_view_of(made, plain):
             return make_view(a, ("reshape", shape, order))
         return to_user(bind(reshape_primitive, raw, shape=shape, order=order))
-    result = to_user(bind(reshape_primitive, raw, shape=shape, order="C" if order == "A" else order))
+    order = "C" if order == "A" else order
+    result = to_user(bind(reshape_primitive, raw, shape=shape, order=order))
     if type(plain) is Aval:
         note_unknown_alias(a, result)
     return result
@@ -285,7 +286,7 @@ def _flattened(a: Any, order: str, *, copy: bool) -> Any:
         if not plain.flags.forc:
             axes = _memory_order(plain)
     if type(a) is Array and not copy:
-        made = plain.ravel("K" if axes is not None else order)  # type: ignore[arg-type]
+        made = plain.ravel("K" if axes is not None else order)
         if is_view_of(made, plain):
             source = a if axes is None else make_view(a, ("transpose", axes))
             return make_view(source, ("reshape", (-1,), order))
@@ -503,7 +504,7 @@ def flip(m: Any, axis: Any = None) -> Any:
     places = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
     key = tuple(slice(None, None, -1) if i in places else slice(None) for i in range(ndim))
     if not ndim:
-        return m[()]
+        return to_user(bind(read, array_raw(m), path=(("index", ()),)))
     return viewed(m, ("index", key))
 
 
@@ -573,7 +574,7 @@ def linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
     return diagonal_view(x, offset, -2, -1)
 
 
-for _name, _method in {
+_methods: dict[str, Any] = {
     "reshape": reshape_method,
     "ravel": ravel,
     "flatten": flatten,
@@ -581,7 +582,8 @@ for _name, _method in {
     "swapaxes": swapaxes,
     "squeeze": squeeze,
     "diagonal": diagonal,
-}.items():
+}
+for _name, _method in _methods.items():
     install_method(_name, _method)
 
 install_attribute("T", _transposed_attribute)

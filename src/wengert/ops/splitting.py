@@ -7,12 +7,14 @@ the entries themselves.
 from __future__ import annotations
 
 import operator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
+from ..ir.primitive import Primitive
 from ..tracing.core import Array, bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import implements, plain_of
@@ -27,7 +29,7 @@ from .shaping import array_raw, broadcast_to, moveaxis, reshaped, viewed
 
 
 @implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     length = shape_of(ary)[axis]
     axis = axis % ndim_of(ary)
     sections = plain_of(indices_or_sections, "where to split")
@@ -44,7 +46,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     before = (slice(None),) * axis
     return [
         viewed(ary, ("index", (*before, slice(_bound(start), _bound(stop)))))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+        for start, stop in pairwise(edges)
     ]
 
 
@@ -53,7 +55,7 @@ def _bound(edge: Any) -> Any:
 
 
 @implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     if not ndim_of(indices_or_sections):
         length = shape_of(ary)[axis]
         if length % operator.index(indices_or_sections):
@@ -62,21 +64,21 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: Any, indices_or_sections: Any) -> Any:
     if ndim_of(ary) == 0:
         raise ValueError("hsplit only works on arrays of 1 or more dimensions")
     return split(ary, indices_or_sections, 1 if ndim_of(ary) > 1 else 0)
 
 
 @implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: Any, indices_or_sections: Any) -> Any:
     if ndim_of(ary) < 2:
         raise ValueError("vsplit only works on arrays of 2 or more dimensions")
     return split(ary, indices_or_sections, 0)
 
 
 @implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: Any, indices_or_sections: Any) -> Any:
     if ndim_of(ary) < 3:
         raise ValueError("dsplit only works on arrays of 3 or more dimensions")
     return split(ary, indices_or_sections, 2)
@@ -87,7 +89,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     if not ndim_of(x):
         raise ValueError("Input array must be at least 1-d.")
     first = moveaxis(x, axis, 0)
-    return tuple(viewed(first, ("index", (i, Ellipsis))) for i in range(shape_of(first)[0]))
+    return tuple(first)
 
 
 # ------------------------------------------------------------------ repeat and tile
@@ -129,7 +131,8 @@ def _evaluate_sum_repeats(x: Any, *, repeats: Any, axis: int, length: int) -> An
     kept = np.flatnonzero(counts)
     if kept.size:
         starts = (np.cumsum(counts) - counts)[kept]
-        made[(*(slice(None),) * axis, kept)] = np.add.reduceat(x, starts, axis=axis)
+        key: Any = (*(slice(None),) * axis, kept)
+        made[key] = np.add.reduceat(x, starts, axis=axis)
     return made
 
 
@@ -137,7 +140,7 @@ def _infer_sum_repeats(x: Aval, *, repeats: Any, axis: int, length: int) -> Aval
     return Aval((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype, "array")
 
 
-sum_repeats = structural(
+sum_repeats: Primitive = structural(
     "sum_repeats",
     evaluate=_evaluate_sum_repeats,
     infer=_infer_sum_repeats,
@@ -211,7 +214,7 @@ tile_primitive = structural(
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803 NumPy's name
+def tile(A: Any, reps: Any) -> Any:
     raw = array_raw(A)
     given = plain_of(reps, "the number of tiles")
     counts = tuple(map(operator.index, given)) if ndim_of(given) else (operator.index(given),)
@@ -294,7 +297,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 @implements(np.meshgrid)
 def meshgrid(
     *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
-) -> tuple[Any, ...]:
+) -> Any:
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     count = len(xi)
@@ -311,7 +314,7 @@ def meshgrid(
         grids = [grid if shape_of(grid) == shape else broadcast_to(grid, shape) for grid in grids]
     if copy:
         grids = [grid.copy() for grid in grids]
-    return tuple(to_user(raw_of(g)) if type(g) is not Array else g for g in grids)
+    return grids if sparse and not copy else tuple(grids)  # NumPy's containers
 
 
 @implements(np.ix_)

@@ -16,7 +16,16 @@ from ..tracing.core import bind, bind_one, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, plain_of, store_results
 from . import projection
-from .axes import Axes, all_axes, kept, normalised_axes, operand_of, reduced_shape, spread
+from .axes import (
+    Axes,
+    all_axes,
+    kept,
+    loop_dtype,
+    normalised_axes,
+    operand_of,
+    reduced_shape,
+    spread,
+)
 from .cumulative import without_nan
 from .families import irregular, structural
 from .reductions import NOT_GIVEN, prod, reduce_by, reduce_fmax, reduce_fmin, reduce_sum, sum
@@ -83,6 +92,7 @@ mean_primitive = structural(
     evaluate=lambda x, *, axes, keepdims, dtype: np.mean(x, axes, dtype, None, keepdims),
     infer=_infer_by(np.mean),
     transpose=_mean_transposed,
+    moves_entries=True,
     samples=lambda: _samples() + _numbers(),
     fails=lambda: [Fail(ValueError, "out of bounds", array(3), **_plain((1,)))],
 )
@@ -200,14 +210,21 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         return pull, (which, split(values, params), ans, params)
 
     def pull(cotangent: Any, residuals: Any) -> Any:
+        return pull_masked(Masked(cotangent, None), residuals)
+
+    def pull_masked(cotangent: Masked, residuals: Any) -> Any:
         which, (x, mean, where), ans, params = residuals
         aval = aval_of(x)
+        axes = all_axes(params["axes"], aval.ndim)
         deviation, factor = slopes(x, mean, where, ans, params)
-        change = kept(cotangent, aval.shape, all_axes(params["axes"], aval.ndim)) * factor
+        change = kept(cotangent.value, aval.shape, axes) * factor
         change = change * (np.conj(deviation) if aval.is_complex else deviation)
-        mask = None
+        mask = cotangent.mask
+        if mask is not None:
+            mask = np.broadcast_to(kept(mask, aval.shape, axes), aval.shape)
         if where is not True:
-            mask = np.broadcast_to(where, aval.shape)
+            mask = np.broadcast_to(where, aval.shape) if mask is None else mask & where
+        if mask is not None:
             change = projection.select(mask, change)
         found: list[Any] = []
         if 0 in which:
@@ -216,6 +233,8 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         if 1 in which:
             found.append(None if mean is None else projection.project(-change, aval_of(mean)))
         return found[0] if len(found) == 1 else tuple(found)
+
+    pull.masked = pull_masked  # type: ignore[attr-defined]
 
     whole = Primitive(
         name,
@@ -303,8 +322,7 @@ def mean(
 ) -> Any:
     x = operand_of(a)
     if out is not None:
-        found = mean(x, axis, out.dtype if dtype is None else dtype, None, keepdims, where=where)
-        return store_results((out,), (found,), "unsafe")
+        return store_results((out,), (_mean_in(out, x, axis, dtype, keepdims, where),), "unsafe")
     if _drops(x, dtype):
         return np.mean(plain_of(x), axis, dtype, None, keepdims, where=where)
     params = _common(x, axis, keepdims, dtype)
@@ -312,6 +330,21 @@ def mean(
     if where is True:
         return to_user(bind_one(mean_primitive, x, params))
     return to_user(bind(mean_selected, x, _mask_of(where), **params))
+
+
+def _mean_in(out: Any, x: Any, axis: Any, dtype: Any, keepdims: Any, where: Any) -> Any:
+    """Return a mean as NumPy computes it for an ``out=``: the sum is rounded to its dtype."""
+    chosen = loop_dtype(dtype, x, out)
+    found = mean(x, axis, chosen, None, keepdims, where=where)
+    narrow = out.dtype
+    if narrow.kind not in "fc" or aval_of(operand_of(found)).dtype == narrow:
+        return found
+    total = sum(x, axis, chosen, None, keepdims, NOT_GIVEN, where)
+    count = np.reshape(
+        _count(np.shape(x), None if axis is None else normalised_axes(axis, np.ndim(x)), where),
+        np.shape(total) if where is not True else (),
+    )
+    return total.astype(narrow) / count
 
 
 def _spread_by(
@@ -333,7 +366,7 @@ def _spread_by(
         ddof = correction
     x = operand_of(a)
     if out is not None:
-        chosen = out.dtype if dtype is None else dtype
+        chosen = loop_dtype(dtype, x, out)
         found = _spread_by(
             primitives, numpy, x, axis, chosen, None, ddof, keepdims, where, mean, NOT_GIVEN
         )
@@ -536,8 +569,8 @@ def nanmean(
         return mean(x, axis, dtype, out, keepdims, where=where)
     _check_inexact(dtype, out)
     count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=keepdims, where=where)
-    if dtype is None and out is not None:
-        dtype = out.dtype
+    if out is not None:
+        dtype = loop_dtype(dtype, operand_of(a), out)
     found = _divided(sum(x, axis, dtype, None, keepdims, NOT_GIVEN, where), count)
     if np.any(count == 0):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
@@ -568,8 +601,8 @@ def nanvar(
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
-    if dtype is None and out is not None:
-        dtype = out.dtype
+    if out is not None:
+        dtype = loop_dtype(dtype, operand_of(a), out)
     count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=True, where=where)
     if mean is NOT_GIVEN:
         mean = _divided(sum(x, axis, dtype, None, True, NOT_GIVEN, where), count)
@@ -604,8 +637,8 @@ def nanstd(
     mean: Any = NOT_GIVEN,
     correction: Any = NOT_GIVEN,
 ) -> Any:
-    if dtype is None and out is not None:
-        dtype = out.dtype
+    if out is not None:
+        dtype = loop_dtype(dtype, operand_of(a), out)
     square = nanvar(
         a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
     )

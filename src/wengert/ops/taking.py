@@ -127,7 +127,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
         raise ValueError("invalid entry in choice array")
     shape = np.broadcast_shapes(which.shape, *(shape_of(row) for row in rows))
     table = np.stack([np.broadcast_to(row, shape) for row in rows])
-    key = (np.broadcast_to(which, shape), *np.indices(shape, sparse=True))
+    key: Any = (np.broadcast_to(which, shape), *np.indices(shape, sparse=True))
     if not shape:
         key = (int(which),)
     return _delivered(to_user(bind(read, table, path=(("index", key),))), out)
@@ -297,7 +297,7 @@ def _written(name: str, target: Any, *sources: Any) -> bool:
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     if not _written("put", a, v):
-        np.put(a, plain_of(ind), plain_of(v), mode)
+        np.put(a, plain_of(ind), plain_of(v), mode)  # type: ignore[arg-type]
         return
     positions = _positions(ind, np.size(a), mode).reshape(-1)
     value = v if ndim_of(v) or isinstance(v, (list, tuple)) else [v]
@@ -388,11 +388,12 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     dst[mask] = np.broadcast_to(value, shape_of(dst))[mask] if ndim_of(value) else value
 
 
-for _name, _method in {
+_methods: dict[str, Any] = {
     "take": take,
     "compress": compress_method,
     "choose": choose_method,
     "put": put_method,
-}.items():
+}
+for _name, _method in _methods.items():
     install_method(_name, _method)
 

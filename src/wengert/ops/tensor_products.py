@@ -160,9 +160,7 @@ def cross(
     first, second = np.moveaxis(first, axisa, -1), np.moveaxis(second, axisb, -1)
     lengths = np.shape(first)[-1], np.shape(second)[-1]
     if not set(lengths) <= {2, 3}:
-        raise ValueError(
-            "incompatible dimensions for cross product\n(dimension must be 2 or 3)"
-        )
+        raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
     if 2 in lengths:
         warnings.warn(
             "Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors "

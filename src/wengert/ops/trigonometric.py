@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result
+from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of, to_user
 from ..tracing.operators import as_operand
 from ..tracing.protocols import implements
@@ -19,7 +20,7 @@ from .arithmetic import binary_samples
 from .exponential import bad_shapes
 from .families import elementwise
 from .projection import as_numpy_scalar
-from .samples import Fail, Sample, array, positive, unary_samples
+from .samples import Fail, Sample, array, unary_samples
 
 inside_one = functools.partial(array, low=-0.9, high=0.9)
 above_one = functools.partial(array, low=1.1, high=3.0)
@@ -278,7 +279,7 @@ def _infer_floating(x: Aval, **params: Any) -> Aval:
 
 _HARD = (np.array([0.0, 1e-9, -1e-3, 0.3, 1.0, -2.5]), np.array([1e-300, 1e3]))
 
-sinc_derivative = elementwise(
+sinc_derivative: Primitive = elementwise(
     "sinc_derivative",
     numpy=_sinc_derivative,
     arguments=("x",),

@@ -317,8 +317,8 @@ def _turns(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _check_castable(ufunc: np.ufunc, target: Any, operands: tuple[Any, ...]) -> None:
     """Raise as NumPy does where the result does not fit the dtype of the target."""
-    stand_ins = tuple(np.zeros(1, aval_of(raw_of(value)).dtype) for value in operands)
-    ufunc.at(np.zeros(1, target.dtype), [0], *stand_ins)
+    stand_ins = tuple(np.ones(1, aval_of(raw_of(value)).dtype) for value in operands)
+    ufunc.at(np.ones(1, target.dtype), [0], *stand_ins)
 
 
 ufunc_methods.update(

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,6 +74,10 @@ class Traced:
     __slots__ = ("payload", "trace", "value")
     __hash__ = None  # type: ignore[assignment]
 
+    if TYPE_CHECKING:  # filled by table
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __init__(self, trace: Trace, value: Any, payload: Any) -> None:
         self.trace = trace
         self.value = value
@@ -83,7 +87,7 @@ class Traced:
     def aval(self) -> Aval:
         return aval_of(innermost(self))
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:  # what `isinstance` in the user's code asks
         return _class_of(innermost(self))
 
@@ -102,7 +106,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
     while type(value) is Traced:
         value = value.value
     if type(value) is np.ndarray or type(value) is Aval:
-        return value.shape  # type: ignore[no-any-return]
+        return value.shape
     return np.shape(value)
 
 
@@ -134,11 +138,16 @@ class Array:
     """An array inside a transformation: a mutable handle on a traced or constant value.
 
     A handle is its own root, or a view: a root and a path to follow from it. A view caches what it
-    read in ``value``; a write to the root takes that away from every view. A root whose value is a plain array is a *constant cell*.
+    read in ``value``; a write to the root takes that away from every view. A root
+    whose value is a plain array is a *constant cell*.
     """
 
     __slots__ = ("__weakref__", "path", "relatives", "root", "siblings", "value", "views")
     __hash__ = None  # type: ignore[assignment]
+
+    if TYPE_CHECKING:  # filled by table
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -148,7 +157,7 @@ class Array:
         self.siblings: tuple[Any, ...] | None = None
         self.relatives: list[weakref.ref[Array]] | None = None
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:  # so that `isinstance(x, np.ndarray)` holds in the user's code
         return np.ndarray
 

@@ -178,7 +178,7 @@ def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:
         function.__qualname__ = name
         function.__doc__ = original.__doc__
         function.__module__ = "numpy"
-        function.__wrapped__ = original
+        function.__wrapped__ = original  # type: ignore[attr-defined]
     return originals, made
 
 

@@ -477,11 +477,14 @@ def _install_common() -> None:
         }
         for name, entry in entries.items():
             setattr(kind, name, entry)
-    # Not on Traced: a __getattr__ would slow every access to its slots down.
-    Array.__getattr__ = unknown_attribute  # type: ignore[attr-defined]
-    Array.__getitem__ = get_item  # type: ignore[attr-defined]
-    Array.__setitem__ = set_item  # type: ignore[attr-defined]
-    Traced.__getitem__ = traced_get_item  # type: ignore[attr-defined]
+    for name, function in {
+        # Not on Traced: a __getattr__ would slow every access to its slots down.
+        "__getattr__": unknown_attribute,
+        "__getitem__": get_item,
+        "__setitem__": set_item,
+    }.items():
+        setattr(Array, name, function)
+    setattr(Traced, "__getitem__", traced_get_item)  # noqa: B010
 
 
 _install_common()

@@ -188,16 +188,14 @@ def _cast_to_loop(
     given = tuple(promotion_operand(aval) for aval in avals)
     loop = ufunc.resolve_dtypes((*given, *results), signature=signature, casting=casting)
     return tuple(
-        operand
-        if aval.dtype == wanted and aval.kind != "python"
-        else _cast(operand, wanted)
+        operand if aval.dtype == wanted and aval.kind != "python" else _cast(operand, wanted)
         for operand, aval, wanted in zip(operands, avals, loop, strict=False)
     )
 
 
 def _cast(operand: Any, dtype: np.dtype[Any]) -> Any:
     if type(operand) is Array or type(operand) is Traced:
-        return operand.astype(dtype)  # type: ignore[attr-defined]
+        return operand.astype(dtype)
     return np.asarray(operand).astype(dtype)[()]
 
 
@@ -261,11 +259,7 @@ def _is_python(operand: Any) -> bool:
         while type(operand) is Traced:
             operand = operand.value
         kind = type(operand)
-        return (
-            kind is float
-            or kind is complex
-            or (kind is Aval and bool(operand.kind == "python"))
-        )
+        return kind is float or kind is complex or (kind is Aval and bool(operand.kind == "python"))
     return kind in (complex, bool)
 
 
@@ -286,5 +280,5 @@ def size(a: Any, axis: int | None = None) -> int:
 
 
 for _kind in (Array, Traced):
-    _kind.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
-    _kind.__array_function__ = array_function  # type: ignore[attr-defined]
+    setattr(_kind, "__array_ufunc__", array_ufunc)  # noqa: B010
+    setattr(_kind, "__array_function__", array_function)  # noqa: B010

@@ -38,8 +38,7 @@ class StagingTrace(Trace):
         operands = [self.operand(value) for value in args]
         self.equations.append(Equation(primitive, operands, params, variables))
         traced = tuple(
-            Traced(self, aval, variable)
-            for aval, variable in zip(results, variables, strict=True)
+            Traced(self, aval, variable) for aval, variable in zip(results, variables, strict=True)
         )
         return traced if isinstance(inferred, tuple) else traced[0]
 
@@ -63,4 +62,3 @@ def stage(
         return WengertList(inputs, trace.equations, operands)
     finally:
         end(trace)
-

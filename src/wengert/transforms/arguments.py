@@ -77,8 +77,7 @@ class Selection:
         for entry in entries:
             if isinstance(entry, bool) or not isinstance(entry, (int, np.integer, str)):
                 raise ArgumentError(
-                    "argnums takes an int, an argument name, or a tuple of these, "
-                    f"got {argnums!r}"
+                    f"argnums takes an int, an argument name, or a tuple of these, got {argnums!r}"
                 )
         if len(set(entries)) != len(entries):
             raise ArgumentError(f"argnums names an argument twice: {argnums!r}")
@@ -171,12 +170,12 @@ class Leaves:
 
     def __init__(self, trees: Sequence[Any], *, what: str = "differentiate") -> None:
         self.plain = True  # every argument is one leaf
-        if len(trees) == 1 and type(trees[0]) is float:
-            self.values = [trees[0]]
-            self.structures = [(None, 1)]
-            return
         self.values: list[Any] = []
         self.structures: list[tuple[tree.Structure | None, int]] = []
+        if len(trees) == 1 and type(trees[0]) is float:
+            self.values.append(trees[0])
+            self.structures.append((None, 1))
+            return
         for argument in trees:
             if type(argument) in tree.LEAF_TYPES or type(argument) in (Array, Traced):
                 self.values.append(as_primal(argument, what))
@@ -189,6 +188,7 @@ class Leaves:
 
     @property
     def avals(self) -> list[Aval]:
+        """What is known of each leaf without its entries."""
         return [aval_of(value) for value in self.values]
 
     def rebuild(self, leaves: Sequence[Any]) -> list[Any]:
@@ -290,7 +290,7 @@ def attach(trace: Trace, values: Sequence[Any]) -> list[Any]:
     """Return user-level inputs traced by position; arrays know each other, in case of overlap."""
     if len(values) == 1 and type(values[0]) is float:
         return [Traced(trace, values[0], 0)]
-    inputs = []
+    inputs: list[Any] = []
     arrays = []
     for position, value in enumerate(values):
         traced = Traced(trace, value, position)

@@ -92,29 +92,28 @@ class Recording:
         """Return one tree an argument from raw cotangents, one a leaf of the output."""
         return self.leaves.rebuild(self.pull_back_leaves(cotangents, consume=consume))
 
-    def pull_back_leaves(
-        self, cotangents: Sequence[Any], *, consume: bool = False
-    ) -> list[Any]:
+    def pull_back_leaves(self, cotangents: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """Return one cotangent an input leaf; None stands for a zero cotangent."""
         seeds = [
             (output[1], cotangent)
-            for output, cotangent in zip(self.outputs, cotangents)
+            for output, cotangent in zip(self.outputs, cotangents, strict=True)
             if output[1] is not None and cotangent is not None
         ]
         found = self.trace.pull_back(seeds, consume=consume)
         return [
             entry if type(entry) is float and type(value) is float else finish(entry, value)
-            for entry, value in zip(found, self.leaves.values)
+            for entry, value in zip(found, self.leaves.values, strict=True)
         ]
 
 
 def split_aux(value: Any) -> tuple[Any, Any]:
     """Take apart the pair that a function with auxiliary output returns."""
     if not isinstance(value, tuple) or len(value) != 2:
-        traced = type(value) in (Traced, Array)
+        kind: Any = type(value)
+        name = str(aval_of(raw_of(value))) if kind in (Traced, Array) else kind.__name__
         raise ArgumentError(
             "with has_aux=True the function must return a pair (value, auxiliary output); "
-            f"it returned {value.aval if traced else type(value).__name__}"
+            f"it returned {name}"
         )
     return value[0], value[1]
 

@@ -20,6 +20,7 @@ class ForwardTrace(Trace):
     __slots__ = ()
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Evaluate an operation one level down and push the tangents through it."""
         primals = []
         tangents = []
         for value in args:

@@ -21,6 +21,7 @@ from .arguments import (
     check_callable,
     detach_tree,
     fit_change,
+    immediate,
     transformed,
 )
 from .derivatives import (
@@ -96,6 +97,7 @@ class Linearization:
         ]
 
 
+@immediate
 def linearize(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """Evaluate a function and return its value and its pushforward at that point.
 
@@ -209,9 +211,7 @@ def _check_output(aval: Aval, holomorphic: bool) -> None:
         )
 
 
-def _as_tree(
-    blocks: list[list[Any]], structure: Any, leaves: Leaves, selection: Selection
-) -> Any:
+def _as_tree(blocks: list[list[Any]], structure: Any, leaves: Leaves, selection: Selection) -> Any:
     made = [selection.pack(leaves.rebuild(block)) for block in blocks]
     return made[0] if structure is None else tree.unflatten(structure, made)
 
@@ -410,6 +410,7 @@ def value_grad_hessian(
 # ------------------------------------------------------------------ products
 
 
+@immediate
 def hvp(fun: Callable[..., Any], x: Any, v: Any) -> Any:
     """Return the product of the Hessian of `fun` at `x` with `v`, without the matrix.
 
@@ -431,6 +432,7 @@ def hvp(fun: Callable[..., Any], x: Any, v: Any) -> Any:
     return jvp(grad(fun), (x,), (v,))[1]
 
 
+@immediate
 def gnvp(fun: Callable[..., Any], loss: Callable[..., Any], x: Any, v: Any) -> Any:
     """Return the product of a generalised Gauss-Newton matrix with `v`.
 
@@ -487,6 +489,7 @@ class _LinearTrace(ReverseTrace):
         return super()._record(primitive, which, values, ans, params, inputs)
 
 
+@immediate
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., Any]:
     """Return the transpose of a linear function.
 

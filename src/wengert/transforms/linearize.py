@@ -14,6 +14,7 @@ from ..tracing.core import Trace, Traced, bind, raw_of
 from .protection import Protection
 from .transposition import tangent_slot
 
+
 class LinearizingTrace(Trace):
     """A trace whose payloads are positions on a list that can be run on tangents."""
 
@@ -28,6 +29,7 @@ class LinearizingTrace(Trace):
         self.protection = Protection(inputs, copies)
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Evaluate an operation one level down and note it on the list."""
         values = []
         sources: list[int | None] = []
         foreign = []

@@ -20,8 +20,6 @@ from ..tracing.core import Trace, Traced, bind, is_exclusive, raw_of
 from ..tracing.creation import begin, end
 from .protection import Protection
 
-
-
 # Above this size a pull may write its result into a cotangent that nobody else holds.
 _REUSED_BYTES = 64 * 1024
 
@@ -65,6 +63,7 @@ class ReverseTrace(Trace):
         return made
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Evaluate an operation one level down and add a row for it."""
         values = []
         which: tuple[int, ...] = ()
         positions: tuple[int, ...] = ()
@@ -135,8 +134,10 @@ class ReverseTrace(Trace):
             if type(first) is not ndarray or first.shape != shape or first.dtype is not dtype:
                 return self.process(primitive, [x, y], {})
             if second is not y:
-                if type(second) is not ndarray or second.shape != shape or (
-                    second.dtype is not dtype
+                if (
+                    type(second) is not ndarray
+                    or second.shape != shape
+                    or (second.dtype is not dtype)
                 ):
                     return self.process(primitive, [x, y], {})
                 pull, needed = plans[0, 1]
@@ -166,9 +167,7 @@ class ReverseTrace(Trace):
         rows.append((pull, inputs, (first, second, ans if keep_ans else None)))
         return Traced(self, ans, len(rows) - 1)
 
-    def _safe(
-        self, residuals: Any, values: Sequence[Any], which: tuple[int, ...]
-    ) -> Any:
+    def _safe(self, residuals: Any, values: Sequence[Any], which: tuple[int, ...]) -> Any:
         """Return residuals that later writes cannot change; see `Protection`."""
         foreign = [
             value
@@ -182,9 +181,7 @@ class ReverseTrace(Trace):
         if self.protection is not None:
             self.protection.release()
 
-    def pull_back(
-        self, seeds: Sequence[tuple[int, Any]], *, consume: bool = False
-    ) -> list[Any]:
+    def pull_back(self, seeds: Sequence[tuple[int, Any]], *, consume: bool = False) -> list[Any]:
         """Walk the rows backwards from cotangents of outputs to cotangents of inputs.
 
         Parameters
@@ -235,7 +232,7 @@ class ReverseTrace(Trace):
                     cotangent = cotangents[position]
                 cotangents[position] = None  # its memory is needed no longer
                 if large:
-                    found = pull.owned(cotangent, residuals)
+                    found = pull.owned(cotangent, residuals)  # type: ignore[attr-defined]
                 elif kind is Masked:
                     found = _pull_through_mask(pull, cotangent, residuals)
                 elif kind is Items:
@@ -250,7 +247,7 @@ class ReverseTrace(Trace):
                 else:
                     cotangents[inputs] = combine(previous, found)
                 continue
-            for target, part in zip(inputs, found):
+            for target, part in zip(inputs, found):  # noqa: B905 (the keyword costs time)
                 previous = cotangents[target]
                 kind = type(part)
                 if kind is float or kind is float64:

@@ -86,7 +86,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     --------
     >>> import numpy as np
     >>> import wengert as wg
-    >>> wg.eval_shape(lambda x: {"square": x * x, "first": x[0]}, np.zeros(1000))
+    >>> wg.eval_shape(lambda x: {"first": x[0], "square": x * x}, np.zeros(1000))
     {'first': Aval(float64), 'square': Aval(float64[1000])}
     """
     check_callable(fun, "eval_shape")

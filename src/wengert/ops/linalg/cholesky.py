@@ -137,10 +137,10 @@ cholesky_primitive = core(
     jvp=(_jvp,),
     vjp=(_vjp,),
     samples=_samples,
-    fails=lambda: [
-        Fail(fail.error, fail.message, *fail.args, upper=False) for fail in square_fails()
-    ]
-    + [Fail(np.linalg.LinAlgError, "not positive definite", -np.eye(2), upper=False)],
+    fails=lambda: (
+        [Fail(fail.error, fail.message, *fail.args, upper=False) for fail in square_fails()]
+        + [Fail(np.linalg.LinAlgError, "not positive definite", -np.eye(2), upper=False)]
+    ),
     numpy=np.linalg.cholesky,
 )
 

@@ -54,7 +54,7 @@ def _far_from_singular(dtype: np.dtype[Any]) -> float:
 
     The derivative of order k multiplies k + 1 inverses, whose rounding errors must not add up.
     """
-    return float(np.finfo(dtype).eps) ** -0.25
+    return float(np.finfo(dtype).eps ** -0.25)
 
 
 def _reliable_inverse(plain: np.ndarray[Any, Any]) -> Any:

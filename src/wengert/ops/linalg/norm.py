@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.aval import Aval, aval_of, kind_of_result
 from ...ir.primitive import Primitive
-from ...tracing.core import bind, raw_of, to_user
+from ...tracing.core import bind, innermost, raw_of, to_user
 from ...tracing.protocols import implements
 from ..core_family import operand, real_dtype
 from ..families import irregular
@@ -46,8 +46,7 @@ def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -
         largest = np.equal(np.abs(x), norms)
         shared = np.sum(largest, axis=axes, keepdims=True)
         return _direction(x) * (largest / shared)
-    zero = np.equal(norms, 0)
-    some_zero = bool(np.any(zero))
+    zero, some_zero = _zeros(norms)
     safe = np.where(zero, 1.0, norms) if some_zero else norms
     if ord is None or ord == 2 or ord in ("f", "fro"):
         slopes = _conjugated(x) / safe
@@ -57,6 +56,15 @@ def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -
         return slopes
     # 0 at 0 by convention, but with a slope of nan: there is no second derivative.
     return np.where(zero, np.sqrt(0.0 * _conjugated(x)), slopes)
+
+
+def _zeros(norms: Any) -> tuple[Any, bool]:
+    """Return where norms are 0, and whether any is (or may be, while values are not known)."""
+    plain = innermost(raw_of(norms))
+    if type(plain) is Aval:
+        return np.equal(norms, 0), True
+    zero = plain == 0
+    return zero, bool(zero if type(zero) is not np.ndarray else zero.any())
 
 
 def _conjugated(x: Any) -> Any:
@@ -148,9 +156,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         try:
             axes = (normalize_axis_index(int(axis), ndim),)
         except TypeError as error:
-            raise TypeError(
-                "'axis' must be None, an integer or a tuple of integers"
-            ) from error
+            raise TypeError("'axis' must be None, an integer or a tuple of integers") from error
     if len(axes) != 2 or ord in (None, "f", "fro"):
         return to_user(bind(norm_primitive, value, ord=ord, axis=axes, keepdims=keepdims))
     if axes[0] == axes[1]:

@@ -81,7 +81,5 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
 def matrix_transpose(x: Any, /) -> Any:
     value = operand(x)
     if np.ndim(value) < 2:
-        raise ValueError(
-            f"Input array must be at least 2-dimensional, but it is {np.ndim(value)}"
-        )
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {np.ndim(value)}")
     return np.swapaxes(value, -1, -2)

@@ -143,9 +143,7 @@ lstsq_primitive: Primitive = irregular(
         Sample(array(3, 4), array(3), rcond=None),
         Sample(positive_definite(3, 3), array(3, 2), rcond=1e-10),
         Sample(array(4, 3, dtype=np.complex128), array(4, 2, dtype=np.complex128), rcond=None),
-        Sample(
-            array(4, 3, dtype=np.float32, seed=1), array(4, dtype=np.float32), rcond=None
-        ),
+        Sample(array(4, 3, dtype=np.float32, seed=1), array(4, dtype=np.float32), rcond=None),
     ],
     fails=lambda: [
         Fail(np.linalg.LinAlgError, "Incompatible dimensions", array(4, 3), array(3), rcond=None)

@@ -78,7 +78,6 @@ def _svd_jvp(tangent: Any, ans: Any, full_matrices: bool, hermitian: bool) -> An
     return u_change, change, v_change
 
 
-
 def _infer_svd(a: Aval, *, full_matrices: bool, hermitian: bool) -> tuple[Aval, Aval, Aval]:
     if a.ndim < 2:
         raise np.linalg.LinAlgError(
