@@ -314,7 +314,8 @@ def write_section(run: Run) -> str:
             if cost is not None
         ]
         items += [verdict_text(verdict, significant) for verdict in verdicts]
-        parts.append(f"wengert, {form}: " + "; ".join(items) + ".")
+        if items:
+            parts.append(f"wengert, {form}: " + "; ".join(items) + ".")
     return "\n\n".join(parts)
 
 
@@ -356,10 +357,11 @@ def addition_section(run: Run) -> str:
             items.append(f"{name} {significant(verdict.measured)}")
         if name == "wengert":
             law = f" wengert {verdict_text(verdict)}."
-    return (
-        f"## A chain of additions of arrays of {8 * ADDITION_LENGTH / 1000:g} kB, gradient\n\n"
-        f"{body}\n\nBytes that one more addition adds to the peak: {', '.join(items)}.{law}"
-    )
+    title = f"## A chain of additions of arrays of {8 * ADDITION_LENGTH / 1000:g} kB, gradient"
+    if not items:
+        return f"{title}\n\n{body}"
+    growth = f"Bytes that one more addition adds to the peak: {', '.join(items)}.{law}"
+    return f"{title}\n\n{body}\n\n{growth}"
 
 
 def peak(cell: Cell, through_numpy: bool) -> float | None:

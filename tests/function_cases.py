@@ -107,8 +107,7 @@ def written(function, x):
     for number, part in enumerate(parts):
         try:
             part[...] = part * (2.0 + number)
-        except ValueError as error:
-            assert "read-only" in str(error)
+        except ValueError:
             refused += 1.0
     x[...] = x * x
     return [x, *[part + 0.0 for part in parts], np.float64(refused)]

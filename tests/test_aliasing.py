@@ -267,6 +267,37 @@ def test_view_of_a_large_constant_changed_after_use_is_right_or_refused():
     assert factors.flags.writeable
 
 
+def test_large_constant_changed_through_another_view_is_right_or_refused():
+    factors = np.linspace(0.5, 1.5, 20_000)
+    original, part = factors.copy(), factors[:10]
+
+    def program(x):
+        product = factors * x
+        part[0] = 100.0
+        return np.sum(product)
+
+    try:
+        gradient = wg.grad(program)(np.ones(20_000))
+    except ValueError:
+        assert part[0] == 0.5
+    else:
+        same(gradient, original)
+    assert part.flags.writeable
+
+
+def test_large_constant_is_unlocked_after_an_error():
+    factors = np.linspace(0.5, 1.5, 20_000)
+
+    def program(x):
+        product = factors * x
+        raise KeyError(product.shape)
+
+    for transform in (wg.grad(program), wg.jacfwd(wg.grad(program))):
+        with pytest.raises(KeyError):
+            transform(np.ones(20_000))
+        assert factors.flags.writeable
+
+
 def test_large_buffer_changed_after_use_is_right_or_refused():
     x = np.linspace(0.5, 1.5, 20_000)
 

@@ -1,4 +1,4 @@
-"""Joining, repeating, padding and building arrays: value, derivative and kind, as NumPy has them."""
+"""Joining, repeating, padding and building arrays: value, derivative and kind are NumPy's."""
 
 import numpy as np
 import pytest

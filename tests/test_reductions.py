@@ -12,7 +12,7 @@ import pytest
 
 import wengert as wg
 from modes import MODES, has_gradient
-from reference import close, jacobian, same
+from reference import STEPS, close, jacobian, same
 from wengert.scipy.special import logsumexp
 
 INF, NAN = math.inf, math.nan
@@ -31,14 +31,14 @@ MASK = np.random.default_rng(3).uniform(size=(3, 4)) < 0.6
 WEIGHTS = np.random.default_rng(4).uniform(0.2, 2.0, (3, 4))
 
 
-def agrees(function, point):
+def agrees(function, point, steps=STEPS):
     """Value as NumPy's to the bit, Jacobian in both modes as differences."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         expected = function(point.copy())
         value, _ = wg.vjp(function, point)
         same(value, expected)
-        reference = jacobian(function, point)
+        reference = jacobian(function, point, steps)
         for mode in (wg.jacfwd, wg.jacrev):
             close(mode(function)(point), reference, 1e-9)
 
@@ -90,13 +90,17 @@ def test_methods(name):
 )
 def test_where(name):
     function = REDUCTIONS[name]
-    more = {} if name not in ("max", "amax", "min", "amin", "nanmax", "nanmin") else {"initial": 0.1}
+    more = (
+        {} if name not in ("max", "amax", "min", "amin", "nanmax", "nanmin") else {"initial": 0.1}
+    )
     agrees(lambda x: function(x, where=MASK, **more), X)
     agrees(lambda x: function(x, axis=1, where=MASK, **more), X)
     agrees(lambda x: function(x, axis=0, keepdims=True, where=MASK[:, :1], **more), X)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "nansum", "nanprod", "nanmax", "nanmin"])
+@pytest.mark.parametrize(
+    "name", ["sum", "prod", "max", "min", "nansum", "nanprod", "nanmax", "nanmin"]
+)
 def test_initial(name):
     function = REDUCTIONS[name]
     agrees(lambda x: function(x, initial=0.7), X)
@@ -104,11 +108,14 @@ def test_initial(name):
     for start in (1.05, -1.12):
         # The initial value may itself be traced, in both modes.
         agrees(lambda s: function(X + 0 * s, axis=1, initial=s[0]), np.array([start]))
-        agrees(lambda s: function(X * s, axis=(0, 1), initial=s[0] * 2, where=MASK), np.array([start]))
+        agrees(
+            lambda s: function(X * s, axis=(0, 1), initial=s[0] * 2, where=MASK), np.array([start])
+        )
 
 
 @pytest.mark.parametrize(
-    "name", ["sum", "prod", "mean", "var", "std", "nansum", "nanprod", "nanmean", "nanvar", "nanstd"]
+    "name",
+    ["sum", "prod", "mean", "var", "std", "nansum", "nanprod", "nanmean", "nanvar", "nanstd"],
 )
 def test_dtype(name):
     function = REDUCTIONS[name]
@@ -144,7 +151,9 @@ def test_dtype_without_derivative():
         wg.grad(lambda z: np.var(z, dtype=np.float64))(np.ones(2, complex))
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "mean", "var", "std", "nansum", "median"])
+@pytest.mark.parametrize(
+    "name", ["sum", "prod", "max", "min", "mean", "var", "std", "nansum", "median"]
+)
 def test_out(name):
     function = REDUCTIONS[name]
 
@@ -216,7 +225,9 @@ def test_complex_numbers():
         close(-gradient.imag, imaginary, 1e-9)
 
 
-@pytest.mark.parametrize("point", [1.5, np.float64(1.5), np.array(1.5)], ids=["float", "numpy", "0d"])
+@pytest.mark.parametrize(
+    "point", [1.5, np.float64(1.5), np.array(1.5)], ids=["float", "numpy", "0d"]
+)
 @each_reduction
 def test_numbers(name, point):
     function = REDUCTIONS[name]
@@ -295,7 +306,9 @@ def test_nan_and_ties_of_extremes():
     has_gradient(lambda x: np.max(x, initial=2.0), np.array([2.0, 1.0]), [0.5, 0.0])
     has_gradient(lambda s: np.max(np.array([2.0, 1.0]), initial=s), 2.0, 0.5)
     has_gradient(lambda s: np.max(np.array([2.0, 1.0]), initial=s), 1.0, 0.0)
-    assert wg.jacfwd(wg.grad(np.max))(np.array([2.0, 1.0, 2.0])).tolist() == np.zeros((3, 3)).tolist()
+    assert (
+        wg.jacfwd(wg.grad(np.max))(np.array([2.0, 1.0, 2.0])).tolist() == np.zeros((3, 3)).tolist()
+    )
 
 
 def test_what_is_not_selected_has_no_influence():
@@ -329,9 +342,13 @@ def test_masks_pass_through_reductions():
 
 def test_spread_of_constants():
     for function in (np.std, np.nanstd):
-        has_gradient(lambda x, f=function: np.sum(f(x, axis=1)), np.full((2, 3), 1.5), np.zeros((2, 3)))
+        has_gradient(
+            lambda x, f=function: np.sum(f(x, axis=1)), np.full((2, 3), 1.5), np.zeros((2, 3))
+        )
         with_mask = np.array([True, False, True])
-        has_gradient(lambda x, f=function: f(x, where=with_mask), np.array([2.0, 5.0, 2.0]), np.zeros(3))
+        has_gradient(
+            lambda x, f=function: f(x, where=with_mask), np.array([2.0, 5.0, 2.0]), np.zeros(3)
+        )
     second = wg.jacfwd(wg.grad(np.std))(np.array([1.0, 2.0, 4.0]))
     close(second, jacobian(lambda x: jacobian(np.std, x), np.array([1.0, 2.0, 4.0])), 1e-7)
 
@@ -485,7 +502,9 @@ def test_logsumexp_at_the_ends(function):
             has_gradient(function, x, [0.0, 0.25, 0.75], 1e-12)
             for outer in (wg.jacfwd, wg.jacrev):
                 second = outer(wg.grad(function))(x)
-                close(second, np.diag([0.0, 0.25, 0.75]) - np.outer(*[[0.0, 0.25, 0.75]] * 2), 1e-12)
+                close(
+                    second, np.diag([0.0, 0.25, 0.75]) - np.outer(*[[0.0, 0.25, 0.75]] * 2), 1e-12
+                )
         has_gradient(function, np.full(4, -INF), np.full(4, 0.25))
         has_gradient(function, np.array([INF, 1.0, INF]), [0.5, 0.0, 0.5])
 

@@ -120,7 +120,8 @@ def test_reduceat(ufunc, indices):
 
 
 @pytest.mark.parametrize(
-    "ufunc", [np.add, np.subtract, np.multiply, np.divide, np.maximum, np.hypot],
+    "ufunc",
+    [np.add, np.subtract, np.multiply, np.divide, np.maximum, np.hypot],
     ids=lambda u: u.__name__,
 )
 def test_at(ufunc):

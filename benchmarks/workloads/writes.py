@@ -131,10 +131,10 @@ FORMS = (
 )
 
 
-def reasons(length: int, writes: int) -> dict[str, str]:
+def reasons(form: str, length: int, writes: int) -> dict[str, str]:
     """Who cannot take part, or is left out at this size, and why."""
     found = {"autograd": "cannot: no writes into arrays"}
-    if length > SMALL_LENGTH or writes > SMALL_WRITES:
+    if form != "assign" or length > SMALL_LENGTH or writes > SMALL_WRITES:
         found["jax"] = "left out: seconds a call"
     if length > SMALL_LENGTH and writes > SMALL_WRITES:
         found["torch"] = "left out: its cost of a write grows with the buffer"
@@ -155,7 +155,7 @@ WORKLOADS = tuple(
         static={"length": length, "writes": writes},
         tiny_static={"length": 7, "writes": 9},
         respelled=respelled,
-        cannot=reasons(length, writes),
+        cannot=reasons(name, length, writes),
         time_value=False,
         time_by_hand=False,
     )

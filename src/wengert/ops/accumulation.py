@@ -95,6 +95,7 @@ def _owned(previous: Any, part: Part) -> Masked:
 
 def _copy(value: Any) -> Any:
     """Return a value whose buffers nobody else holds, at every level."""
+    value = raw_of(value)
     if type(value) is Traced:
         return raw_of(value.__add__(0.0))
     return np.array(value, order="K")

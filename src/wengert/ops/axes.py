@@ -14,7 +14,7 @@ from ..ir.aval import aval_of
 from ..tracing.core import Array, Traced, bind, raw_of, read_handle
 from ..tracing.operators import as_operand, build_array
 from .indexing import read
-from .shaping import broadcast_primitive
+from .shaping import broadcast_primitive, evaluate_broadcast
 
 Axes = tuple[int, ...] | None
 
@@ -87,6 +87,8 @@ def kept(value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
 
 def spread(value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Return a reduced value repeated along the reduced axes; large ones as a read-only view."""
+    if type(value) is np.float64 and shape:
+        return evaluate_broadcast(value, shape=shape)
     value = kept(value, shape, axes)
     if np.shape(value) == shape:
         return value

@@ -39,7 +39,7 @@ for _name in " ".join((_PREDICATES, _SEARCHES, _INDEX_BUILDERS, _DTYPES, _PRINTI
 # ------------------------------------------------------------------ answers from dtypes alone
 
 
-def _stand_in(value: Any) -> Any:
+def stand_in(value: Any) -> Any:
     """Return what has the dtype (and weakness) of a value in NumPy's promotion."""
     if type(value) is not Array and type(value) is not Traced:
         return value
@@ -51,12 +51,12 @@ def _stand_in(value: Any) -> Any:
 
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Any:
-    return np.result_type(*map(_stand_in, arrays_and_dtypes))
+    return np.result_type(*map(stand_in, arrays_and_dtypes))
 
 
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
-    return np.can_cast(_stand_in(from_), to, casting)
+    return np.can_cast(stand_in(from_), to, casting)
 
 
 def _dtype_of(value: Any) -> np.dtype[Any]:

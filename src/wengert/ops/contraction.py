@@ -10,18 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.aval import Aval, aval_of, kind_of_result
+from ..ir.aval import Aval, kind_of_result
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, raw_of, to_user
+from ..tracing.core import bind, to_user
 from ..tracing.operators import install_binary, install_method
 from ..tracing.protocols import implement_ufunc, implements, store_results
-from .core_family import Signature, column, core, operand, promoted, transposed
+from .core_family import Signature, column, conjugated, core, operand, promoted, transposed
 from .families import bilinear
 from .samples import Fail, Sample, array
-
-
-def _conjugate(x: Any) -> Any:
-    return np.conj(x) if aval_of(raw_of(x)).is_complex else x
 
 
 def leading(count: int) -> list[int]:
@@ -244,7 +240,7 @@ vecdot = core(
     "(n),(n)->()",
     arguments=("x", "y"),
     evaluate=np.vecdot,
-    transposes=(lambda g, y: _conjugate(column(g) * y), lambda g, x: column(g) * _conjugate(x)),
+    transposes=(lambda g, y: conjugated(column(g) * y), lambda g, x: column(g) * conjugated(x)),
     dtypes=promoted,
     samples=_batched_vector_samples,
     fails=_mismatch,
@@ -281,8 +277,8 @@ if hasattr(np, "matvec"):  # NumPy 2.2 and later
         arguments=("x", "y"),
         evaluate=np.vecmat,
         transposes=(
-            lambda g, y: _conjugate(np.matvec(y, g)),
-            lambda g, x: column(_conjugate(x)) * g[..., None, :],
+            lambda g, y: conjugated(np.matvec(y, g)),
+            lambda g, x: column(conjugated(x)) * g[..., None, :],
         ),
         dtypes=promoted,
         samples=lambda: [
@@ -380,8 +376,8 @@ vdot_primitive = bilinear(
     evaluate=np.vdot,
     infer=_infer_vdot,
     transposes=(
-        lambda g, y, x_aval: _conjugate(g * np.reshape(y, x_aval.shape)),
-        lambda g, x, y_aval: g * np.reshape(_conjugate(x), y_aval.shape),
+        lambda g, y, x_aval: conjugated(g * np.reshape(y, x_aval.shape)),
+        lambda g, x, y_aval: g * np.reshape(conjugated(x), y_aval.shape),
     ),
     samples=lambda: [
         *_vector_samples(),

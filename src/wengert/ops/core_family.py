@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, Traced, bind, raw_of
+from ..tracing.core import Array, Traced, bind, innermost, raw_of
 from ..tracing.operators import as_operand, build_array
 from .families import irregular
 
@@ -224,10 +224,25 @@ def transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2) if type(x) is np.ndarray else np.swapaxes(x, -1, -2)
 
 
+def conjugated(x: Any) -> Any:
+    """Return the complex conjugate; real values as they are, without a copy."""
+    return np.conj(x) if aval_of(raw_of(x)).is_complex else x
+
+
+def real_part(x: Any) -> Any:
+    """Return the real part; real values as they are."""
+    return np.real(x) if aval_of(raw_of(x)).is_complex else x
+
+
 def adjoint(x: Any) -> Any:
     """Return the conjugate transpose of a matrix or a stack of them."""
-    swapped = transposed(x)
-    return np.conj(swapped) if aval_of(raw_of(x)).is_complex else swapped
+    return conjugated(transposed(x))
+
+
+def known(x: Any) -> Any:
+    """Return the plain value below all traces; `x` itself where it is not known (staging)."""
+    plain = innermost(raw_of(x))
+    return x if type(plain) is Aval else plain
 
 
 def column(x: Any) -> Any:

@@ -30,6 +30,11 @@ def _cell(made: np.ndarray[Any, Any]) -> Any:
     return Array(made) if made.dtype.kind in "fc" else made
 
 
+def cell_of(raw: Any) -> Any:
+    """Return what the user gets for something created: a cell, also where nothing is traced."""
+    return _cell(raw) if type(raw) is np.ndarray else to_user(raw)
+
+
 def _layout_of(a: Any) -> Any:
     """Return the plain array whose layout a new one shall have."""
     plain = innermost(raw_of(a))
@@ -317,7 +322,7 @@ def arange(
     made = originals["arange"](*plain, dtype=dtype, **kw)
     if made.dtype.kind not in "fc":
         return made
-    return to_user(
+    return cell_of(
         bind(arange_primitive, first, increment, count=len(made), dtype=made.dtype)
     )
 

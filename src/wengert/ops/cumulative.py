@@ -19,7 +19,7 @@ from ..tracing.operators import install_method
 from ..tracing.protocols import implements, plain_of, store_results
 from . import projection
 from .axes import along, flipped, loop_dtype, operand_of, single_axis, taken
-from .families import bilinear, structural
+from .families import structural
 from .samples import Fail, Sample, array
 
 # ------------------------------------------------------------------ shift
@@ -60,7 +60,7 @@ def shift(x: Any, axis: int, step: int) -> Any:
 def _first(shape: tuple[int, ...], axis: int) -> np.ndarray[Any, Any]:
     """Return the mask of the first entries along an axis, ready to broadcast."""
     length = shape[axis]
-    mask = np.arange(length) == 0
+    mask: np.ndarray[Any, Any] = np.arange(length) == 0
     return mask.reshape((length,) + (1,) * (len(shape) - axis - 1))
 
 
@@ -182,7 +182,9 @@ def exclusive_products(x: Any, axes: tuple[int, ...]) -> Any:
         rest = tuple(i for i in range(len(shape)) if i not in axes)
         order = rest + axes
         moved = np.transpose(x, order)
-        flat = np.reshape(moved, (*(shape[i] for i in rest), int(np.prod([shape[i] for i in axes]))))
+        flat = np.reshape(
+            moved, (*(shape[i] for i in rest), int(np.prod([shape[i] for i in axes])))
+        )
         others = np.reshape(exclusive_products(flat, (len(rest),)), np.shape(moved))
         return np.transpose(others, tuple(int(i) for i in np.argsort(order)))
     axis = axes[0]
@@ -475,14 +477,26 @@ def _with_initial(
 
 @implements(np.cumulative_sum)
 def cumulative_sum(
-    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    x: Any,
+    /,
+    *,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    include_initial: bool = False,
 ) -> Any:
     return _with_initial(cumulative_sum_primitive, x, axis, dtype, out, include_initial)
 
 
 @implements(np.cumulative_prod)
 def cumulative_prod(
-    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    x: Any,
+    /,
+    *,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    include_initial: bool = False,
 ) -> Any:
     return _with_initial(cumulative_product_primitive, x, axis, dtype, out, include_initial)
 
@@ -575,7 +589,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
             widths = np.reshape(widths, (-1,) + (1,) * (len(shape) - axis - 1))
         else:
             widths = diff(points, axis=single_axis(axis - len(shape), np.ndim(points)))
-    ends = to_user(taken(values, axis, slice(1, None))) + to_user(taken(values, axis, slice(None, -1)))
+    ends = to_user(taken(values, axis, slice(1, None))) + to_user(
+        taken(values, axis, slice(None, -1))
+    )
     return np.sum(widths * ends / 2.0, axis=axis)
 
 

@@ -41,6 +41,8 @@ def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any])
 
 def _reverse_read(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
     path = params["path"]
+    if len(path) == 1 and path[0][0] == "index":
+        return _pull_read, (path, aval_of(values[0]))
     if any(step[0] == "view" for step in path):
         pull = _pull_read_of_views
     elif through_imaginary(path):

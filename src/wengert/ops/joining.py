@@ -157,6 +157,14 @@ concatenate_primitive = _joining(
 )
 
 
+_plain_array = originals["array"]  # np.array itself looks at its call site while tracing
+
+
+def _evaluate_stack(*arrays: Any, axis: int) -> Any:
+    # Along the first axis np.array does the same without the Python code of np.stack.
+    return np.stack(arrays, axis=axis) if axis else _plain_array(arrays)
+
+
 def _infer_stack(*avals: Aval, axis: int) -> Aval:
     shape = avals[0].shape
     if any(aval.shape != shape for aval in avals):
@@ -171,7 +179,7 @@ def _pick_across(shapes: list[tuple[int, ...]], params: dict[str, Any]) -> list[
 
 stack_primitive = _joining(
     "stack",
-    lambda *arrays, axis: np.stack(arrays, axis=axis),
+    _evaluate_stack,
     _infer_stack,
     _pick_across,
     lambda: [
@@ -189,9 +197,6 @@ stack_primitive = _joining(
 
 
 # ------------------------------------------------------------------ an array of scalars
-
-
-_plain_array = originals["array"]  # np.array itself looks at its call site while tracing
 
 
 def _evaluate_array(*entries: Any, shape: tuple[int, ...], dtype: Any) -> Any:

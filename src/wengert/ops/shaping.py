@@ -422,6 +422,8 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     old = shape_of(a)
+    if type(axis) is int and 0 <= axis <= len(old):
+        return with_unit_axes(a, (*old[:axis], 1, *old[axis:]))
     entries = axis if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(old) + len(entries)
     places = normalize_axis_tuple(entries, ndim)

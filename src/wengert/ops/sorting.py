@@ -38,9 +38,7 @@ def _positions(indices: Any, shape: tuple[int, ...], axis: int) -> tuple[Any, ..
 def _infer_take(x: Aval, indices: Aval, *, axis: int) -> Aval:
     if x.ndim != indices.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    others = np.broadcast_shapes(
-        x.shape[:axis] + (1,) + x.shape[axis + 1 :], indices.shape
-    )
+    others = np.broadcast_shapes(x.shape[:axis] + (1,) + x.shape[axis + 1 :], indices.shape)
     return Aval(others, x.dtype)
 
 
@@ -80,7 +78,7 @@ def _along_samples() -> list[Sample]:
     ]
 
 
-take_along = Primitive(
+take_along: Primitive = Primitive(
     "take_along_axis",
     family="irregular",
     arguments=("x", "indices"),
@@ -98,7 +96,7 @@ take_along = Primitive(
     fails=lambda: [Fail(IndexError, "out of bounds", array(3), np.array([3]), axis=0)],
 )
 
-add_along = Primitive(
+add_along: Primitive = Primitive(
     "add_along_axis",
     family="irregular",
     arguments=("x", "indices"),
@@ -250,9 +248,7 @@ partition_primitive = _rearranging(
 
 
 @implements(np.sort)
-def sort(
-    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Any:
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     if order is not None:
         raise ValueError("Cannot specify order when the array has no fields.")
     if stable is not None:
@@ -288,7 +284,9 @@ def sort_complex(a: Any) -> Any:
     return found.astype(np.clongdouble if dtype.char == "g" else np.complex128)
 
 
-def _sort_in_place(self: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+def _sort_in_place(
+    self: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> None:
     write_handle(self, (("index", Ellipsis),), sort(self, axis, kind, order, stable=stable))
 
 
@@ -304,6 +302,7 @@ Array.partition = _partition_in_place  # type: ignore[attr-defined]
 
 # ------------------------------------------------------------------ searches by method
 
+
 def _searching(name: str) -> Callable[..., Any]:
     def search(self: Any, *args: Any, **kwargs: Any) -> Any:
         plain = np.asarray(known_value(self, f"x.{name}()"))
@@ -312,5 +311,14 @@ def _searching(name: str) -> Callable[..., Any]:
     return search
 
 
-for _name in ("all", "any", "argmax", "argmin", "argpartition", "argsort", "nonzero", "searchsorted"):
+for _name in (
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "nonzero",
+    "searchsorted",
+):
     install_method(_name, _searching(_name))

@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, bind, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import implements, plain_of
 from .families import structural

@@ -1,9 +1,8 @@
-"""Means, variances, standard deviations and medians, weighted ones, and those that skip nan."""
+"""Means, weighted ones too, variances and standard deviations, with every keyword of NumPy."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,9 +25,9 @@ from .axes import (
     reduced_shape,
     spread,
 )
-from .cumulative import without_nan
 from .families import irregular, structural
-from .reductions import NOT_GIVEN, prod, reduce_by, reduce_fmax, reduce_fmin, reduce_sum, sum
+from .reductions import NOT_GIVEN
+from .reductions import sum as sum_of
 from .samples import Fail, Sample, array
 
 # ------------------------------------------------------------------ mean
@@ -53,9 +52,7 @@ def _infer_by(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _mean_transposed(g: Any, x_aval: Aval, axes: Axes) -> Any:
     change = g / _count(x_aval.shape, axes)
-    return projection.cast(
-        spread(change, x_aval.shape, all_axes(axes, x_aval.ndim)), x_aval.dtype
-    )
+    return projection.cast(spread(change, x_aval.shape, all_axes(axes, x_aval.ndim)), x_aval.dtype)
 
 
 def _plain(axes: Axes = None, keepdims: bool = False, dtype: Any = None, **more: Any) -> Any:
@@ -155,7 +152,15 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         return numpy(x, axes, dtype, None, ddof, keepdims)
 
     def evaluate_selected(
-        x: Any, mean: Any, where: Any, *, axes: Axes, keepdims: bool, dtype: Any, ddof: Any, given: Any
+        x: Any,
+        mean: Any,
+        where: Any,
+        *,
+        axes: Axes,
+        keepdims: bool,
+        dtype: Any,
+        ddof: Any,
+        given: Any,
     ) -> Any:
         keywords = {}
         if "mean" in given:
@@ -244,7 +249,11 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         infer=_infer_by(numpy),
         tangent=tangent,
         reverse=reverse,
-        samples=lambda: [*_samples(ddof=0), *_samples(ddof=1)[:5], Sample(array(5), **_plain(ddof=0.5))],
+        samples=lambda: [
+            *_samples(ddof=0),
+            *_samples(ddof=1)[:5],
+            Sample(array(5), **_plain(ddof=0.5)),
+        ],
         fails=lambda: [Fail(ValueError, "out of bounds", array(3), **_plain((1,), ddof=0))],
     )
     selected = Primitive(
@@ -258,7 +267,11 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         samples=_spread_samples,
         fails=lambda: [
             Fail(
-                ValueError, "", array(3), 0.0, np.ones((2, 3), bool),
+                ValueError,
+                "",
+                array(3),
+                0.0,
+                np.ones((2, 3), bool),
                 **_plain(ddof=0, given=("where",)),
             )
         ],
@@ -289,13 +302,13 @@ std_primitive, std_selected = _spread_measure("std", np.std, root=True)
 
 def _common(x: Any, axis: Any, keepdims: Any, dtype: Any) -> dict[str, Any]:
     return {
-        "axes": None if axis is None else _strict_axes(axis, np.ndim(x)),
+        "axes": None if axis is None else strict_axes(axis, np.ndim(x)),
         "keepdims": keepdims is not NOT_GIVEN and bool(keepdims),
         "dtype": None if dtype is None else np.dtype(dtype),
     }
 
 
-def _strict_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+def strict_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """Return normal axes; no axis of a 0-d value, other than for the reductions of ufuncs."""
     return normalised_axes(axis if ndim or isinstance(axis, tuple) else (axis,), ndim)
 
@@ -339,7 +352,7 @@ def _mean_in(out: Any, x: Any, axis: Any, dtype: Any, keepdims: Any, where: Any)
     narrow = out.dtype
     if narrow.kind not in "fc" or aval_of(operand_of(found)).dtype == narrow:
         return found
-    total = sum(x, axis, chosen, None, keepdims, NOT_GIVEN, where)
+    total = sum_of(x, axis, chosen, None, keepdims, NOT_GIVEN, where)
     count = np.reshape(
         _count(np.shape(x), None if axis is None else normalised_axes(axis, np.ndim(x)), where),
         np.shape(total) if where is not True else (),
@@ -376,8 +389,10 @@ def _spread_by(
             plain_of(x), axis, dtype, None, ddof, keepdims, where=where, mean=plain_of(mean)
         )
     if dtype is not None and aval_of(x).is_complex and np.dtype(dtype).kind != "c":
-        raise TypeError(f"{numpy.__name__} of complex numbers with dtype={dtype} drops their imaginary part; "
-                        "take np.real(x) first if that is meant")
+        raise TypeError(
+            f"{numpy.__name__} of complex numbers with dtype={dtype} drops their imaginary part; "
+            "take np.real(x) first if that is meant"
+        )
     params = _common(x, axis, keepdims, dtype)
     params["ddof"] = ddof
     given: tuple[str, ...] = ()
@@ -408,8 +423,17 @@ def var(
     correction: Any = NOT_GIVEN,
 ) -> Any:
     return _spread_by(
-        (var_primitive, var_selected), np.var,
-        a, axis, dtype, out, ddof, keepdims, where, mean, correction,
+        (var_primitive, var_selected),
+        np.var,
+        a,
+        axis,
+        dtype,
+        out,
+        ddof,
+        keepdims,
+        where,
+        mean,
+        correction,
     )
 
 
@@ -427,8 +451,17 @@ def std(
     correction: Any = NOT_GIVEN,
 ) -> Any:
     return _spread_by(
-        (std_primitive, std_selected), np.std,
-        a, axis, dtype, out, ddof, keepdims, where, mean, correction,
+        (std_primitive, std_selected),
+        np.std,
+        a,
+        axis,
+        dtype,
+        out,
+        ddof,
+        keepdims,
+        where,
+        mean,
+        correction,
     )
 
 
@@ -445,15 +478,15 @@ def average(
         size = math.prod(np.shape(found))
         total = np.asarray(math.prod(shape) / size).astype(aval_of(operand_of(found)).dtype)[()]
     else:
-        w = _weights(operand_of(weights), shape, axes)
+        w = weights_of(operand_of(weights), shape, axes)
         dtype = np.result_type(aval_of(x).dtype, aval_of(w).dtype)
         if aval_of(x).dtype.kind in "iub":
             dtype = np.result_type(dtype, np.float64)
-        total = sum(w, axes, dtype, None, keepdims)
+        total = sum_of(w, axes, dtype, None, keepdims)
         if np.any(np.equal(total, 0.0)):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         product = np.multiply(to_user(x), to_user(w), dtype=dtype)
-        found = sum(product, axes, None, None, keepdims) / total
+        found = sum_of(product, axes, None, None, keepdims) / total
     if not returned:
         return found
     if np.shape(total) != np.shape(found):
@@ -461,7 +494,7 @@ def average(
     return found, total
 
 
-def _weights(w: Any, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> Any:
+def weights_of(w: Any, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> Any:
     """Return raw weights in a shape that broadcasts against the values."""
     found = np.shape(w)
     if found == shape:
@@ -469,217 +502,11 @@ def _weights(w: Any, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> An
     if axes is None:
         raise TypeError("Axis must be specified when shapes of a and weights differ.")
     if found != tuple(shape[axis] for axis in axes):
-        raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+        raise ValueError(
+            "Shape of weights must be consistent with shape of a along specified axis."
+        )
     moved = np.transpose(w, tuple(int(i) for i in np.argsort(axes)))
     return operand_of(np.reshape(moved, tuple(n if i in axes else 1 for i, n in enumerate(shape))))
-
-
-@implements(np.median)
-def median(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
-) -> Any:
-    x = operand_of(a)
-    shape = np.shape(x)
-    axes = all_axes(None if axis is None else _strict_axes(axis, len(shape)), len(shape))
-    ordered = np.sort(rows_of(x, axes), axis=-1)
-    length = np.shape(ordered)[-1]
-    half = length // 2
-    middle = ordered[..., half : half + 1] if length % 2 else ordered[..., half - 1 : half + 1]
-    found = mean(middle, -1)
-    if length and aval_of(operand_of(ordered)).dtype.kind in "fc":
-        last = ordered[..., -1]
-        undefined = np.isnan(last)
-        if np.any(undefined):
-            found = np.where(undefined, last, found)[()]
-    if keepdims:
-        found = np.reshape(found, reduced_shape(shape, axes, True))
-    return found if out is None else store_results((out,), (found,), "same_kind")
-
-
-def rows_of(x: Any, axes: tuple[int, ...]) -> Any:
-    """Return a value with the given axes joined to one, the last."""
-    shape = np.shape(x)
-    rest = tuple(i for i in range(len(shape)) if i not in axes)
-    moved = np.transpose(x, rest + axes)
-    size = math.prod(shape[i] for i in axes)
-    return to_user(operand_of(np.reshape(moved, (*(shape[i] for i in rest), size))))
-
-
-# ------------------------------------------------------------------ skipping nan
-
-
-@implements(np.nansum)
-def nansum(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = NOT_GIVEN,
-    where: Any = True,
-) -> Any:
-    return sum(without_nan(a, 0)[0], axis, dtype, out, keepdims, initial, _or_true(where))
-
-
-@implements(np.nanprod)
-def nanprod(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = NOT_GIVEN,
-    where: Any = True,
-) -> Any:
-    return prod(without_nan(a, 1)[0], axis, dtype, out, keepdims, initial, _or_true(where))
-
-
-def _or_true(where: Any) -> Any:
-    return True if where is NOT_GIVEN else where
-
-
-def _divided(total: Any, count: Any) -> Any:
-    """Return a quotient by counts in the dtype of the total, nan where the count is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        quotient = total / count
-    dtype = aval_of(operand_of(total)).dtype
-    return quotient if aval_of(operand_of(quotient)).dtype == dtype else quotient.astype(dtype)
-
-
-def _check_inexact(dtype: Any, out: Any) -> None:
-    if dtype is not None and np.dtype(dtype).kind not in "fc":
-        raise TypeError("If a is inexact, then dtype must be inexact")
-    if out is not None and out.dtype.kind not in "fc":
-        raise TypeError("If a is inexact, then out must be inexact")
-
-
-@implements(np.nanmean)
-def nanmean(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    *,
-    where: Any = True,
-) -> Any:
-    x, mask = without_nan(a, 0)
-    where = _or_true(where)
-    if mask is None:
-        return mean(x, axis, dtype, out, keepdims, where=where)
-    _check_inexact(dtype, out)
-    count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=keepdims, where=where)
-    if out is not None:
-        dtype = loop_dtype(dtype, operand_of(a), out)
-    found = _divided(sum(x, axis, dtype, None, keepdims, NOT_GIVEN, where), count)
-    if np.any(count == 0):
-        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
-    return found if out is None else store_results((out,), (found,), "unsafe")
-
-
-@implements(np.nanvar)
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    *,
-    where: Any = True,
-    mean: Any = NOT_GIVEN,
-    correction: Any = NOT_GIVEN,
-) -> Any:
-    x, mask = without_nan(a, 0)
-    where = _or_true(where)
-    if mask is None:
-        return var(
-            x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
-        )
-    _check_inexact(dtype, out)
-    if correction is not NOT_GIVEN:
-        if ddof != 0:
-            raise ValueError("ddof and correction can't be provided simultaneously.")
-        ddof = correction
-    if out is not None:
-        dtype = loop_dtype(dtype, operand_of(a), out)
-    count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=True, where=where)
-    if mean is NOT_GIVEN:
-        mean = _divided(sum(x, axis, dtype, None, True, NOT_GIVEN, where), count)
-    known = aval_of(operand_of(x))
-    deviation = np.subtract(x, mean)
-    if aval_of(operand_of(deviation)).dtype != known.dtype:
-        deviation = deviation.astype(known.dtype)
-    deviation = np.where(mask, known.dtype.type(0), deviation)
-    squares = deviation * deviation
-    if known.is_complex:
-        squares = np.real(np.multiply(deviation, np.conj(deviation)))
-    total = sum(squares, axis, dtype, None, keepdims, NOT_GIVEN, where)
-    freedom = np.reshape(count, np.shape(total))[()] - ddof
-    found = _divided(total, freedom)
-    bad = freedom <= 0
-    if np.any(bad):
-        warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
-        found = np.where(bad, aval_of(operand_of(found)).dtype.type(np.nan), found)[()]
-    return found if out is None else store_results((out,), (found,), "unsafe")
-
-
-@implements(np.nanstd)
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    *,
-    where: Any = True,
-    mean: Any = NOT_GIVEN,
-    correction: Any = NOT_GIVEN,
-) -> Any:
-    if out is not None:
-        dtype = loop_dtype(dtype, operand_of(a), out)
-    square = nanvar(
-        a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
-    )
-    zero = np.equal(square, 0)
-    if np.any(zero):  # constant: the derivative there is 0
-        one = aval_of(operand_of(square)).dtype.type(1)
-        found = np.where(zero, 0 * one, np.sqrt(np.where(zero, one, square)))[()]
-    else:
-        found = np.sqrt(square)
-    return found if out is None else store_results((out,), (found,), "unsafe")
-
-
-def _nan_extreme(made: Any, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Any:
-    found = reduce_by(made, a, axis, None, out, keepdims, initial, _or_true(where))
-    if np.any(np.isnan(found)):
-        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
-    return found
-
-
-@implements(np.nanmax)
-def nanmax(
-    a: Any,
-    axis: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = NOT_GIVEN,
-    where: Any = True,
-) -> Any:
-    return _nan_extreme(reduce_fmax, a, axis, out, keepdims, initial, where)
-
-
-@implements(np.nanmin)
-def nanmin(
-    a: Any,
-    axis: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = NOT_GIVEN,
-    where: Any = True,
-) -> Any:
-    return _nan_extreme(reduce_fmin, a, axis, out, keepdims, initial, where)
 
 
 for _name, _function in {"mean": mean, "var": var, "std": std}.items():

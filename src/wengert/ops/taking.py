@@ -11,10 +11,12 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, bind, ndim_of, raw_of, shape_of, to_user, write_handle
+from ..tracing.core import Array, bind, innermost, ndim_of, raw_of, shape_of, to_user, write_handle
+from ..tracing.creation import implements_creation, originals
 from ..tracing.operators import as_operand, build_array, install_method
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from ..tracing.refusals import write_refusal
+from .creating import cell_of
 from .families import structural
 from .handles import Flat
 from .indexing import read
@@ -104,7 +106,7 @@ def along_axis_key(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    positions = np.asarray(plain_of(indices, "an index"))
+    positions = np.array(plain_of(indices, "an index"))
     raw = array_raw(arr)
     if axis is None:
         if positions.ndim != 1:
@@ -137,6 +139,7 @@ def choose_method(self: Any, choices: Any, out: Any = None, mode: str = "raise")
     return choose(self, choices, out, mode)
 
 
+@implements_creation("select")
 @implements(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if len(condlist) != len(choicelist):
@@ -166,6 +169,7 @@ def _as_dtype(value: Any, dtype: Any) -> Any:
     return to_user(raw_of(cast(array_raw(value), dtype)))
 
 
+@implements_creation("piecewise")
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     x = to_user(array_raw(x))
@@ -182,7 +186,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         raise ValueError(
             f"with {count} condition(s), either {count} or {count + 1} functions are expected"
         )
-    result = np.zeros_like(x)
+    result = cell_of(originals["zeros_like"](innermost(raw_of(x))))
     for condition, function in zip(conditions, funclist, strict=True):
         if not callable(function):
             result[condition] = function
@@ -300,7 +304,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
         np.put(a, plain_of(ind), plain_of(v), mode)  # type: ignore[arg-type]
         return
     positions = _positions(ind, np.size(a), mode).reshape(-1)
-    value = v if ndim_of(v) or isinstance(v, (list, tuple)) else [v]
+    value = to_user(raw_of(np.reshape(array_raw(v), (-1,))))
     if positions.size and np.size(value):
         Flat(a)[positions] = value
 
@@ -311,7 +315,7 @@ def put_method(self: Any, indices: Any, values: Any, mode: str = "raise") -> Non
 
 @implements(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
-    positions = np.asarray(plain_of(indices, "an index"))
+    positions = np.array(plain_of(indices, "an index"))
     if not _written("put_along_axis", arr, values):
         np.put_along_axis(arr, positions, plain_of(values), axis)
         return

@@ -1,7 +1,7 @@
 """The methods of ufuncs on traced values: reduce, accumulate, outer, reduceat and at.
 
-Those of add, multiply, maximum, minimum, fmax, fmin and logaddexp have primitives of their own; every
-other binary ufunc that has a rule is applied step by step.
+Those of add, multiply, maximum, minimum, fmax, fmin and logaddexp have primitives of their own;
+every other binary ufunc that has a rule is applied step by step.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..tracing.protocols import (
 from .axes import along, kept_shape, normalised_axes, operand_of, single_axis, taken
 from .cumulative import ACCUMULATORS, accumulate_by
 from .indexing import indexed_add
+from .quantiles import rows_of
 from .reductions import NOT_GIVEN, REDUCERS, reduce_by
 from .samples import Fail, Sample, array
-from .statistics import rows_of
 
 
 def _is_constant(ufunc: np.ufunc) -> bool:
@@ -91,7 +91,9 @@ def reduce(
     axes = normalised_axes(axis, len(shape))
     if len(axes) > 1 or 0 in shape or where is not True:
         # NumPy knows what it refuses: several axes in no order, no entries and no identity.
-        found = ufunc.reduce(plain_of(x), axis, dtype, None, keepdims, where=where, **plain_of(given))
+        found = ufunc.reduce(
+            plain_of(x), axis, dtype, None, keepdims, where=where, **plain_of(given)
+        )
         if 0 in shape and not has_traced(initial):
             return _stored(out, found)
     if dtype is not None and aval_of(x).dtype != np.dtype(dtype):
@@ -213,7 +215,7 @@ def _infer_add_reduceat(x: Aval, indices: Aval, *, axis: int, dtype: Any) -> Ava
     return Aval((*x.shape[:axis], indices.size, *x.shape[axis + 1 :]), found)
 
 
-add_reduceat = Primitive(
+add_reduceat: Primitive = Primitive(
     "add_reduceat",
     family="irregular",
     arguments=("x", "indices"),
@@ -298,7 +300,8 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
         now = turns == turn
         where = np.unravel_index(places[now], np.shape(target))
         target[where] = ufunc(  # type: ignore[index]
-            target[where], *(value[now] for value in operands)  # type: ignore[index]
+            target[where],
+            *(value[now] for value in operands),  # type: ignore[index]
         )
 
 

@@ -172,7 +172,7 @@ def read_handle(handle: Array) -> Any:
     if root is None:
         return handle.value
     if handle.value is None:
-        handle.value = bind(_path_primitives["read"], root.value, path=handle.path)
+        handle.value = bind_one(_path_primitives["read"], root.value, {"path": handle.path})
         _note_view(root, handle)
     return handle.value
 

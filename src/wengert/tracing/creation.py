@@ -23,12 +23,17 @@ from .operators import build_array
 
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
 # handle among the arguments (zeros_like, linspace) have their rules in `ops` and `numpy`.
-_FRESH = (
-    "zeros empty ones full eye identity tri arange linspace logspace geomspace "
-    "zeros_like empty_like ones_like full_like fromfunction diag vander fromiter"
-).split()
+_FRESH = [
+    "zeros", "empty", "ones", "full", "eye", "identity", "tri", "arange", "linspace",
+    "logspace", "geomspace", "zeros_like", "empty_like", "ones_like", "full_like",
+    "fromfunction", "diag", "vander", "fromiter",
+]
 # Given an array or a nested list: cells of a list or of a copy; an ndarray itself passes through.
-_CONVERTING = "array asarray asanyarray ascontiguousarray asfortranarray copy".split()
+_CONVERTING = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy"]
+# Not creation at all, but not dispatched by NumPy on everything that may be traced: their rules see
+# every call that holds a handle, those of `_ALWAYS` every call of the user.
+_UNDISPATCHED = ["select", "piecewise", "asarray_chkfinite", "require"]
+_ALWAYS = frozenset({"piecewise"})
 
 traced_creation: dict[str, Callable[..., Any]] = {}
 
@@ -86,13 +91,13 @@ def _is_user_call(frame: FrameType, name: str) -> bool:
 # ------------------------------------------------------------------ the replacements
 
 
-def _carries_handles(value: Any) -> bool:
+def carries_handles(value: Any) -> bool:
     """Return whether a handle or traced value occurs in a nested list."""
     kind = type(value)
     if kind is Traced or kind is Array:
         return True
     if kind is list or kind is tuple:
-        return any(_carries_handles(entry) for entry in value)
+        return any(carries_handles(entry) for entry in value)
     return False
 
 
@@ -108,7 +113,7 @@ def _fresh(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             return original(*args, **kwargs)
         rule = traced_creation.get(name)
         if rule is not None and (
-            any(map(_carries_handles, args)) or any(map(_carries_handles, kwargs.values()))
+            any(map(carries_handles, args)) or any(map(carries_handles, kwargs.values()))
         ):
             return rule(*args, **kwargs)
         return _as_cell(original(*args, **kwargs))
@@ -123,12 +128,29 @@ def _converting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         if not levels.depth or not args or not _is_user_call(sys._getframe(1), name):
             return original(*args, **kwargs)
         given = args[0]
-        if not _carries_handles(given):
+        if not carries_handles(given):
             result = original(*args, **kwargs)
             return result if result is given or not _owns(result) else _as_cell(result)
         return convert_traced(given, *args[1:], copies=copies, **kwargs)
 
     return create
+
+
+def _undispatched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        if not levels.depth or not _is_user_call(sys._getframe(1), name):
+            return original(*args, **kwargs)
+        if name in _ALWAYS or carries_handles((*args, *kwargs.values())):
+            return traced_creation[name](*args, **kwargs)
+        return original(*args, **kwargs)
+
+    return answer
+
+
+def replace_object(name: str, made: Any) -> None:
+    """Put `made` in the place of an object of NumPy while a transformation runs."""
+    originals[name] = getattr(np, name)
+    _replacements[name] = made
 
 
 def _owns(result: Any) -> bool:
@@ -169,9 +191,11 @@ def convert_traced(
 
 
 def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:
-    originals = {name: getattr(np, name) for name in (*_FRESH, *_CONVERTING)}
+    names = (*_FRESH, *_CONVERTING, *_UNDISPATCHED)
+    originals = {name: getattr(np, name) for name in names}
     made = {name: _fresh(name, originals[name]) for name in _FRESH}
     made |= {name: _converting(name, originals[name]) for name in _CONVERTING}
+    made |= {name: _undispatched(name, originals[name]) for name in _UNDISPATCHED}
     for name, function in made.items():
         original = originals[name]
         function.__name__ = name

@@ -265,12 +265,21 @@ def plain_key(key: Any) -> Any:
     if kind is tuple:
         return tuple(plain_key(entry) for entry in key)
     if kind is slice:
+        if (
+            type(key.start) in _PLAIN_BOUNDS
+            and type(key.stop) in _PLAIN_BOUNDS
+            and type(key.step) in _PLAIN_BOUNDS
+        ):
+            return key
         return slice(_plain_bound(key.start), _plain_bound(key.stop), _plain_bound(key.step))
     if kind is list:
         return np.asarray([plain_key(entry) for entry in key], dtype=None if key else np.intp)
     if kind is Array or kind is Traced:
         return known_value(key, "an index")
     return key
+
+
+_PLAIN_BOUNDS = frozenset({int, type(None)})
 
 
 def _plain_bound(bound: Any) -> Any:

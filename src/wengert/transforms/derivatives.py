@@ -165,7 +165,9 @@ def _scalar_output(recording: Recording, holomorphic: bool, name: str) -> Any:
         aval.is_complex and all(entry.is_complex for entry in recording.leaves.avals)
     ):
         raise NotScalarError("holomorphic=True needs complex input and complex output")
-    if position is None:
+    trace = recording.trace
+    if position is None and not trace.warns and len(trace.rows) == trace.input_count:
+        # Nothing was done with the input: not a derivative that happens to be zero, a slip.
         warnings.warn(
             f"{name}: the output does not depend on the differentiated input; the gradient is zero",
             UnusedInputWarning,

@@ -64,6 +64,13 @@ class ReverseTrace(Trace):
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Evaluate an operation one level down and add a row for it."""
+        self.warns = True
+        if len(args) == 1:
+            only = args[0]
+            value = only.value
+            if type(value) is not Traced:
+                ans = primitive.evaluate(value, **params)
+                return self._record(primitive, (0,), (value,), ans, params, only.payload)
         values = []
         which: tuple[int, ...] = ()
         positions: tuple[int, ...] = ()
@@ -97,7 +104,6 @@ class ReverseTrace(Trace):
         """Add a row for an operation that has been evaluated, and return its traced result."""
         if primitive.zero_derivative:
             return ans
-        self.warns = True
         rows = self.rows
         pull, residuals = (primitive.reverse or reverse_slot(primitive))(which, values, ans, params)
         if not primitive.value_free:
@@ -198,7 +204,7 @@ class ReverseTrace(Trace):
         cotangents: list[Any] = [None] * len(self.rows)
         for position, cotangent in seeds:
             cotangents[position] = combine(cotangents[position], cotangent)
-        start = max((position for position, _ in seeds), default=-1)
+        start = seeds[0][0] if len(seeds) == 1 else max((seed[0] for seed in seeds), default=-1)
         if self.warns:
             with np.errstate(all="ignore"):
                 self._walk(cotangents, start, consume)
@@ -242,7 +248,7 @@ class ReverseTrace(Trace):
             if type(inputs) is int:
                 previous = cotangents[inputs]
                 kind = type(found)
-                if previous is None and (kind is float or kind is float64):
+                if previous is None and (kind is float or kind is float64 or kind is ndarray):
                     cotangents[inputs] = found
                 else:
                     cotangents[inputs] = combine(previous, found)
@@ -250,11 +256,11 @@ class ReverseTrace(Trace):
             for target, part in zip(inputs, found):  # noqa: B905 (the keyword costs time)
                 previous = cotangents[target]
                 kind = type(part)
-                if kind is float or kind is float64:
+                if kind is float or kind is float64 or kind is ndarray:
                     if previous is None:
                         cotangents[target] = part
                         continue
-                    if type(previous) is kind:
+                    if kind is not ndarray and type(previous) is kind:
                         cotangents[target] = previous + part
                         continue
                 cotangents[target] = combine(previous, part)

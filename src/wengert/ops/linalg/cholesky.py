@@ -14,7 +14,7 @@ import numpy as np
 from ...ir.aval import aval_of
 from ...tracing.core import bind, raw_of, to_user
 from ...tracing.protocols import implements
-from ..core_family import adjoint, core, operand
+from ..core_family import adjoint, conjugated, core, operand
 from ..families import structural
 from ..samples import Fail, Sample, array
 from .inverse import square_fails
@@ -101,18 +101,14 @@ def _vjp(g: Any, ans: Any, upper: bool) -> Any:
     Cotangents pair unconjugated, so the adjoint map is applied to the conjugate of g.
     """
     factor = adjoint(ans) if upper else ans
-    conjugate = _conjugated(g)
+    conjugate = conjugated(g)
     if upper:
         conjugate = adjoint(conjugate)
     flipped = adjoint(factor)
     inner = half(np.matmul(flipped, conjugate), lower=True)
     found = np.linalg.solve(flipped, inner)
     found = adjoint(np.linalg.solve(flipped, adjoint(found)))
-    return _conjugated(to_triangle(found, lower=not upper))
-
-
-def _conjugated(x: Any) -> Any:
-    return np.conj(x) if aval_of(raw_of(x)).is_complex else x
+    return conjugated(to_triangle(found, lower=not upper))
 
 
 def _samples() -> list[Sample]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import Aval, aval_of
-from ...tracing.core import bind, innermost, raw_of, to_user
+from ...tracing.core import bind, raw_of, to_user
 from ...tracing.protocols import implements
-from ..core_family import core, diagonal_part, linalg_dtype, operand
+from ..core_family import core, diagonal_part, known, linalg_dtype, operand
 from ..samples import Sample, array
 from .hermitian_eigen import inverse_gaps
 from .inverse import inverse_or_nan, square_fails
@@ -27,9 +27,8 @@ def _eig_jvp(tangent: Any, ans: Any) -> Any:
         stretch = np.sum(vectors * turn, axis=-2)
         return diagonal_part(inner), turn - vectors * stretch[..., None, :]
     stretch = np.sum(np.real(np.conj(vectors) * turn), axis=-2)
-    plain = innermost(raw_of(vectors))
-    largest = np.argmax(np.abs(plain), axis=-2)[..., None, :]
-    selected = np.arange(plain.shape[-1])[:, None] == largest
+    largest = np.argmax(np.abs(known(vectors)), axis=-2)[..., None, :]
+    selected = np.equal(np.arange(np.shape(vectors)[-1])[:, None], largest)
     entry = np.sum(selected * np.real(vectors), axis=-2)
     angle = np.sum(selected * np.imag(turn), axis=-2) / entry
     return diagonal_part(inner), turn - vectors * (stretch + 1j * angle)[..., None, :]

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import aval_of
-from ...tracing.core import bind, innermost, raw_of, to_user
+from ...tracing.core import bind, raw_of, to_user
 from ...tracing.protocols import implements
 from ..core_family import (
     adjoint,
+    conjugated,
     core,
     diagonal_part,
+    known,
     linalg_dtype,
     operand,
     real_dtype,
+    real_part,
     transposed,
 )
 from ..samples import Fail, Sample, array
@@ -28,22 +31,17 @@ from .cholesky import from_triangle, hermitian, positive_definite, to_triangle
 from .inverse import square_fails
 
 
-def inverse_gaps(values: Any, scale: Any = None) -> Any:
+def inverse_gaps(values: Any) -> Any:
     """Return F with F_ij = 1 / (v_j - v_i), and 0 where the two are equal.
 
-    Values closer than rounding can tell apart, n ε max|v| (or of `scale`), count as equal.
+    Values closer than rounding can tell apart, n ε max|v|, count as equal.
     """
     gaps = values[..., None, :] - values[..., :, None]
-    plain = innermost(raw_of(values))
-    size = plain.shape[-1]
-    largest = np.abs(plain if scale is None else scale).max(-1, initial=0)[..., None, None]
-    real = real_dtype(plain.dtype)
-    equal = np.abs(innermost(raw_of(gaps))) <= size * np.finfo(real).eps * largest
+    plain = known(values)
+    rounding = np.shape(plain)[-1] * np.finfo(aval_of(raw_of(values)).dtype).eps
+    largest = np.max(np.abs(plain), axis=-1, initial=0)[..., None, None]
+    equal = np.less_equal(np.abs(known(gaps)), rounding * largest)
     return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, gaps))
-
-
-def _real(x: Any) -> Any:
-    return np.real(x) if aval_of(raw_of(x)).is_complex else x
 
 
 def _dtypes(avals: Any) -> Any:
@@ -57,7 +55,7 @@ def _eigh_jvp(tangent: Any, ans: Any, UPLO: str) -> Any:
     change = from_triangle(tangent, lower=UPLO == "L")
     inner = np.matmul(np.matmul(adjoint(vectors), change), vectors)
     turn = np.matmul(vectors, inverse_gaps(values) * inner)
-    return _real(diagonal_part(inner)), turn
+    return real_part(diagonal_part(inner)), turn
 
 
 def _eigh_vjp(cotangents: Any, ans: Any, UPLO: str) -> Any:
@@ -73,8 +71,7 @@ def _eigh_vjp(cotangents: Any, ans: Any, UPLO: str) -> Any:
         inner = diagonal if inner is None else inner + diagonal
     if inner is None:
         return (None,)
-    left = np.conj(vectors) if aval_of(raw_of(vectors)).is_complex else vectors
-    full = np.matmul(np.matmul(left, inner), transposed(vectors))
+    full = np.matmul(np.matmul(conjugated(vectors), inner), transposed(vectors))
     return (_to_triangle(full, UPLO),)
 
 
@@ -136,17 +133,13 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 def _eigvalsh_jvp(tangent: Any, a: Any, UPLO: str) -> Any:
     vectors = to_user(bind(eigh_primitive, a, UPLO=UPLO))[1]
     change = from_triangle(tangent, lower=UPLO == "L")
-    return _real(np.sum(_conjugated(vectors) * np.matmul(change, vectors), axis=-2))
+    return real_part(np.sum(conjugated(vectors) * np.matmul(change, vectors), axis=-2))
 
 
 def _eigvalsh_vjp(g: Any, a: Any, UPLO: str) -> Any:
     vectors = to_user(bind(eigh_primitive, a, UPLO=UPLO))[1]
-    full = np.matmul(_conjugated(vectors) * g[..., None, :], transposed(vectors))
+    full = np.matmul(conjugated(vectors) * g[..., None, :], transposed(vectors))
     return _to_triangle(full, UPLO)
-
-
-def _conjugated(x: Any) -> Any:
-    return np.conj(x) if aval_of(raw_of(x)).is_complex else x
 
 
 eigvalsh_primitive = core(

@@ -14,7 +14,7 @@ from ...ir.aval import Aval, aval_of, kind_of_result
 from ...ir.primitive import Primitive
 from ...tracing.core import bind, innermost, raw_of, to_user
 from ...tracing.protocols import implements
-from ..core_family import operand, real_dtype
+from ..core_family import conjugated, operand, real_dtype, real_part
 from ..families import irregular
 from ..samples import Fail, Sample, array
 from .inverse import inverse_or_nan
@@ -49,13 +49,13 @@ def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -
     zero, some_zero = _zeros(norms)
     safe = np.where(zero, 1.0, norms) if some_zero else norms
     if ord is None or ord == 2 or ord in ("f", "fro"):
-        slopes = _conjugated(x) / safe
+        slopes = conjugated(x) / safe
     else:
         slopes = _direction(x) * (np.abs(x) / safe) ** (ord - 1)
     if not some_zero:
         return slopes
     # 0 at 0 by convention, but with a slope of nan: there is no second derivative.
-    return np.where(zero, np.sqrt(0.0 * _conjugated(x)), slopes)
+    return np.where(zero, np.sqrt(0.0 * conjugated(x)), slopes)
 
 
 def _zeros(norms: Any) -> tuple[Any, bool]:
@@ -67,14 +67,10 @@ def _zeros(norms: Any) -> tuple[Any, bool]:
     return zero, bool(zero if type(zero) is not np.ndarray else zero.any())
 
 
-def _conjugated(x: Any) -> Any:
-    return np.conj(x) if aval_of(raw_of(x)).is_complex else x
-
-
 def _jvp(tangent: Any, x: Any, ans: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     axes = _axes(aval_of(raw_of(x)), axis)
     change = np.sum(_slopes(x, ans, ord, axes, keepdims) * tangent, axis=axes, keepdims=keepdims)
-    return np.real(change) if aval_of(raw_of(change)).is_complex else change
+    return real_part(change)
 
 
 def _vjp(g: Any, x: Any, ans: Any, ord: Any, axis: Any, keepdims: bool) -> Any:

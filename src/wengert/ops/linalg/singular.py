@@ -11,20 +11,22 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import Aval, aval_of
-from ...tracing.core import bind, innermost, raw_of, to_user
+from ...tracing.core import bind, raw_of, to_user
 from ...tracing.protocols import implements
-from ..core_family import adjoint, core, diagonal_part, linalg_dtype, operand, real_dtype
+from ..core_family import (
+    adjoint,
+    conjugated,
+    core,
+    diagonal_part,
+    known,
+    linalg_dtype,
+    operand,
+    real_dtype,
+    real_part,
+)
 from ..samples import Fail, Sample, array
 from .cholesky import hermitian as as_hermitian
 from .hermitian_eigen import inverse_gaps
-
-
-def _conjugated(x: Any) -> Any:
-    return np.conj(x) if aval_of(raw_of(x)).is_complex else x
-
-
-def _real(x: Any) -> Any:
-    return np.real(x) if aval_of(raw_of(x)).is_complex else x
 
 
 def _sum_of_gaps(values: Any) -> Any:
@@ -74,7 +76,7 @@ def _svd_jvp(tangent: Any, ans: Any, full_matrices: bool, hermitian: bool) -> An
             spare = v[..., count:, :]
             opposite = -np.matmul(np.matmul(spare, adjoint(rest)), right)
             v_change = np.concatenate([v_change, opposite], axis=-2)
-    change = np.where(zero, 0.0, _real(diagonal_part(inner)))
+    change = np.where(zero, 0.0, real_part(diagonal_part(inner)))
     return u_change, change, v_change
 
 
@@ -164,19 +166,19 @@ def svdvals(x: Any, /) -> Any:
 def _factors(a: Any) -> Any:
     """Return u and v, and where the singular values are not 0."""
     u, values, v = np.linalg.svd(a, full_matrices=False)
-    return u, np.not_equal(innermost(raw_of(values)), 0), v
+    return u, np.not_equal(known(values), 0), v
 
 
 def _svdvals_jvp(tangent: Any, a: Any) -> Any:
     u, smooth, v = _factors(a)
-    change = np.sum(_conjugated(u) * np.matmul(tangent, adjoint(v)), axis=-2)
-    return np.where(smooth, _real(change), 0.0)
+    change = np.sum(conjugated(u) * np.matmul(tangent, adjoint(v)), axis=-2)
+    return np.where(smooth, real_part(change), 0.0)
 
 
 def _svdvals_vjp(g: Any, a: Any) -> Any:
     u, smooth, v = _factors(a)
     kept = np.where(smooth, g, 0.0)
-    return np.matmul(_conjugated(u) * kept[..., None, :], _conjugated(v))
+    return np.matmul(conjugated(u) * kept[..., None, :], conjugated(v))
 
 
 def _infer_svdvals(a: Aval, *, hermitian: bool) -> Aval:

@@ -1,0 +1,193 @@
+"""Reductions and statistics that skip nan, composed as NumPy composes them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..ir.aval import aval_of
+from ..tracing.protocols import implements, store_results
+from .axes import loop_dtype, operand_of
+from .cumulative import without_nan
+from .reducer_family import Reducer
+from .reductions import NOT_GIVEN, prod, reduce_by, reduce_fmax, reduce_fmin
+from .reductions import sum as sum_of
+from .statistics import mean, var
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return sum_of(without_nan(a, 0)[0], axis, dtype, out, keepdims, initial, _or_true(where))
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return prod(without_nan(a, 1)[0], axis, dtype, out, keepdims, initial, _or_true(where))
+
+
+def _or_true(where: Any) -> Any:
+    return True if where is NOT_GIVEN else where
+
+
+def _divided(total: Any, count: Any) -> Any:
+    """Return a quotient by counts in the dtype of the total, nan where the count is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quotient = total / count
+    dtype = aval_of(operand_of(total)).dtype
+    return quotient if aval_of(operand_of(quotient)).dtype == dtype else quotient.astype(dtype)
+
+
+def _check_inexact(dtype: Any, out: Any) -> None:
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise TypeError("If a is inexact, then dtype must be inexact")
+    if out is not None and out.dtype.kind not in "fc":
+        raise TypeError("If a is inexact, then out must be inexact")
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+) -> Any:
+    x, mask = without_nan(a, 0)
+    where = _or_true(where)
+    if mask is None:
+        return mean(x, axis, dtype, out, keepdims, where=where)
+    _check_inexact(dtype, out)
+    count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=keepdims, where=where)
+    if out is not None:
+        dtype = loop_dtype(dtype, operand_of(a), out)
+    found = _divided(sum_of(x, axis, dtype, None, keepdims, NOT_GIVEN, where), count)
+    if np.any(count == 0):
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = NOT_GIVEN,
+    correction: Any = NOT_GIVEN,
+) -> Any:
+    x, mask = without_nan(a, 0)
+    where = _or_true(where)
+    if mask is None:
+        return var(
+            x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
+        )
+    _check_inexact(dtype, out)
+    if correction is not NOT_GIVEN:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    if out is not None:
+        dtype = loop_dtype(dtype, operand_of(a), out)
+    count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=True, where=where)
+    if mean is NOT_GIVEN:
+        mean = _divided(sum_of(x, axis, dtype, None, True, NOT_GIVEN, where), count)
+    known = aval_of(operand_of(x))
+    deviation = np.subtract(x, mean)
+    if aval_of(operand_of(deviation)).dtype != known.dtype:
+        deviation = deviation.astype(known.dtype)
+    deviation = np.where(mask, known.dtype.type(0), deviation)
+    squares = deviation * deviation
+    if known.is_complex:
+        squares = np.real(np.multiply(deviation, np.conj(deviation)))
+    total = sum_of(squares, axis, dtype, None, keepdims, NOT_GIVEN, where)
+    freedom = np.reshape(count, np.shape(total))[()] - ddof
+    found = _divided(total, freedom)
+    bad = freedom <= 0
+    if np.any(bad):
+        warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
+        found = np.where(bad, aval_of(operand_of(found)).dtype.type(np.nan), found)[()]
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = NOT_GIVEN,
+    correction: Any = NOT_GIVEN,
+) -> Any:
+    if out is not None:
+        dtype = loop_dtype(dtype, operand_of(a), out)
+    square = nanvar(
+        a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
+    )
+    zero = np.equal(square, 0)
+    if np.any(zero):  # constant: the derivative there is 0
+        one = aval_of(operand_of(square)).dtype.type(1)
+        found = np.where(zero, 0 * one, np.sqrt(np.where(zero, one, square)))[()]
+    else:
+        found = np.sqrt(square)
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+def _nan_extreme(
+    made: Reducer, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Any:
+    found = reduce_by(made, a, axis, None, out, keepdims, initial, _or_true(where))
+    if np.any(np.isnan(found)):
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
+    return found
+
+
+@implements(np.nanmax)
+def nanmax(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return _nan_extreme(reduce_fmax, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.nanmin)
+def nanmin(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = NOT_GIVEN,
+    where: Any = True,
+) -> Any:
+    return _nan_extreme(reduce_fmin, a, axis, out, keepdims, initial, where)
