@@ -1,6 +1,6 @@
 """Judge rows: ratios to the best peers, the project's own lines, and the laws of growth.
 
-Ratios and lines are computed from medians, laws from the fastest repeats; all give None where a
+Ratios and lines are computed from medians, laws from processor time; all give None where a
 measurement is missing.
 """
 
@@ -45,15 +45,15 @@ def median_of(row: Row, system: str, measure: str = "run") -> float | None:
     return cell.median()
 
 
-def fastest_of(row: Row, system: str) -> float | None:
-    """Seconds of a system's fastest derivative, for laws that compare one row with another.
+def processor_time_of(row: Row, system: str) -> float | None:
+    """Least processor seconds of a system's derivative, for laws that compare rows.
 
-    Rows are measured one after the other, so their medians differ by what else the machine did
-    meanwhile, which can only add to a time.
+    Rows are measured one after the other, so their times by the clock differ by what else the
+    machine did meanwhile.
     """
     cell = row.cells.get(system)
     timing = cell.timings.get(DERIVATIVE) if cell is not None else None
-    return timing.fastest if timing is not None and timing.repeats else None
+    return timing.least_processor if timing is not None and timing.processor else None
 
 
 def best(row: Row, against: str, measure: str = "run") -> tuple[str, float] | None:

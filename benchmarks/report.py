@@ -15,7 +15,6 @@ from typing import Any
 from benchmarks.lines import (
     Verdict,
     common_rows,
-    fastest_of,
     format_seconds,
     format_spread,
     geometric_mean,
@@ -24,6 +23,7 @@ from benchmarks.lines import (
     judge,
     judge_import,
     median_of,
+    processor_time_of,
     ratio_to_best,
     significant,
     write_laws,
@@ -301,7 +301,7 @@ def write_section(run: Run) -> str:
         lengths = sorted({row.parameters["length"] for row in chosen})
         points = {
             length: {
-                row.parameters["writes"]: fastest_of(row, "wengert")
+                row.parameters["writes"]: processor_time_of(row, "wengert")
                 for row in chosen
                 if row.parameters["length"] == length
             }

@@ -184,15 +184,17 @@ def take_turns(
             for operation, timing in cell.timings.items():
                 if len(timing.repeats) >= FEWEST_REPEATS and timing.median > LONG_CALL:
                     continue
-                seconds = attempt(
+                answer = attempt(
                     lambda p=processes[system], o=operation, t=timing: p.ask(  # type: ignore[misc]
                         "measure", o, t.calls
                     ),
                     cell,
                 )
-                if seconds is None:
+                if answer is None:
                     break
+                seconds, processor = answer
                 timing.repeats.append(seconds)
+                timing.processor.append(processor)
 
 
 def measure_memory(workload: Workload, system: str, cell: Cell, settings: Settings) -> None:

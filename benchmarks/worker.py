@@ -77,13 +77,13 @@ class Measurer:
         operation = self.prepared.operations[name]
         calls = 1
         while True:
-            seconds = calls * time_calls(operation, calls)
+            seconds = calls * time_calls(operation, calls)[0]
             if seconds >= target or calls >= 10_000_000:
                 return calls
             calls = max(calls + 1, min(10 * calls, int(1.1 * target / seconds * calls)))
 
-    def measure(self, name: str, calls: int) -> float:
-        """Seconds of one call, as the mean of `calls` in a row."""
+    def measure(self, name: str, calls: int) -> tuple[float, float]:
+        """Seconds of one call by the clock and by the processor, means over `calls` in a row."""
         return time_calls(self.prepared.operations[name], calls)
 
     def memory(self) -> Any:
@@ -93,17 +93,19 @@ class Measurer:
         return peak_memory(operation, self.system.allocates_through_numpy)
 
 
-def time_calls(operation: Operation, calls: int) -> float:
-    """Mean seconds of `calls` calls in a row.
+def time_calls(operation: Operation, calls: int) -> tuple[float, float]:
+    """Mean seconds of `calls` calls in a row, by the clock and by the processor.
 
     The collector stays on, because a tape may make work for it, but starts each repeat clean.
     """
     function, arguments = operation.function, operation.arguments
     gc.collect()
+    processor = time.process_time()
     begin = time.perf_counter()
     for _ in repeat(None, calls):
         function(*arguments)
-    return (time.perf_counter() - begin) / calls
+    seconds = time.perf_counter() - begin
+    return seconds / calls, (time.process_time() - processor) / calls
 
 
 def serve(connection: Connection, measurer: Measurer) -> None:

@@ -221,10 +221,14 @@ def filters():
     )
 
 
+@call("scipy.signal.welch")
+def welch():
+    return scipy.signal.welch(NOISE, nperseg=16)
+
+
 @call("scipy.signal.spectra")
 def spectra():
     return (
-        scipy.signal.welch(NOISE, nperseg=16),
         scipy.signal.stft(NOISE, nperseg=8),
         scipy.signal.periodogram(NOISE, window="hamming"),
         scipy.signal.hilbert(NOISE),

@@ -224,6 +224,11 @@ def test_small_constant_changed_after_use():
     close(wg.grad(program)(x), jacobian(program, x), FIRST)
 
 
+def large_constant():
+    """An array that owns its memory, larger than what is copied when it is kept for later."""
+    return np.linspace(0.5, 1.5, 20_000).copy()
+
+
 def test_large_constant_is_locked_while_the_tape_needs_it():
     factors = np.linspace(0.5, 1.5, 20_000).copy()  # not a view: a view would be copied
     x = np.ones(20_000)
@@ -242,14 +247,14 @@ def test_large_constant_is_locked_while_the_tape_needs_it():
 
 
 def test_constant_that_was_locked_before_stays_so():
-    factors = np.linspace(0.5, 1.5, 20_000)
+    factors = large_constant()
     factors.flags.writeable = False
     same(wg.grad(lambda x: np.sum(factors * x))(np.ones(20_000)), factors.copy())
     assert not factors.flags.writeable
 
 
 def test_view_of_a_large_constant_changed_after_use_is_right_or_refused():
-    base = np.linspace(0.5, 1.5, 20_000)
+    base = large_constant()
     factors, original = base[::2], base[::2].copy()
 
     def program(x):
@@ -268,7 +273,7 @@ def test_view_of_a_large_constant_changed_after_use_is_right_or_refused():
 
 
 def test_large_constant_changed_through_another_view_is_right_or_refused():
-    factors = np.linspace(0.5, 1.5, 20_000)
+    factors = large_constant()
     original, part = factors.copy(), factors[:10]
 
     def program(x):
@@ -286,7 +291,7 @@ def test_large_constant_changed_through_another_view_is_right_or_refused():
 
 
 def test_large_constant_is_unlocked_after_an_error():
-    factors = np.linspace(0.5, 1.5, 20_000)
+    factors = large_constant()
 
     def program(x):
         product = factors * x

@@ -168,7 +168,8 @@ def test_leaves_keep_their_order():
 
 def measured(seconds, value=None, **fields):
     """Return a cell whose repeats scatter a little around `seconds`."""
-    timings = {DERIVATIVE: Timing(2 * seconds, 3, [seconds * f for f in (0.9, 1.0, 1.0, 1.1, 5)])}
+    repeats = [seconds * factor for factor in (0.9, 1.0, 1.0, 1.1, 5)]
+    timings = {DERIVATIVE: Timing(2 * seconds, 3, repeats, repeats)}
     if value is not None:
         timings[VALUE] = Timing(2 * value, 3, [value] * 5)
     return Cell("measured", timings=timings, start=0.1, **fields)

@@ -139,6 +139,11 @@ def as_plain(actual, expected):
     return actual
 
 
+# Welch's method is the cross spectrum of a signal with itself, which SciPy recognises by identity.
+# Any argument that it has to convert first, a list for one, takes the general formula instead.
+ROUNDED = {"scipy.signal.welch"}
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_call_is_the_same_on_arrays_made_inside(name, plain):
     clones = []
@@ -154,7 +159,10 @@ def test_call_is_the_same_on_arrays_made_inside(name, plain):
         if type(original) is np.ndarray and original.dtype == float:
             assert np.asarray(value).tobytes() == original.tobytes(), f"{variable} was overwritten"
     # What NumPy makes of such arrays may hold traced values too; the numbers are the same.
-    identical(as_plain(actual, expected), expected)
+    if name in ROUNDED:
+        np.testing.assert_allclose(actual, expected, rtol=1e-14)
+    else:
+        identical(as_plain(actual, expected), expected)
 
 
 def test_enough_calls():

@@ -219,8 +219,8 @@ def test_complex_numbers():
     for function in (np.var, np.std):
         # A real function of a complex argument, as one of two real ones.
         gradient = wg.grad(function)(z)
-        real = jacobian(lambda x: function(x + 1j * WEIGHTS), X)
-        imaginary = jacobian(lambda y: function(X + 1j * y), WEIGHTS)
+        real = jacobian(lambda x, f=function: f(x + 1j * WEIGHTS), X)
+        imaginary = jacobian(lambda y, f=function: f(X + 1j * y), WEIGHTS)
         close(gradient.real, real, 1e-9)
         close(-gradient.imag, imaginary, 1e-9)
 
@@ -341,11 +341,11 @@ def test_masks_pass_through_reductions():
 
 
 def test_spread_of_constants():
+    with_mask = np.array([True, False, True])
     for function in (np.std, np.nanstd):
         has_gradient(
             lambda x, f=function: np.sum(f(x, axis=1)), np.full((2, 3), 1.5), np.zeros((2, 3))
         )
-        with_mask = np.array([True, False, True])
         has_gradient(
             lambda x, f=function: f(x, where=with_mask), np.array([2.0, 5.0, 2.0]), np.zeros(3)
         )

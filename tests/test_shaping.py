@@ -107,6 +107,10 @@ CASES = {
     "asarray-other-dtype": (lambda x: np.asarray(x, dtype=complex), WIDE),
     "array-ndmin": (lambda x: np.array(x, ndmin=3), WIDE),
     "array-no-copy": (lambda x: np.array(x, copy=None, ndmin=2), VECTOR),
+    "ascontiguousarray": (lambda x: np.ascontiguousarray(x), TURNED),
+    "ascontiguousarray-scalar": (lambda x: np.ascontiguousarray(x[0, 0]), WIDE),
+    "asfortranarray": (lambda x: np.asfortranarray(x), TURNED),
+    "asarray-order": (lambda x: np.asarray(x, order="F").ravel("F"), WIDE),
     "astype": (lambda x: np.astype(x, float, copy=False), WIDE),
     "meshgrid-sparse": (lambda x: np.meshgrid(x, x[:2], sparse=True, copy=False), VECTOR),
 }

@@ -78,7 +78,7 @@ def full_like(
         fill_value = plain_of(fill_value, "a fill value of an array that is not floating-point")
         made[...] = fill_value
         return made
-    made[...] = as_operand(fill_value)  # type: ignore[index]
+    made[...] = as_operand(fill_value)
     return made
 
 

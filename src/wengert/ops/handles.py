@@ -19,6 +19,7 @@ from ..tracing.callsite import caller_is_user
 from ..tracing.core import (
     Array,
     Traced,
+    bind,
     detached,
     innermost,
     is_array_kind,
@@ -36,6 +37,7 @@ from ..tracing.operators import (
     plain_key,
 )
 from ..tracing.protocols import array_function, array_ufunc, implements
+from .indexing import read
 from .kinds import with_kind
 from .shaping import array_raw, flatten, reshaped, viewed
 
@@ -92,6 +94,11 @@ def deep_copy(self: Any, memo: Any) -> Any:
     return copied(self)
 
 
+def reduce(self: Any, protocol: Any) -> Any:
+    """Answer pickle: a constant cell as its array, traced content with a refusal."""
+    return np.asarray(self).copy().__reduce_ex__(protocol)
+
+
 # ------------------------------------------------------------------ items
 
 
@@ -103,6 +110,8 @@ def as_python(scalar: Any) -> Any:
     aval = aval_of(raw)
     if aval.shape:
         raw = raw_of(reshaped(raw, ()))
+    if aval.dtype.char in "gG":  # Python has no number of that precision
+        return to_user(bind(read, raw, path=(("index", ()),))) if is_array_kind(raw) else raw
     dtype = np.complex128 if aval.is_complex else np.float64
     return to_user(with_kind(raw, Aval((), dtype, "python")))
 
@@ -351,6 +360,7 @@ _methods: dict[str, Any] = {
     "copy": copied,
     "__copy__": shallow_copy,
     "__deepcopy__": deep_copy,
+    "__reduce_ex__": reduce,
     "item": item,
     "tolist": tolist,
     "__contains__": contains,

@@ -192,7 +192,7 @@ stack_primitive = _joining(
         Sample(array(3, dtype=np.complex128), array(3), axis=1),
         Sample(array(4, 3).T, array(3, 4), axis=0),
     ],
-    lambda: [Fail(ValueError, "same shape", array(3), array(4), axis=0)],
+    lambda: [Fail(ValueError, "shape", array(3), array(4), axis=0)],
 )
 
 

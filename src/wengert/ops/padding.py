@@ -158,6 +158,8 @@ def _padded_axis(raw: Any, axis: int, width: Any, mode: str, option: Any) -> Any
 
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    if not has_traced((array, kwargs)):
+        return np.pad(plain_of(array), plain_of(pad_width), mode, **plain_of(kwargs))
     raw = array_raw(array)
     shape = shape_of(raw)
     widths = _pairs(pad_width, len(shape), integer=True)

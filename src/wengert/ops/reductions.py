@@ -292,9 +292,8 @@ def reduce_by(
         dtype = np.dtype(dtype)
         if dtype.kind not in "fc" and aval_of(x).dtype.kind in "fc":
             keywords = {} if initial is NOT_GIVEN else {"initial": initial}
-            return made.numpy.reduce(
-                plain_of(x), axis, dtype, None, keepdims, where=where, **plain_of(keywords)
-            )
+            keywords = {**keywords, "axis": axis, "dtype": dtype, "keepdims": keepdims}
+            return made.numpy.reduce(plain_of(x), where=where, **plain_of(keywords))
     given: tuple[str, ...] = ()
     if initial is NOT_GIVEN or initial is None:
         initial = 0.0

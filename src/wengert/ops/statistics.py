@@ -146,7 +146,7 @@ def _reciprocal(root: Any) -> Any:
 
 
 def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tuple[Primitive, ...]:
-    """Make ``name(x)`` and ``name_selected(x, mean, where)``: Σ |x - m|²/(n - ddof), or its root."""
+    """Make ``name(x)`` and ``name_selected(x, mean, where)``: Σ |x - m|²/(n - ddof) or its root."""
 
     def evaluate(x: Any, *, axes: Axes, keepdims: bool, dtype: Any, ddof: Any) -> Any:
         return numpy(x, axes, dtype, None, ddof, keepdims)

@@ -11,7 +11,17 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, bind, innermost, ndim_of, raw_of, shape_of, to_user, write_handle
+from ..tracing.core import (
+    Array,
+    Traced,
+    bind,
+    innermost,
+    ndim_of,
+    raw_of,
+    shape_of,
+    to_user,
+    write_handle,
+)
 from ..tracing.creation import implements_creation, originals
 from ..tracing.operators import as_operand, build_array, install_method
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
@@ -172,6 +182,7 @@ def _as_dtype(value: Any, dtype: Any) -> Any:
 @implements_creation("piecewise")
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    is_handle = type(x) is Array or type(x) is Traced
     x = to_user(array_raw(x))
     conditions = plain_of(condlist, "the condition of piecewise")
     if np.isscalar(conditions) or (
@@ -194,7 +205,9 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         values = x[condition]
         if np.size(values):
             result[condition] = function(values, *args, **kw)
-    return result
+    if is_handle or has_traced(result):
+        return result
+    return plain_of(result)
 
 
 # ------------------------------------------------------------------ diagonals as matrices

@@ -78,10 +78,9 @@ def reduce(
     if made is not None:
         return reduce_by(made, array, axis, dtype, out, keepdims, initial, where)
     given = {} if initial is NOT_GIVEN else {"initial": initial}
+    given |= {"axis": axis, "dtype": dtype, "keepdims": keepdims, "where": where}
     if _is_constant(ufunc):
-        found = ufunc.reduce(
-            plain_of(array), axis, dtype, None, keepdims, where=where, **plain_of(given)
-        )
+        found = ufunc.reduce(plain_of(array), **plain_of(given))
         return _stored(out, found)
     _require_rule(ufunc, "reduce")
     x = operand_of(array)
@@ -91,9 +90,7 @@ def reduce(
     axes = normalised_axes(axis, len(shape))
     if len(axes) > 1 or 0 in shape or where is not True:
         # NumPy knows what it refuses: several axes in no order, no entries and no identity.
-        found = ufunc.reduce(
-            plain_of(x), axis, dtype, None, keepdims, where=where, **plain_of(given)
-        )
+        found = ufunc.reduce(plain_of(x), **plain_of(given))
         if 0 in shape and not has_traced(initial):
             return _stored(out, found)
     if dtype is not None and aval_of(x).dtype != np.dtype(dtype):
@@ -276,33 +273,35 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
     if type(target) is not Array:
         if has_traced(operands):
             raise TracedWriteError(
-                f"numpy.{ufunc.__name__}.at was asked to write a traced value into a plain array of "
-                f"shape {np.shape(target)}, which cannot hold it. Make it one that can, inside the "
-                "function: A = np.array(A)."
+                f"numpy.{ufunc.__name__}.at was asked to write a traced value into a plain array "
+                f"of shape {np.shape(target)}, which cannot hold it. Make it one that can, inside "
+                "the function: A = np.array(A)."
             )
         ufunc.at(target, key, *plain_of(operands))
         return
-    operands = tuple(to_user(operand_of(value)) for value in operands)
-    _check_castable(ufunc, target, operands)
+    values = tuple(to_user(operand_of(value)) for value in operands)
+    _check_castable(ufunc, target, values)
     if ufunc in (np.add, np.subtract):
-        value = operands[0] if ufunc is np.add else -operands[0]
+        value = values[0] if ufunc is np.add else -values[0]
         found = bind(indexed_add, raw_of(target), raw_of(value), path=(("index", key),))
         write_handle(target, (("index", Ellipsis),), found)
         return
-    places = np.arange(target.size).reshape(target.shape)[key]  # type: ignore[attr-defined]
+    shape = np.shape(target)
+    places = np.arange(np.size(target)).reshape(shape)[key]
     turns = _turns(np.ravel(places)).reshape(np.shape(places))
     last = int(turns.max(initial=0))
     if not last:
-        target[key] = ufunc(target[key], *operands)  # type: ignore[index]
+        _apply_at(ufunc, target, key, values)
         return
-    operands = tuple(np.broadcast_to(value, places.shape) for value in operands)
+    values = tuple(np.broadcast_to(value, places.shape) for value in values)
     for turn in range(last + 1):
         now = turns == turn
-        where = np.unravel_index(places[now], np.shape(target))
-        target[where] = ufunc(  # type: ignore[index]
-            target[where],
-            *(value[now] for value in operands),  # type: ignore[index]
-        )
+        where = np.unravel_index(places[now], shape)
+        _apply_at(ufunc, target, where, tuple(value[now] for value in values))
+
+
+def _apply_at(ufunc: np.ufunc, target: Any, key: Any, values: tuple[Any, ...]) -> None:
+    target[key] = ufunc(target[key], *values)
 
 
 def _turns(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

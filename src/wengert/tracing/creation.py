@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .callsite import is_user_code
-from .core import Array, Trace, Traced, levels, raw_of
+from .core import Array, Trace, Traced, innermost, levels, raw_of
 from .operators import build_array
 
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
@@ -121,8 +121,15 @@ def _fresh(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     return create
 
 
+_LAYOUTS: dict[str, dict[str, Any]] = {
+    "ascontiguousarray": {"order": "C", "ndmin": 1},
+    "asfortranarray": {"order": "F"},
+}
+
+
 def _converting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     copies = name in ("array", "copy")
+    layout = _LAYOUTS.get(name, {})
 
     def create(*args: Any, **kwargs: Any) -> Any:
         if not levels.depth or not args or not _is_user_call(sys._getframe(1), name):
@@ -131,7 +138,7 @@ def _converting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         if not carries_handles(given):
             result = original(*args, **kwargs)
             return result if result is given or not _owns(result) else _as_cell(result)
-        return convert_traced(given, *args[1:], copies=copies, **kwargs)
+        return convert_traced(given, *args[1:], **{"copies": copies, **layout, **kwargs})
 
     return create
 
@@ -158,6 +165,13 @@ def _owns(result: Any) -> bool:
     return type(result) is np.ndarray and result.base is None
 
 
+def _is_laid_out(made: Any, order: str) -> bool:
+    plain = innermost(raw_of(made))
+    if type(plain) is not np.ndarray or order not in ("C", "F"):
+        return True
+    return plain.flags.c_contiguous if order == "C" else plain.flags.f_contiguous
+
+
 _UNSAID: Any = object()
 
 
@@ -182,7 +196,7 @@ def convert_traced(
     if dtype is not None and made.dtype != np.dtype(dtype):
         made = made.astype(dtype)
         copies = False
-    if copies:
+    if copies or (order is not None and not _is_laid_out(made, order)):
         made = made.copy(order or "K")
     if ndmin:
         while made.ndim < ndmin:

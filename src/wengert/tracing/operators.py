@@ -424,7 +424,9 @@ def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> An
         )
     if copy:
         return np.array(raw, dtype=dtype)
-    return np.asarray(raw, dtype=dtype)
+    plain = np.asarray(raw, dtype=dtype)
+    # A view has a base: SciPy takes an array without one for its own copy and overwrites it.
+    return plain.view() if plain is raw else plain
 
 
 def show_value(self: Any) -> str:
@@ -442,6 +444,9 @@ def show_format(self: Any, specification: str) -> str:
 
 
 def unknown_attribute(self: Any, name: str) -> Any:
+    raw = raw_of(self)
+    if type(raw) is np.ndarray:  # a constant cell answers as the array that it holds
+        return getattr(raw, name)
     raise AttributeError(
         f"a traced {self.aval} has no attribute {name!r}; if a NumPy array has it, "
         "use the numpy function of that name, or wengert.stop_gradient(x) for a constant"

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of, promotion_operand
 from .callsite import caller_is_user
-from .core import Array, Traced, bind, raw_of, to_user, write_handle
+from .core import Array, Traced, bind, bind_one, raw_of, read_handle, to_user, write_handle
 from .operators import as_operand, known_value
 from .refusals import write_refusal
 
@@ -234,17 +234,23 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
     """Return the implementation of a ufunc by one primitive.
 
     A ufunc makes NumPy scalars of Python numbers where an operator would keep them; `as_numpy`
-    does that when every operand is a Python number.
+    does that when every operand is a Python number and the primitive evaluates by an operator.
     """
+    by_operator = primitive.evaluate is not primitive.numpy
 
     def call(*inputs: Any) -> Any:
+        if len(inputs) == 1:  # the short way for one traced array
+            only = inputs[0]
+            raw = read_handle(only) if type(only) is Array else only
+            if type(raw) is Traced and type(raw.value) is np.ndarray:
+                return bind_one(primitive, raw, {})
         operands = [as_operand(value) for value in inputs]
         if any(operand is NotImplemented for operand in operands):
             raise TypeError(
                 f"{primitive.name} does not take operands of type "
                 f"{', '.join(type(value).__name__ for value in inputs)}"
             )
-        if all(_is_python(operand) for operand in operands):
+        if by_operator and all(_is_python(operand) for operand in operands):
             operands = [as_numpy(operand) for operand in operands]
         return bind(primitive, *operands)
 

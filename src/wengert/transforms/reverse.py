@@ -70,7 +70,17 @@ class ReverseTrace(Trace):
             value = only.value
             if type(value) is not Traced:
                 ans = primitive.evaluate(value, **params)
-                return self._record(primitive, (0,), (value,), ans, params, only.payload)
+                plans = primitive.plans
+                if plans is None or params or not _same_space(value, ans):
+                    return self._record(primitive, (0,), (value,), ans, params, only.payload)
+                pull, needed = plans[0,]
+                if not needed[0]:
+                    value = None
+                elif type(value) is ndarray:
+                    value = self.guard().kept(value)
+                rows = self.rows
+                rows.append((pull, only.payload, (value, ans if needed[1] else None)))
+                return Traced(self, ans, len(rows) - 1)
         values = []
         which: tuple[int, ...] = ()
         positions: tuple[int, ...] = ()
@@ -264,6 +274,15 @@ class ReverseTrace(Trace):
                         cotangents[target] = previous + part
                         continue
                 cotangents[target] = combine(previous, part)
+
+
+def _same_space(value: Any, ans: Any) -> bool:
+    """Return whether a plain operand and a result are real numbers or arrays of one space."""
+    if type(ans) is ndarray:
+        return (
+            type(value) is ndarray and value.shape == ans.shape and value.dtype is ans.dtype
+        )
+    return type(ans) is np.float64 and (type(value) is float or type(value) is np.float64)
 
 
 def _finished(cotangents: list[Any], index: int) -> Any:
