@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import Traced, bind, raw_of, to_user
+from ..tracing.core import Array, Traced, bind, raw_of, to_user
 from ..tracing.operators import install_method
 from .families import structural
 from .projection import cast
@@ -104,7 +104,8 @@ _stop = Primitive(
     "stop_gradient",
     family="piecewise_constant",
     arguments=("x",),
-    evaluate=lambda x: x,
+    # A copy: the user may write the result, which must not reach the traced value's buffer.
+    evaluate=lambda x: np.array(x) if isinstance(x, np.ndarray) else x,
     infer=lambda x: x,
     zero_derivative=True,
     samples=lambda: [Sample(array(3, 4)), Sample(2.5)],
@@ -114,7 +115,7 @@ _stop = Primitive(
 
 def stop_gradient_of(leaf: Any) -> Any:
     """Return a leaf as a constant for every transformation that is running."""
-    if type(leaf) is Traced or type(raw_of(leaf)) is Traced:
+    if type(leaf) is Traced or type(leaf) is Array:
         return to_user(bind(_stop, leaf))
     return leaf
 

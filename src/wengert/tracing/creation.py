@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config import config
 from .callsite import is_user_code
 from .core import Array, Trace, Traced, innermost, levels, raw_of
 from .operators import build_array
@@ -50,7 +51,7 @@ def implements_creation(name: str) -> Callable[[Callable[..., Any]], Callable[..
 
 # ------------------------------------------------------------------ whose call is it
 
-_decisions: dict[tuple[int, int], tuple[CodeType, str, bool]] = {}
+_decisions: dict[tuple[int, int], tuple[CodeType, str, tuple[str, ...], bool]] = {}
 _LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"})
 
 
@@ -58,14 +59,15 @@ def _called_name(code: CodeType, offset: int) -> str | None:
     """Return the name that the call at a bytecode offset loads its function by.
 
     The function's load starts where the call expression starts and is the last such load before
-    the call; arguments start later.
+    the call; arguments start later. Without column positions (``-X no_debug_ranges``) the load is
+    found by what the instructions between leave on the stack.
     """
     # The offset may be that of an inline cache behind the call: take the instruction it follows.
     instructions = [entry for entry in dis.get_instructions(code) if entry.offset <= offset]
     call = len(instructions) - 1
     position = instructions[call].positions
     if position is None or position.lineno is None or position.col_offset is None:
-        return None
+        return _name_below_arguments(instructions[: call + 1])
     start = (position.lineno, position.col_offset)
     for entry in reversed(instructions[:call]):
         where = entry.positions
@@ -75,16 +77,39 @@ def _called_name(code: CodeType, offset: int) -> str | None:
     return None
 
 
+def _name_below_arguments(instructions: list[dis.Instruction]) -> str | None:
+    call = instructions[-1]
+    if not call.opname.startswith("CALL") or call.arg is None or call.opname == "CALL_FUNCTION_EX":
+        return None
+    missing = call.arg + (call.opname == "CALL_KW")
+    before = instructions[:-1]
+    while before and before[-1].opname in ("PRECALL", "KW_NAMES"):
+        before.pop()
+    for entry in reversed(before):
+        if not missing:
+            if entry.opname in _LOADS:
+                return str(entry.argval)
+            if entry.opname == "PUSH_NULL":
+                continue
+        missing -= dis.stack_effect(entry.opcode, entry.arg, jump=False)
+    return None
+
+
 def _is_user_call(frame: FrameType, name: str) -> bool:
     code = frame.f_code
     key = (id(code), frame.f_lasti)
     known = _decisions.get(key)
-    if known is not None and known[0] is code and known[1] == name:
-        return known[2]
+    if (
+        known is not None
+        and known[0] is code
+        and known[1] == name
+        and known[2] is config.traced_packages
+    ):
+        return known[3]
     decision = is_user_code(code) and _called_name(code, frame.f_lasti) == name
     if len(_decisions) > 100_000:  # functions made by exec without end
         _decisions.clear()
-    _decisions[key] = (code, name, decision)
+    _decisions[key] = (code, name, config.traced_packages, decision)
     return decision
 
 
