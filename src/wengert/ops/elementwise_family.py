@@ -6,7 +6,6 @@ Broadcasting is undone here, never in a rule.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from ..errors import RegistryError
 from ..ir.aval import Aval, aval_of, kind_of_result, promotion_operand
 from ..ir.cotangent import Masked
-from ..ir.primitive import Plan, Primitive, Pull
+from ..ir.primitive import Plan, Primitive, Pull, parameter_names
 from ..tracing.operators import install_binary, install_unary
 from ..tracing.protocols import implement_ufunc, primitive_call
 from . import projection
@@ -44,7 +43,7 @@ class _Contribution:
         if isinstance(partial, str):
             names = (partial,)
         else:
-            names = tuple(inspect.signature(partial).parameters)[1 if product else 0 :]
+            names = parameter_names(partial)[1 if product else 0 :]
         unknown = [name for name in names if name not in order]
         if unknown:
             raise RegistryError(

@@ -15,6 +15,7 @@ from ..ir.paths import (
     Path,
     follow,
     is_advanced,
+    is_basic_index,
     part_shape,
     resolved_shape,
     store,
@@ -267,6 +268,10 @@ def _pull_write(cotangent: Any, residuals: Any) -> Any:
 
 def _pull_write_masked(cotangent: Masked, residuals: Any) -> Any:
     which, path, aval, value_aval = residuals
+    if len(path) == 1 and which == (0, 1) and type(cotangent.value) is np.ndarray:
+        step = path[0]
+        if step[0] == "index" and is_basic_index(step[1]):
+            return _pull_plain_write(cotangent, step[1], value_aval)
     found: list[Any] = []
     if 0 in which:
         found.append(None)
@@ -279,6 +284,29 @@ def _pull_write_masked(cotangent: Masked, residuals: Any) -> Any:
 
 _pull_write.masked = _pull_write_masked  # type: ignore[attr-defined]
 _pull_write.writes = True  # type: ignore[attr-defined]  # wants an owned accumulator as it is
+
+
+def _pull_plain_write(cotangent: Masked, key: Any, value_aval: Aval) -> tuple[Masked, Any]:
+    """Pull back through ``base[key] = value`` at the cost of the part that was written."""
+    whole, mask = cotangent.value, cotangent.mask
+    if not cotangent.owned:
+        whole = np.array(whole, order="K")
+        mask = None if mask is None else mask.copy()
+    if mask is None:
+        mask = np.ones(whole.shape, bool)
+        selected: Any = True
+    else:
+        selected = mask[key]
+    part = whole[key]
+    if type(part) is np.ndarray:
+        part = part.copy()
+        selected = selected if selected is True else selected.copy()
+    whole[key] = 0
+    mask[key] = False
+    base = Masked(whole, mask, owned=True)
+    if selected is True or (type(part) is not np.ndarray and selected):
+        return base, project(part, value_aval)
+    return base, project_masked(Masked(part, selected), value_aval)
 
 
 def _cotangent_of_value(cotangent: Masked, path: Path, aval: Aval, value_aval: Aval) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked, Part
-from ..tracing.core import Traced, raw_of
+from ..tracing.core import Traced, innermost, raw_of
 
 
 def fits(value: Any, ans: Any) -> bool:
@@ -68,6 +68,8 @@ def project_masked(cotangent: Masked, aval: Aval) -> Any:
     value = project(cotangent.value, aval)
     shape = np.shape(cotangent.mask)
     if shape == aval.shape:
+        if not shape:
+            return value if cotangent.mask else None
         return Masked(value, cotangent.mask)
     mask = _sum_to(cotangent.mask.astype(np.float64), shape, aval.shape) != 0
     if aval.shape == ():
@@ -125,9 +127,14 @@ def add(first: Any, second: Any) -> Any:
 
 
 def as_numpy_scalar(value: Any) -> Any:
-    """Return a Python number as NumPy's scalar: what a ufunc does to its operands."""
+    """Return a Python number as NumPy's scalar: what a ufunc does to its operands.
+
+    A traced float stays at its position with another kind of value: no operation is recorded.
+    """
     if type(value) is float:
         return np.float64(value)
     if type(value) is Traced:
-        return value.astype(value.aval.dtype)  # type: ignore[attr-defined]
+        if type(innermost(value)) is float:
+            return Traced(value.trace, as_numpy_scalar(value.value), value.payload)
+        return value.astype(value.aval.dtype)
     return np.asarray(value)[()]

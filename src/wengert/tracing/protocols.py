@@ -234,10 +234,8 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
     """Return the implementation of a ufunc by one primitive.
 
     A ufunc makes NumPy scalars of Python numbers where an operator would keep them; `as_numpy`
-    does that when every operand is a Python number and the primitive evaluates by an operator.
+    does that when every operand is a Python number.
     """
-    by_operator = primitive.evaluate is not primitive.numpy
-
     def call(*inputs: Any) -> Any:
         if len(inputs) == 1:  # the short way for one traced array
             only = inputs[0]
@@ -250,7 +248,7 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
                 f"{primitive.name} does not take operands of type "
                 f"{', '.join(type(value).__name__ for value in inputs)}"
             )
-        if by_operator and all(_is_python(operand) for operand in operands):
+        if all(_is_python(operand) for operand in operands):
             operands = [as_numpy(operand) for operand in operands]
         return bind(primitive, *operands)
 

@@ -23,17 +23,33 @@ class ForwardTrace(Trace):
         """Evaluate an operation one level down and push the tangents through it."""
         primals = []
         tangents = []
+        nested = False
         for value in args:
-            primals.append(self.lower(value))
-            traced = type(value) is Traced and value.trace is self
-            tangents.append(value.payload if traced else None)
-        ans = bind(primitive, *primals, **params)
+            tangent = None
+            if type(value) is Traced:
+                if value.trace is self:
+                    tangent = value.payload
+                    value = value.value
+                else:
+                    value = self.lower(value)
+                nested = nested or type(value) is Traced
+            primals.append(value)
+            tangents.append(tangent)
+        if nested:
+            ans = bind(primitive, *primals, **params)
+        else:
+            ans = primitive.evaluate(*primals, **params)
         if primitive.zero_derivative:
             return ans
-        with np.errstate(all="ignore"):
-            tangent = tangent_slot(primitive)(ans, primals, tangents, params)
+        slot = primitive.tangent or tangent_slot(primitive)
+        if primitive.value_free or type(ans) is float:  # no warnings to expect
+            tangent = slot(ans, primals, tangents, params)
+        else:
+            with np.errstate(all="ignore"):
+                tangent = slot(ans, primals, tangents, params)
         if primitive.multiple:
-            return tuple(self._attach(*pair) for pair in zip(ans, tangent, strict=True))
+            pairs = [self._attach(*pair) for pair in zip(ans, tangent, strict=True)]
+            return type(ans)(*pairs) if hasattr(ans, "_fields") else tuple(pairs)
         return self._attach(ans, tangent)
 
     def _attach(self, ans: Any, tangent: Any) -> Any:

@@ -303,7 +303,8 @@ def _pull_through_mask(pull: Any, cotangent: Masked, residuals: Any) -> Any:
     masked = getattr(pull, "masked", None)
     if masked is None:
         return pull(cotangent.value, residuals)
-    if simplify(cotangent).mask is None and not getattr(pull, "writes", False):
+    # Looking at the whole mask would cost a write more than its own part.
+    if not hasattr(pull, "writes") and simplify(cotangent).mask is None:
         return pull(cotangent.value, residuals)
     return masked(cotangent, residuals)
 
