@@ -90,7 +90,7 @@ def quiet():
 
 
 @pytest.mark.filterwarnings("ignore::wengert.errors.UnusedInputWarning")
-@pytest.mark.parametrize(("name", "point"), unary_points())
+@pytest.mark.parametrize(("name", "point"), list(unary_points()))
 def test_three_derivatives(name, point):
     function, formula, _ = UNARY[name]
     for order in (1, 2, 3):
