@@ -294,6 +294,10 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 # ------------------------------------------------------------------ grids
 
 
+# NumPy's container: a list before 2.5, a tuple since.
+_UNCOPIED_GRIDS = type(np.meshgrid(0.0, sparse=True, copy=False))
+
+
 @implements(np.meshgrid)
 def meshgrid(
     *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
@@ -314,7 +318,7 @@ def meshgrid(
         grids = [grid if shape_of(grid) == shape else broadcast_to(grid, shape) for grid in grids]
     if copy:
         grids = [grid.copy() for grid in grids]
-    return grids if sparse and not copy else tuple(grids)  # NumPy's containers
+    return _UNCOPIED_GRIDS(grids) if sparse and not copy else tuple(grids)
 
 
 @implements(np.ix_)
