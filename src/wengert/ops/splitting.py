@@ -295,7 +295,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 
 
 # NumPy's container: a list before 2.5, a tuple since.
-_UNCOPIED_GRIDS = type(np.meshgrid(0.0, sparse=True, copy=False))
+_UNCOPIED_GRIDS: Any = type(np.meshgrid(0.0, sparse=True, copy=False))
 
 
 @implements(np.meshgrid)

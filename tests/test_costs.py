@@ -1,0 +1,96 @@
+"""Costs that are promised: what the tape keeps, what an indexed write touches, what import loads.
+
+Ratios are held only where they are far from what is promised; see benchmarks/ for figures.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import wengert as wg
+
+
+def peak_of_gradient(function, x):
+    gradient = wg.grad(function)
+    gradient(x)
+    tracemalloc.start()
+    gradient(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_additions_keep_rows_and_no_arrays():
+    x, c = np.ones(100_000), np.full(100_000, 0.5)
+
+    def additions(count):
+        def function(x):
+            y = x
+            for _ in range(count):
+                y = y + c
+            return np.sum(y)
+
+        return function
+
+    few, many = (peak_of_gradient(additions(count), x) for count in (10, 210))
+    assert (many - few) / 200 < 0.01 * x.nbytes
+
+
+def test_products_keep_what_partials_name():
+    x = np.ones(100_000)
+
+    def squares(count):
+        def function(x):
+            y = x
+            for _ in range(count):
+                y = np.tanh(y)  # keeps its result alone
+            return np.sum(y)
+
+        return function
+
+    few, many = (peak_of_gradient(squares(count), x) for count in (10, 60))
+    assert 0.9 * x.nbytes < (many - few) / 50 < 1.1 * x.nbytes
+
+
+def time_of_writes(size, count, first):
+    def function(x):
+        u = np.zeros(size)
+        for i in range(count):
+            u[first + i] = x * 1.5
+        for i in range(count):
+            u[first + i : first + i + 2] = u[first + i : first + i + 2] ** 2
+        return u[first] + u[first + 1]
+
+    gradient = wg.grad(function)
+    best = np.inf
+    for _ in range(5):
+        start = time.process_time()
+        gradient(0.5)
+        best = min(best, time.process_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("where", ["start", "end"])
+def test_a_write_costs_its_part(where):
+    def first(size):
+        return 0 if where == "start" else size - 302
+
+    small = time_of_writes(1_000, 300, first(1_000))
+    large = time_of_writes(1_000_000, 300, first(1_000_000))
+    # Copying the buffer, or looking at its whole mask, at each write would make this over 20.
+    assert large < 4 * small
+
+
+def test_import_loads_neither_scipy_nor_llvmlite():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import wengert; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "assert not new & {'scipy', 'llvmlite', 'matplotlib', 'sympy', 'rich'}, new"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
