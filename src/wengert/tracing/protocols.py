@@ -73,6 +73,12 @@ def _missing(name: str, signature: str) -> MissingRuleError:
     )
 
 
+def _ufunc_name(ufunc: np.ufunc) -> str:
+    """Return the name of a ufunc, with its module where that is NumPy."""
+    name = ufunc.__name__
+    return f"numpy.{name}" if getattr(np, name, None) is ufunc else f"the ufunc {name}"
+
+
 def _signature(values: tuple[Any, ...]) -> str:
     return ", ".join(
         str(aval_of(raw_of(value))) if type(value) in (Array, Traced) else type(value).__name__
@@ -107,8 +113,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     elif method in ufunc_methods and (method == "at" or has_traced((inputs, kwargs))):
         return ufunc_methods[method](ufunc, *inputs, **kwargs)
     if has_traced(inputs) or has_traced(kwargs):
-        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        raise _missing(f"numpy.{name}", _signature(inputs))
+        name = _ufunc_name(ufunc)
+        raise _missing(name if method == "__call__" else f"{name}.{method}", _signature(inputs))
     return _call_on_constants(getattr(ufunc, method), inputs, kwargs)
 
 
@@ -142,7 +148,7 @@ def _call_with_keywords(
     kwargs.pop("order", None)
     own = {key: kwargs.pop(key) for key in getattr(implementation, "keywords", ()) if key in kwargs}
     if kwargs:
-        raise _missing(f"numpy.{ufunc.__name__} with {', '.join(kwargs)}=", _signature(inputs))
+        raise _missing(f"{_ufunc_name(ufunc)} with {', '.join(kwargs)}=", _signature(inputs))
     if dtype is not None or signature is not None:
         inputs = _cast_to_loop(ufunc, inputs, dtype, signature, casting)
     if where is True:
