@@ -39,6 +39,8 @@ def child_environment(threads: int) -> dict[str, str]:
     system, jax on the CPU with float64.
     """
     environment = dict(os.environ)
+    # Bytecode is cached, as after any installation.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     environment.update(ALLOCATOR)
     environment.update(JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu")

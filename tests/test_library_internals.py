@@ -142,7 +142,7 @@ def as_plain(actual, expected):
 # Welch's method is the cross spectrum of a signal with itself, which SciPy recognises by identity.
 # Any argument that it has to convert first, a list for one, takes the general formula instead.
 ROUNDED = {"scipy.signal.welch"}
-# C code that takes nothing but NumPy's own array refuses, loudly; wengert.stop_gradient(x) gives one.
+# C code that takes nothing but NumPy's own array refuses, loudly: wengert.stop_gradient gives one.
 STRICT = {
     "numpy.random.filled_by_the_generator": (UserWarning, "Sequence"),
     "scipy.sparse.linalg.direct": (TypeError, "must be numpy.ndarray"),

@@ -74,6 +74,10 @@ class UnusedInputWarning(UserWarning):
     """No input of a differentiated function influences its output."""
 
 
+class DegenerateEigenvaluesWarning(UserWarning):
+    """Eigenvectors of equal eigenvalues, or singular vectors, were differentiated."""
+
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 

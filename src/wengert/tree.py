@@ -33,7 +33,7 @@ def _register_dataclass(kind: type) -> None:
 
     def rebuild(_: None, children: Iterable[Any]) -> Any:
         # As dataclasses.replace would, but without running __init__, which may convert or check.
-        made = object.__new__(kind)
+        made: Any = object.__new__(kind)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(made, name, child)
         return made
@@ -57,7 +57,7 @@ def register(
     unflatten_function : callable
         ``unflatten_function(metadata, children) -> value``.
     """
-    optree.register_pytree_node(kind, flatten_function, unflatten_function, namespace=_NAMESPACE)  # type: ignore[arg-type]
+    optree.register_pytree_node(kind, flatten_function, unflatten_function, namespace=_NAMESPACE)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:

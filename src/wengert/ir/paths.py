@@ -10,7 +10,7 @@ plain arrays only.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -153,8 +153,9 @@ def _store_by_positions(array: np.ndarray[Any, Any], value: Any, path: Path, add
 
 def _store_in_c_order(array: np.ndarray[Any, Any], value: Any, path: Path, add: bool) -> None:
     """Write into a copy whose layout allows a view of complex numbers as pairs of reals."""
-    for order in ("C", "F"):
-        attempt = array.copy(order=order)  # type: ignore[call-overload]
+    orders: tuple[Literal["C", "F"], ...] = ("C", "F")
+    for order in orders:
+        attempt = np.array(array, order=order)
         if is_view_of(follow(attempt, path[:-1]), attempt) and (
             path[-1][0] == "index" or is_view_of(follow(attempt, path), attempt)
         ):

@@ -59,9 +59,7 @@ def _add_part(previous: Any, part: Part) -> Masked:
     if len(part.path) == 1 and type(part.value) in _PLAIN and part.mask is True:
         step = part.path[0]
         key = step[1] if step[0] == "index" else None
-        if step[0] == "index" and (
-            type(key) is slice or type(key) is int or is_basic_index(key)
-        ):
+        if step[0] == "index" and (type(key) is slice or type(key) is int or is_basic_index(key)):
             if previous is None:
                 aval = part.aval
                 value, mask = np.zeros(aval.shape, aval.dtype), np.zeros(aval.shape, bool)

@@ -173,9 +173,7 @@ linspace_primitive = irregular(
         Sample(0.5, 2.5, count=0, endpoint=True, axis=0, dtype=_FLOAT64),
         Sample(0.5 + 1j, 2.5, count=3, endpoint=True, axis=0, dtype=np.dtype(np.complex128)),
     ],
-    fails=lambda: [
-        Fail(ValueError, "", 0.5, 1.5, count=-1, endpoint=True, axis=0, dtype=_FLOAT64)
-    ],
+    fails=lambda: [Fail(ValueError, "", 0.5, 1.5, count=-1, endpoint=True, axis=0, dtype=_FLOAT64)],
 )
 
 
@@ -207,8 +205,13 @@ def linspace(
     else:
         points = to_user(
             bind(
-                linspace_primitive, first, last,
-                count=count, endpoint=bool(endpoint), axis=axis, dtype=wanted,
+                linspace_primitive,
+                first,
+                last,
+                count=count,
+                endpoint=bool(endpoint),
+                axis=axis,
+                dtype=wanted,
             )
         )
     return (points, to_user(raw_of(step))) if retstep else points
@@ -322,9 +325,7 @@ def arange(
     made = originals["arange"](*plain, dtype=dtype, **kw)
     if made.dtype.kind not in "fc":
         return made
-    return cell_of(
-        bind(arange_primitive, first, increment, count=len(made), dtype=made.dtype)
-    )
+    return cell_of(bind(arange_primitive, first, increment, count=len(made), dtype=made.dtype))
 
 
 @implements(originals["vander"])

@@ -25,9 +25,25 @@ from .operators import build_array
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
 # handle among the arguments (zeros_like, linspace) have their rules in `ops` and `numpy`.
 _FRESH = [
-    "zeros", "empty", "ones", "full", "eye", "identity", "tri", "arange", "linspace",
-    "logspace", "geomspace", "zeros_like", "empty_like", "ones_like", "full_like",
-    "fromfunction", "diag", "vander", "fromiter",
+    "zeros",
+    "empty",
+    "ones",
+    "full",
+    "eye",
+    "identity",
+    "tri",
+    "arange",
+    "linspace",
+    "logspace",
+    "geomspace",
+    "zeros_like",
+    "empty_like",
+    "ones_like",
+    "full_like",
+    "fromfunction",
+    "diag",
+    "vander",
+    "fromiter",
 ]
 # Given an array or a nested list: cells of a list or of a copy; an ndarray itself passes through.
 _CONVERTING = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy"]
@@ -71,9 +87,9 @@ def _called_name(code: CodeType, offset: int) -> str | None:
     start = (position.lineno, position.col_offset)
     for entry in reversed(instructions[:call]):
         where = entry.positions
-        if entry.opname in _LOADS and where is not None:
-            if (where.lineno, where.col_offset) == start:
-                return str(entry.argval)
+        at_start = where is not None and (where.lineno, where.col_offset) == start
+        if at_start and entry.opname in _LOADS:
+            return str(entry.argval)
     return None
 
 

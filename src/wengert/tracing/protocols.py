@@ -242,6 +242,7 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
     A ufunc makes NumPy scalars of Python numbers where an operator would keep them; `as_numpy`
     does that when every operand is a Python number.
     """
+
     def call(*inputs: Any) -> Any:
         if len(inputs) == 1:  # the short way for one traced array
             only = inputs[0]

@@ -67,11 +67,8 @@ class Selection:
     def __init__(self, function: Callable[..., Any], argnums: Argnums) -> None:
         self.function = function
         self.single = isinstance(argnums, (int, np.integer, str))
-        entries: tuple[Any, ...]
-        if self.single or not isinstance(argnums, Iterable):
-            entries = (argnums,)
-        else:
-            entries = tuple(argnums)
+        several = isinstance(argnums, Iterable) and not self.single
+        entries: tuple[Any, ...] = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
         if not entries:
             raise ArgumentError("argnums is empty; name at least one argument")
         for entry in entries:
@@ -282,7 +279,7 @@ def fit_change(change: Any, aval: Aval, what: str) -> Any:
             f"a {what} of dtype {given.dtype} was given for a value of dtype {aval.dtype}"
         )
     if type(raw) is Traced:
-        return raw_of(raw.astype(aval.dtype))  # type: ignore[attr-defined]
+        return raw_of(raw.astype(aval.dtype))
     return np.asarray(raw, dtype=aval.dtype) if aval.shape else aval.dtype.type(raw)
 
 

@@ -279,9 +279,7 @@ class ReverseTrace(Trace):
 def _same_space(value: Any, ans: Any) -> bool:
     """Return whether a plain operand and a result are real numbers or arrays of one space."""
     if type(ans) is ndarray:
-        return (
-            type(value) is ndarray and value.shape == ans.shape and value.dtype is ans.dtype
-        )
+        return type(value) is ndarray and value.shape == ans.shape and value.dtype is ans.dtype
     return type(ans) is np.float64 and (type(value) is float or type(value) is np.float64)
 
 

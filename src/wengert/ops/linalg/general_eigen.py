@@ -10,31 +10,46 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import Aval, aval_of
-from ...tracing.core import bind, raw_of, to_user
+from ...tracing.core import Traced, bind, raw_of, to_user
 from ...tracing.protocols import implements
 from ..core_family import core, diagonal_part, known, linalg_dtype, operand
-from ..samples import Sample, array
-from .hermitian_eigen import inverse_gaps
+from ..samples import Fail, Sample, array
+from .gaps import (
+    equal_pairs,
+    inverse_gaps,
+    reported,
+    watch_cotangents,
+    watch_tangent,
+    watch_weights,
+)
 from .inverse import inverse_or_nan, square_fails
 
 
-def _eig_jvp(tangent: Any, ans: Any) -> Any:
+def _eig_jvp(tangent: Any, ans: Any, watched: bool) -> Any:
     """Return dw = diag(P) and dV = V (F ∘ P), P = V⁻¹ T V (Giles 2008), then normalised."""
     values, vectors = ans
     inner = np.matmul(np.matmul(inverse_or_nan(vectors), tangent), vectors)
-    turn = np.matmul(vectors, inverse_gaps(values) * inner)
+    change, turn = diagonal_part(inner), inverse_gaps(values) * inner
+    if watched and equal_pairs(values) is not None:
+        watch_tangent(values, inner, "eig")
+
+        def report(of_values: Any, of_turn: Any) -> None:
+            watch_cotangents(values, of_values, of_turn, of_turn, "eig")
+
+        change, turn = to_user(reported((change, turn), report))
+    turn = np.matmul(vectors, turn)
     if not aval_of(raw_of(vectors)).is_complex:
         stretch = np.sum(vectors * turn, axis=-2)
-        return diagonal_part(inner), turn - vectors * stretch[..., None, :]
+        return change, turn - vectors * stretch[..., None, :]
     stretch = np.sum(np.real(np.conj(vectors) * turn), axis=-2)
     largest = np.argmax(np.abs(known(vectors)), axis=-2)[..., None, :]
     selected = np.equal(np.arange(np.shape(vectors)[-1])[:, None], largest)
     entry = np.sum(selected * np.real(vectors), axis=-2)
     angle = np.sum(selected * np.imag(turn), axis=-2) / entry
-    return diagonal_part(inner), turn - vectors * (stretch + 1j * angle)[..., None, :]
+    return change, turn - vectors * (stretch + 1j * angle)[..., None, :]
 
 
-def _eig_infer(a: Aval) -> tuple[Aval, Aval]:
+def _eig_infer(a: Aval, *, watched: bool = True) -> tuple[Aval, Aval]:
     """Infer complex results; NumPy makes them real where all eigenvalues are."""
     if a.ndim < 2:
         raise np.linalg.LinAlgError(
@@ -58,12 +73,12 @@ def rotation_like(*shape: int, dtype: Any = np.float64) -> Any:
     return (3 * turn + 0.2 * array(*shape)).astype(dtype)
 
 
-def _samples() -> list[Sample]:
+def _samples(**params: Any) -> list[Sample]:
     return [
-        Sample(rotation_like(3, 3)),
-        Sample(rotation_like(4, 3, 3)),
-        Sample(rotation_like(3, 3, dtype=np.float32)),
-        Sample(array(3, 3, dtype=np.complex128)),
+        Sample(rotation_like(3, 3), **params),
+        Sample(rotation_like(4, 3, 3), **params),
+        Sample(rotation_like(3, 3, dtype=np.float32), **params),
+        Sample(array(3, 3, dtype=np.complex128), **params),
     ]
 
 
@@ -71,11 +86,13 @@ eig_primitive = core(
     "eig",
     "(n,n)->(n),(n,n)",
     arguments=("a",),
-    evaluate=lambda a: tuple(np.linalg.eig(a)),
+    evaluate=lambda a, *, watched: tuple(np.linalg.eig(a)),
     infer=_eig_infer,
     jvp=(_eig_jvp,),
-    samples=_samples,
-    fails=square_fails,
+    samples=lambda: _samples(watched=True),
+    fails=lambda: [
+        Fail(fail.error, fail.message, *fail.args, watched=True) for fail in square_fails()
+    ],
     numpy=np.linalg.eig,
 )
 _EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))
@@ -83,12 +100,17 @@ _EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))
 
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
-    return _EigResult(*to_user(bind(eig_primitive, operand(a))))
+    return _EigResult(*to_user(bind(eig_primitive, operand(a), watched=True)))
 
 
 def _eigvals_jvp(tangent: Any, a: Any, ans: Any) -> Any:
-    vectors = np.linalg.eig(a)[1]
-    return diagonal_part(np.matmul(np.matmul(inverse_or_nan(vectors), tangent), vectors))
+    values, vectors = to_user(bind(eig_primitive, a, watched=False))
+    inner = np.matmul(np.matmul(inverse_or_nan(vectors), tangent), vectors)
+    change = diagonal_part(inner)
+    if type(raw_of(a)) is Traced and equal_pairs(values) is not None:
+        watch_tangent(values, inner, "eigvals")
+        (change,) = to_user(reported((change,), lambda g: watch_weights(values, g, "eigvals")))
+    return change
 
 
 eigvals_primitive = core(

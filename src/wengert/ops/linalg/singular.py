@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import Aval, aval_of
-from ...tracing.core import bind, raw_of, to_user
+from ...tracing.core import Traced, bind, raw_of, to_user
 from ...tracing.protocols import implements
 from ..core_family import (
     adjoint,
@@ -26,21 +26,27 @@ from ..core_family import (
 )
 from ..samples import Fail, Sample, array
 from .cholesky import hermitian as as_hermitian
-from .hermitian_eigen import inverse_gaps
+from .gaps import (
+    equal_pairs,
+    inverse_gaps,
+    inverse_sums,
+    plain_or_none,
+    reported,
+    watch_cotangents,
+    watch_tangent,
+    watch_weights,
+)
 
 
-def _sum_of_gaps(values: Any) -> Any:
-    """Return 1 / (s_j + s_i), 0 where both are 0."""
-    sums = values[..., None, :] + values[..., :, None]
-    zero = np.equal(sums, 0)
-    return np.where(zero, 0.0, 1.0 / np.where(zero, 1.0, sums))
-
-
-def _svd_jvp(tangent: Any, ans: Any, full_matrices: bool, hermitian: bool) -> Any:
+def _svd_jvp(
+    tangent: Any, ans: Any, full_matrices: bool, hermitian: bool, watched: bool
+) -> Any:
     """Push a tangent through u s v (Townsend 2016; complex: Wan and Zhang 2019).
 
-    With P = uᴴ T vᴴ: ds = Re diag P, and du = u (F ∘ (P s + s Pᴴ)) + (1 - u uᴴ) T vᴴ / s with
-    F_ij = 1 / (s_j² - s_i²); likewise dv. The phase that complex vectors leave free goes to u.
+    With P = uᴴ T vᴴ = H + K, Hermitian and not: ds = Re diag P, du = u (F ∘ H + S ∘ K) +
+    (1 - u uᴴ) T vᴴ / s and dvᴴ = vᴴ (F ∘ H - S ∘ K) + …, with F_ij = 1 / (s_j - s_i) and
+    S_ij = 1 / (s_j + s_i). Equal values lose F ∘ H, and the polar factor u v needs S ∘ K only.
+    The phase that complex vectors leave free goes to u.
     """
     u, values, v = ans
     rows, columns = np.shape(tangent)[-2:]
@@ -50,12 +56,11 @@ def _svd_jvp(tangent: Any, ans: Any, full_matrices: bool, hermitian: bool) -> An
     before = np.matmul(adjoint(left), tangent)
     inner = np.matmul(adjoint(left), after)
     flipped = adjoint(inner)
-    across, along = values[..., None, :], values[..., :, None]
-    gaps = inverse_gaps(values) * _sum_of_gaps(values)
+    alike = inverse_gaps(values) * (0.5 * (inner + flipped))
+    apart = inverse_sums(values) * (0.5 * (inner - flipped))
     zero = np.equal(values, 0)
     reciprocal = np.where(zero, 0.0, 1.0 / np.where(zero, 1.0, values))
-    u_turn = gaps * (inner * across + along * flipped)
-    v_turn = gaps * (along * inner + flipped * across)
+    u_turn, v_turn = alike + apart, alike - apart
     if aval_of(raw_of(inner)).is_complex:
         phase = 1j * np.imag(diagonal_part(inner)) * reciprocal
         identity = np.eye(count, dtype=real_dtype(aval_of(raw_of(inner)).dtype))
@@ -77,7 +82,45 @@ def _svd_jvp(tangent: Any, ans: Any, full_matrices: bool, hermitian: bool) -> An
             opposite = -np.matmul(np.matmul(spare, adjoint(rest)), right)
             v_change = np.concatenate([v_change, opposite], axis=-2)
     change = np.where(zero, 0.0, real_part(diagonal_part(inner)))
+    if watched:
+        watch_tangent(values, inner + flipped, "svd")
+        return _watched((u_change, change, v_change), ans)
     return u_change, change, v_change
+
+
+def _watched(changes: Any, ans: Any) -> Any:
+    """Return the changes of u, s and v, whose transpose warns of what equal values lose.
+
+    Vectors of equal values turn together; those of values 0, spare ones among them, turn alone.
+    """
+    u, values, v = map(plain_or_none, ans)
+    if values is None:
+        return changes
+    pairs, of_zero_u, of_zero_v = equal_pairs(values), _zeros(values, u), _zeros(values, v)
+    if pairs is None and not of_zero_u.any() and not of_zero_v.any():
+        return changes
+    count = values.shape[-1]
+
+    def report(of_u: Any, of_values: Any, of_v: Any) -> None:
+        if of_u is None and of_v is None:
+            return
+        of_u, of_v = plain_or_none(of_u), plain_or_none(of_v)
+        first = 0 * u if of_u is None else np.matmul(transposed(u), of_u)
+        second = 0 * v if of_v is None else np.matmul(of_v, transposed(v))
+        both = (first[..., :count, :count], second[..., :count, :count])
+        turning = both[0] - both[1]
+        whole = np.abs(both[0]) + np.abs(both[1])
+        if pairs is not None:
+            watch_cotangents(values, of_values, turning - adjoint(turning), whole, "svd", pairs)
+        for found, alone in ((of_zero_u, first), (of_zero_v, second)):
+            watch_cotangents(values, None, alone - adjoint(alone), alone, "svd", found)
+
+    return to_user(reported(changes, report))
+
+
+def _zeros(values: Any, vectors: Any) -> Any:
+    """Return which pairs of vectors, spare ones included, belong to singular values 0."""
+    ...
 
 
 def _infer_svd(a: Aval, *, full_matrices: bool, hermitian: bool) -> tuple[Aval, Aval, Aval]:
