@@ -259,6 +259,12 @@ def test_broken_powers_at_zero():
         assert derivative == 0.0
 
 
+def test_derivatives_of_powers_of_python_numbers_do_not_warn():
+    with np.errstate(all="warn"):  # which is an error here
+        assert wg.grad(lambda x: x**0.5)(0.0) == INF
+        assert math.isnan(wg.grad(lambda y: (-2.0) ** y)(3.0))
+
+
 def test_exponent_over_a_base_of_zero():
     for mode in MODES:
         assert mode(lambda y: np.power(0.0, y))(2.0) == 0.0

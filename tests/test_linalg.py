@@ -1,6 +1,7 @@
 """numpy.linalg: every function has NumPy's value and exact derivatives, at hard points too."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -340,18 +341,149 @@ def test_named_tuples_keep_their_class(decomposition):
     assert type(value) is type(decomposition(SQUARE))
 
 
-def test_equal_eigenvalues():
-    basis, _ = np.linalg.qr(SQUARE)
-    a = symmetric((basis * [1.0, 1.0, 3.0]) @ basis.T)
+# Equal eigenvalues: the turn of their vectors among themselves is left out, with a warning where
+# the result may depend on it. Reverse mode sees that; forward mode sees the direction only.
 
-    def projection(a):
-        vectors = np.linalg.eigh(a).eigenvectors[:, :2]
-        return np.sum(waves(3, 3) * (vectors @ vectors.T))
+TURN, _ = np.linalg.qr(SQUARE)
+DOUBLE = symmetric((TURN * [1.0, 1.0, 3.0]) @ TURN.T)
+LOW_RANK = np.outer(VECTOR, VECTOR)
+WEIGHTS = waves(3, 3, start=2.0)
 
-    step = symmetric(waves(3, 3, start=4.0))
-    moved = (projection(a + 1e-5 * step) - projection(a - 1e-5 * step)) / 2e-5
-    for gradient in in_each_mode(projection, a).values():
-        assert np.sum(gradient * step) == pytest.approx(moved, rel=1e-7)
+
+def of_eigh(function):
+    return lambda a: np.sum(WEIGHTS * function(*np.linalg.eigh(symmetric(a))))
+
+
+def of_eig(function):
+    return lambda a: np.sum(WEIGHTS * np.real(function(*np.linalg.eig(a))))
+
+
+def of_svd(function, **keywords):
+    return lambda a: np.sum(WEIGHTS * function(*np.linalg.svd(a, **keywords)))
+
+
+def space_of_ones(w, v):
+    near = np.abs(w - 1.0) < 0.5
+    return v[:, near] @ np.linalg.inv(v)[near]
+
+
+def with_duplicates():
+    return SQUARE @ np.diag([1.0, 1.0, 3.0]) @ np.linalg.inv(SQUARE)
+
+
+DETERMINED = {
+    "projection": (of_eigh(lambda w, v: v[:, :2] @ v[:, :2].T), DOUBLE),
+    "other vector": (of_eigh(lambda w, v: w[2] * np.outer(v[:, 2], v[:, 2])), DOUBLE),
+    "largest of low rank": (of_eigh(lambda w, v: w[-1] * np.outer(v[:, -1], v[:, -1])), LOW_RANK),
+    "values of eigh": (lambda a: np.sum(np.linalg.eigh(symmetric(a))[0] ** 2), DOUBLE),
+    "polar factor": (of_svd(lambda u, s, v: u @ v), TURN),
+    "polar factor, identity": (of_svd(lambda u, s, v: u @ v), np.eye(3)),
+    "largest singular": (of_svd(lambda u, s, v: s[0] * np.outer(u[:, 0], v[0])), LOW_RANK),
+    "spare space": (of_svd(lambda u, s, v: u[:, 1:] @ u[:, 1:].T), TALL[:3, :1]),
+    "projection, eig": (of_eig(space_of_ones), with_duplicates()),
+}
+MIXED = {
+    "square root of one": (of_eigh(lambda w, v: (v * np.sqrt(w)) @ v.T), np.eye(3)),
+    "logarithm of one": (of_eigh(lambda w, v: (v * np.log(w)) @ v.T), np.eye(3)),
+    "square root": (of_eigh(lambda w, v: (v * np.sqrt(w)) @ v.T), DOUBLE),
+    "one of two vectors": (of_eigh(lambda w, v: np.outer(v[:, 0], v[:, 0])), DOUBLE),
+    "eigh of a stack": (
+        lambda a: of_eigh(lambda w, v: (v * np.sqrt(w)[:, None, :]) @ np.swapaxes(v, -1, -2))(
+            np.stack([2.0 * a + np.diag([1.0, 2.0, 4.0]), a])
+        ),
+        DOUBLE,
+    ),
+    "squared singular values": (of_svd(lambda u, s, v: (u * s**2) @ v), TURN),
+    "square root, eig": (
+        of_eig(lambda w, v: (v * np.sqrt(w)) @ np.linalg.inv(v)),
+        with_duplicates(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DETERMINED)
+def test_functions_of_the_space_of_equal_eigenvalues(name):
+    function, point = DETERMINED[name]
+    step = waves(*point.shape, start=4.0)
+    moved = (function(point + 1e-5 * step) - function(point - 1e-5 * step)) / 2e-5
+    assert np.sum(wg.grad(function)(point) * step) == pytest.approx(moved, rel=1e-6)
+    assert np.sum(wg.jacrev(function)(point) * step) == pytest.approx(moved, rel=1e-6)
+    with warnings.catch_warnings():  # it may warn, for it cannot see what becomes of the vectors
+        warnings.simplefilter("ignore", wg.errors.DegenerateEigenvaluesWarning)
+        assert wg.jvp(function, (point,), (step,))[1] == pytest.approx(moved, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_vectors_of_equal_eigenvalues_warn(name):
+    function, point = MIXED[name]
+    for gradient in (wg.grad, wg.jacrev, wg.jacfwd):
+        with pytest.warns(wg.errors.DegenerateEigenvaluesWarning, match="move the") as caught:
+            assert np.all(np.isfinite(gradient(function)(point)))
+        assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_direction_that_keeps_the_vectors_does_not_warn():
+    function, point = MIXED["square root"]
+    _, v = np.linalg.eigh(DOUBLE)
+    step = symmetric((v * [0.3, 0.8, -0.5]) @ v.T)
+    moved = (function(point + 1e-5 * step) - function(point - 1e-5 * step)) / 2e-5
+    assert wg.jvp(function, (point,), (step,))[1] == pytest.approx(moved, rel=1e-8)
+
+
+def test_moving_the_eigenvalues_apart():
+    # As the warning says; the square root of A near 1 is (1 + A)/2 to first order.
+    function, point = MIXED["square root of one"]
+    apart = point + 1e-8 * np.diag(np.arange(3.0))
+    np.testing.assert_allclose(wg.grad(function)(apart), symmetric(WEIGHTS) / 2, atol=1e-6)
+
+
+EIGENVALUES_ONLY = {
+    "trace": (lambda a: np.sum(np.linalg.eigvalsh(symmetric(a))), np.eye(3), True),
+    "largest of low rank": (lambda a: np.linalg.eigvalsh(symmetric(a))[-1], LOW_RANK, True),
+    "nuclear norm": (lambda a: np.linalg.norm(a, "nuc"), TURN, True),
+    "trace, eigvals": (
+        lambda a: np.sum(np.real(np.linalg.eigvals(a))),
+        with_duplicates(),
+        True,
+    ),
+    "logarithm of determinant": (
+        lambda a: np.sum(np.log(np.linalg.eigvalsh(symmetric(a)))),
+        np.eye(3),
+        False,
+    ),
+    "distance": (
+        lambda a: np.sum((np.linalg.eigvalsh(symmetric(a)) - 1.0) ** 2),
+        np.eye(3),
+        False,
+    ),
+    "squared norm": (lambda a: np.sum(np.linalg.svdvals(a) ** 2), TURN, False),
+    "squares, eigvals": (
+        lambda a: np.sum(np.real(np.linalg.eigvals(a)) ** 2),
+        with_duplicates(),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EIGENVALUES_ONLY)
+def test_functions_of_equal_eigenvalues_alone(name):
+    function, point, determined = EIGENVALUES_ONLY[name]
+    step = waves(3, 3, start=4.0)
+    moved = (function(point + 1e-5 * step) - function(point - 1e-5 * step)) / 2e-5
+    for gradient in in_each_mode(function, point).values():
+        assert np.sum(gradient * step) == pytest.approx(moved, rel=1e-6, abs=1e-8)
+    for outer in (wg.jacrev, wg.jacfwd):
+        if not determined:
+            with pytest.warns(wg.errors.DegenerateEigenvaluesWarning, match="second derivative"):
+                outer(wg.grad(function))(point)
+            continue
+        second = outer(wg.grad(function))(point)
+        along = derivative(
+            lambda h: wg.grad(function)(point + h * step), method="richardson", step=STEP
+        )(0.0)
+        np.testing.assert_allclose(
+            np.tensordot(second, step, axes=2), along, atol=1e-6 * np.max(np.abs(along)) + 1e-12
+        )
 
 
 def test_the_sum_of_equal_eigenvalues_has_a_gradient():

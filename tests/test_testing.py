@@ -200,6 +200,17 @@ def test_a_value_that_changes_under_a_transformation():
         check_vjp(function, (X,))
 
 
+@pytest.mark.parametrize("place", ["jvp", "vjp"])
+def test_a_derivative_whose_value_changes_under_a_transformation(place):
+    def changing(change, x):
+        return right(change, x) * (1.0 if type(x) is np.ndarray else 1.0 + 1e-9)
+
+    function = cube(**({"jvp": right, "vjp": right} | {place: changing}))
+    check_grads(function, (X,), order=1)
+    with pytest.raises(CheckError, match="tangent of .* under forward mode"):
+        check_grads(function, (X,), order=2)
+
+
 def test_a_kink_that_the_rule_hides():
     with pytest.raises(CheckError):
         check_grads(lambda x: wg.stop_gradient(np.abs(x)) + 0.0 * x, (X,), order=1)
@@ -284,6 +295,15 @@ def test_right_rules_pass(function, args):
     check_grads(function, args, order=3)
     check_grads(function, args, order=2, modes="forward")
     check_grads(function, args, order=2, modes=["reverse"])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_derivatives_may_round_otherwise_under_a_transformation(seed):
+    matrices = np.random.default_rng(seed).uniform(-1.0, 1.0, (2, 3, 4))
+    wide, tall = matrices[0] + np.eye(3, 4), matrices[1].T + np.eye(4, 3)
+    options = {"order": 2, "tolerance": 1e-6, "step": 0.02}
+    check_grads(lambda x: np.linalg.qr(x).R, (wide,), **options)
+    check_grads(lambda a: np.linalg.lstsq(a, X[[0, 1, 2, 0]])[0], (tall,), **options)
 
 
 def test_a_function_that_writes_its_arguments():

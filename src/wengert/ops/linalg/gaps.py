@@ -27,10 +27,11 @@ def equal(values: Any) -> Any:
     """Return where two of the values are closer than rounding can tell, n ε max|v|."""
     plain = known(values)
     gaps = plain[..., None, :] - plain[..., :, None]
-    return np.less_equal(np.abs(gaps), _rounding(plain))
+    return np.less_equal(np.abs(gaps), rounding(plain))
 
 
-def _rounding(values: Any) -> Any:
+def rounding(values: Any) -> Any:
+    """Return below which size values of a matrix, and their differences, are rounding error."""
     size = np.shape(values)[-1]
     largest = np.max(np.abs(values), axis=-1, initial=0)[..., None, None]
     return size * np.finfo(aval_of(raw_of(values)).dtype).eps * largest
@@ -46,7 +47,7 @@ def inverse_gaps(values: Any) -> Any:
 def inverse_sums(values: Any) -> Any:
     """Return S with S_ij = 1 / (v_i + v_j); 0 on the diagonal and where both are 0."""
     sums = values[..., None, :] + values[..., :, None]
-    left_out = np.less_equal(known(sums), _rounding(known(values)))
+    left_out = np.less_equal(known(sums), rounding(known(values)))
     left_out = np.logical_or(left_out, np.eye(np.shape(values)[-1], dtype=bool))
     return np.where(left_out, 0.0, 1.0 / np.where(left_out, 1.0, sums))
 
@@ -102,31 +103,29 @@ def watch_cotangents(
     warn_if_any(pairs & lost, values, function, "the result depends on")
 
 
-def watch_tangent(values: Any, inner: Any, function: str) -> None:
+def watch_tangent(values: Any, inner: Any, function: str, pairs: Any = None) -> None:
     """Warn where a direction P = V⁻¹ T V couples vectors of equal eigenvalues.
 
     Forward mode cannot see what becomes of the vectors, so that it warns in good cases too.
     """
-    pairs, plain = equal_pairs(values), plain_or_none(inner)
+    pairs = equal_pairs(values) if pairs is None else pairs
+    plain = plain_or_none(inner)
     if pairs is not None and plain is not None:
         warn_if_any(pairs & exceeds(plain, plain), values, function, "the direction changes")
 
 
-def watch_weights(values: Any, g: Any, function: str) -> None:
+def watch_weights(values: Any, g: Any, function: str, pairs: Any = None) -> None:
     """Warn where a derivative V g Vᴴ of eigenvalues alone is differentiated and g may vary.
 
     Equal constants g belong to a function of the whole space.
     """
-    pairs = equal_pairs(values)
+    pairs = equal_pairs(values) if pairs is None else pairs
     if pairs is None:
         return
     plain = plain_or_none(g)
     if plain is not None and type(raw_of(g)) is not Traced:
         pairs = pairs & exceeds(plain[..., None, :] - plain[..., :, None], plain[..., None])
     warn_if_any(pairs, values, function, "the second derivative depends on")
-
-
-_OF_VALUES = {"eigh": "eigvalsh", "eig": "eigvals", "svd": "svdvals"}
 
 
 def warn_if_any(lost: Any, values: Any, function: str, seen: str) -> None:
@@ -137,14 +136,14 @@ def warn_if_any(lost: Any, values: Any, function: str, seen: str) -> None:
     *batch, row, column = map(int, np.argwhere(np.broadcast_to(lost, equal(plain).shape))[0])
     first, second = sorted((row, column))
     what = "singular values" if function.startswith("svd") else "eigenvalues"
+    others = {"eigh": ", or eigvalsh", "eig": ", or eigvals", "svd": ", or svdvals"}.get(function)
     message = (
         f"{function}: {what} {first} and {second} are equal ({plain[(*batch, first)]:.6g}), and "
         f"{seen} how their vectors turn among themselves, which is not determined and left out. "
-        "That is right for functions that need the space of these vectors only, such as a "
-        f"projection, and wrong for those of vectors and {what}, such as V @ diag(g(w)) @ V.T. "
-        "Write the function with matrices instead (inv, solve, matrix_power, cholesky), with "
-        f"{_OF_VALUES.get(function, function)} where no vector is needed, or move the {what} "
-        "apart first: A + 1e-8 * np.diag(np.arange(n))."
+        "That is right where only the space of these vectors is used, as in a projection on it, "
+        f"and wrong where vectors meet {what}, as in V @ np.diag(np.sqrt(w)) @ V.T. Write the "
+        f"function without vectors (inv, solve, cholesky, matrix_power{others or ''}), or move "
+        f"the {what} of the m by n matrix apart first: A + 1e-8 * np.eye(m, n) * np.arange(n)."
     )
     frame = outside_frame()
     if frame is None:
@@ -174,7 +173,7 @@ _reported = irregular(
     arguments=("x", "y"),
     evaluate=lambda *values, report: values,
     infer=lambda *avals, report: avals,
-    jvp=lambda tangents: tangents,
+    jvp=lambda tangents: tuple(tangents),
     vjp=_report,
     multiple=True,
     linear=lambda which, params: True,

@@ -81,7 +81,9 @@ def _hermitian_samples(**params: Any) -> list[Sample]:
 
 
 def _fails(**params: Any) -> list[Fail]:
-    return [Fail(fail.error, fail.message, *fail.args, UPLO="L", **params) for fail in square_fails()]
+    return [
+        Fail(fail.error, fail.message, *fail.args, UPLO="L", **params) for fail in square_fails()
+    ]
 
 
 eigh_primitive = core(
@@ -119,7 +121,8 @@ def _triangle_name(UPLO: str) -> str:
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
     name = _triangle_name(UPLO)
-    return _EighResult(*to_user(bind(eigh_primitive, hermitian(operand(a)), UPLO=name, watched=True)))
+    x = hermitian(operand(a))
+    return _EighResult(*to_user(bind(eigh_primitive, x, UPLO=name, watched=True)))
 
 
 # ------------------------------------------------------------------ eigvalsh

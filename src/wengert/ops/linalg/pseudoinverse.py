@@ -19,6 +19,7 @@ from ..families import irregular
 from ..samples import Fail, Sample, array
 from .cholesky import hermitian as as_hermitian
 from .cholesky import positive_definite
+from .singular import svdvals_jvp
 
 # ------------------------------------------------------------------ pinv
 
@@ -102,9 +103,7 @@ def _lstsq_jvp(tangents: Any, a: Any, b: Any, ans: Any, rcond: Any) -> Any:
         of_residuals = 2 * np.sum(np.real(product), axis=0)
     of_values = None
     if a_change is not None:
-        u, _, v = np.linalg.svd(a, full_matrices=False)
-        inner = np.matmul(a_change, adjoint(v))
-        of_values = np.sum(np.real(np.conj(u) * inner), axis=0)
+        of_values = svdvals_jvp(a_change, a)
     return (x_change[:, 0] if vector else x_change), of_residuals, None, of_values
 
 

@@ -23,6 +23,7 @@ from ..core_family import (
     operand,
     real_dtype,
     real_part,
+    transposed,
 )
 from ..samples import Fail, Sample, array
 from .cholesky import hermitian as as_hermitian
@@ -32,15 +33,14 @@ from .gaps import (
     inverse_sums,
     plain_or_none,
     reported,
+    rounding,
     watch_cotangents,
     watch_tangent,
     watch_weights,
 )
 
 
-def _svd_jvp(
-    tangent: Any, ans: Any, full_matrices: bool, hermitian: bool, watched: bool
-) -> Any:
+def _svd_jvp(tangent: Any, ans: Any, full_matrices: bool, hermitian: bool, watched: bool) -> Any:
     """Push a tangent through u s v (Townsend 2016; complex: Wan and Zhang 2019).
 
     With P = uᴴ T vᴴ = H + K, Hermitian and not: ds = Re diag P, du = u (F ∘ H + S ∘ K) +
@@ -96,34 +96,43 @@ def _watched(changes: Any, ans: Any) -> Any:
     u, values, v = map(plain_or_none, ans)
     if values is None:
         return changes
-    pairs, of_zero_u, of_zero_v = equal_pairs(values), _zeros(values, u), _zeros(values, v)
-    if pairs is None and not of_zero_u.any() and not of_zero_v.any():
+    of_u, of_v = _with_spare(values, u.shape[-1]), _with_spare(values, v.shape[-2])
+    if equal_pairs(of_u) is None and equal_pairs(of_v) is None:
         return changes
     count = values.shape[-1]
 
-    def report(of_u: Any, of_values: Any, of_v: Any) -> None:
-        if of_u is None and of_v is None:
+    def report(g_u: Any, g_values: Any, g_v: Any) -> None:
+        g_u, g_v = plain_or_none(g_u), plain_or_none(g_v)
+        if g_u is None and g_v is None:
             return
-        of_u, of_v = plain_or_none(of_u), plain_or_none(of_v)
-        first = 0 * u if of_u is None else np.matmul(transposed(u), of_u)
-        second = 0 * v if of_v is None else np.matmul(of_v, transposed(v))
-        both = (first[..., :count, :count], second[..., :count, :count])
-        turning = both[0] - both[1]
-        whole = np.abs(both[0]) + np.abs(both[1])
-        if pairs is not None:
-            watch_cotangents(values, of_values, turning - adjoint(turning), whole, "svd", pairs)
-        for found, alone in ((of_zero_u, first), (of_zero_v, second)):
-            watch_cotangents(values, None, alone - adjoint(alone), alone, "svd", found)
+        left = np.matmul(transposed(u), np.zeros_like(u) if g_u is None else g_u)
+        right = np.matmul(np.zeros_like(v) if g_v is None else g_v, transposed(v))
+        first, second = left[..., :count, :count], right[..., :count, :count]
+        both, whole = first - second, np.abs(first) + np.abs(second)
+        watch_cotangents(values, g_values, both - adjoint(both), whole, "svd")
+        for padded, one in ((of_u, left), (of_v, right)):
+            pairs = equal_pairs(padded)
+            if pairs is not None:
+                pairs = pairs & _of_zeros(padded)
+                watch_cotangents(padded, None, one - adjoint(one), one, "svd", pairs)
 
     return to_user(reported(changes, report))
 
 
-def _zeros(values: Any, vectors: Any) -> Any:
-    """Return which pairs of vectors, spare ones included, belong to singular values 0."""
-    ...
+def _with_spare(values: Any, size: int) -> Any:
+    """Return singular values with 0 for each vector that has none."""
+    spare = np.zeros((*values.shape[:-1], size - values.shape[-1]), values.dtype)
+    return np.concatenate([values, spare], axis=-1)
 
 
-def _infer_svd(a: Aval, *, full_matrices: bool, hermitian: bool) -> tuple[Aval, Aval, Aval]:
+def _of_zeros(values: Any) -> Any:
+    """Return which pairs of equal values are 0."""
+    return np.less_equal(values[..., None, :] + values[..., :, None], 2 * rounding(values))
+
+
+def _infer_svd(
+    a: Aval, *, full_matrices: bool, hermitian: bool, watched: bool = True
+) -> tuple[Aval, Aval, Aval]:
     if a.ndim < 2:
         raise np.linalg.LinAlgError(
             f"{a.ndim}-dimensional array given. Array must be at least two-dimensional"
@@ -139,21 +148,18 @@ def _infer_svd(a: Aval, *, full_matrices: bool, hermitian: bool) -> tuple[Aval, 
 
 
 def _svd_samples() -> list[Sample]:
+    reduced = {"full_matrices": False, "hermitian": False, "watched": True}
+    full = {**reduced, "full_matrices": True}
     return [
-        Sample(array(4, 3), full_matrices=False, hermitian=False),
-        Sample(array(3, 4), full_matrices=False, hermitian=False),
-        Sample(array(3, 3), full_matrices=True, hermitian=False),
-        Sample(array(5, 4, 2), full_matrices=False, hermitian=False),
-        Sample(array(4, 3, dtype=np.float32, seed=1), full_matrices=False, hermitian=False),
+        Sample(array(4, 3), **reduced),
+        Sample(array(3, 4), **reduced),
+        Sample(array(3, 3), **full),
+        Sample(array(5, 4, 2), **reduced),
+        Sample(array(4, 3, dtype=np.float32, seed=1), **reduced),
         # The spare vectors, and complex phases, are chosen anew by LAPACK at every point.
-        Sample(array(4, 2), full_matrices=True, hermitian=False, differentiable=False),
-        Sample(
-            array(3, 4, dtype=np.complex128),
-            full_matrices=False,
-            hermitian=False,
-            differentiable=False,
-        ),
-        Sample(np.ones((0, 2)), full_matrices=False, hermitian=False),
+        Sample(array(4, 2), differentiable=False, **(full | {"watched": False})),
+        Sample(array(3, 4, dtype=np.complex128), differentiable=False, **reduced),
+        Sample(np.ones((0, 2)), **reduced),
     ]
 
 
@@ -165,6 +171,7 @@ def _fails() -> list[Fail]:
             array(3),
             full_matrices=False,
             hermitian=False,
+            watched=True,
         )
     ]
 
@@ -173,7 +180,7 @@ svd_primitive = core(
     "svd",
     "(m,n)->(m,m),(k),(n,n)",
     arguments=("a",),
-    evaluate=lambda a, *, full_matrices, hermitian: tuple(
+    evaluate=lambda a, *, full_matrices, hermitian, watched: tuple(
         np.linalg.svd(a, full_matrices, hermitian=hermitian)
     ),
     infer=_infer_svd,
@@ -194,8 +201,13 @@ def svd(
         x = as_hermitian(x)
     if not compute_uv:
         return to_user(bind(svdvals_primitive, x, hermitian=bool(hermitian)))
-    found = bind(svd_primitive, x, full_matrices=bool(full_matrices), hermitian=bool(hermitian))
-    return _SVDResult(*to_user(found))
+    return _SVDResult(*_decomposed(x, bool(full_matrices), bool(hermitian), watched=True))
+
+
+def _decomposed(x: Any, full_matrices: bool, hermitian: bool, *, watched: bool) -> Any:
+    return to_user(
+        bind(svd_primitive, x, full_matrices=full_matrices, hermitian=hermitian, watched=watched)
+    )
 
 
 @implements(np.linalg.svdvals)
@@ -206,21 +218,27 @@ def svdvals(x: Any, /) -> Any:
 # ------------------------------------------------------------------ singular values alone
 
 
-def _factors(a: Any) -> Any:
-    """Return u and v, and where the singular values are not 0."""
-    u, values, v = np.linalg.svd(a, full_matrices=False)
-    return u, np.not_equal(known(values), 0), v
+def svdvals_jvp(tangent: Any, a: Any) -> Any:
+    u, values, v = _decomposed(a, False, False, watched=False)
+    pushed = np.matmul(tangent, adjoint(v))
+    if type(raw_of(a)) is Traced:
+        inner = np.matmul(adjoint(u), pushed)
+        watch_tangent(values, inner + adjoint(inner), "svdvals", _smooth_pairs(values))
+    change = np.sum(conjugated(u) * pushed, axis=-2)
+    return np.where(np.not_equal(known(values), 0), real_part(change), 0.0)
 
 
-def _svdvals_jvp(tangent: Any, a: Any) -> Any:
-    u, smooth, v = _factors(a)
-    change = np.sum(conjugated(u) * np.matmul(tangent, adjoint(v)), axis=-2)
-    return np.where(smooth, real_part(change), 0.0)
+def _smooth_pairs(values: Any) -> Any:
+    """Return which pairs of values are equal and not 0: at 0, each has a kink of its own."""
+    pairs = equal_pairs(values)
+    return None if pairs is None else np.logical_and(pairs, ~_of_zeros(plain_or_none(values)))
 
 
 def _svdvals_vjp(g: Any, a: Any) -> Any:
-    u, smooth, v = _factors(a)
-    kept = np.where(smooth, g, 0.0)
+    u, values, v = _decomposed(a, False, False, watched=False)
+    if type(raw_of(a)) is Traced:
+        watch_weights(values, g, "svdvals", _smooth_pairs(values))
+    kept = np.where(np.not_equal(known(values), 0), g, 0.0)
     return np.matmul(conjugated(u) * kept[..., None, :], conjugated(v))
 
 
@@ -234,7 +252,7 @@ svdvals_primitive = core(
     arguments=("a",),
     evaluate=lambda a, *, hermitian: np.linalg.svd(a, compute_uv=False, hermitian=hermitian),
     infer=_infer_svdvals,
-    jvp=(_svdvals_jvp,),
+    jvp=(svdvals_jvp,),
     vjp=(_svdvals_vjp,),
     samples=lambda: [
         Sample(array(4, 3), hermitian=False),
