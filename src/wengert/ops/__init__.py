@@ -1,8 +1,33 @@
 """Primitives, one block each: values, rules, samples. Importing this package registers them all."""
 
-from . import arithmetic, indexing, kinds, reductions, shaping  # noqa: F401
-from . import contraction, einsum, linalg, tensor_products  # noqa: F401
-from . import constants, creating, handles, index_tricks, joining, padding, splitting, taking  # noqa: F401
-from . import complex_parts, exponential, rounding, selection, trigonometric  # noqa: F401
-from . import cumulative, logsumexp, nan_statistics, quantiles, sorting, statistics  # noqa: F401
-from . import ufunc_methods  # noqa: F401
+from . import (  # noqa: F401
+    arithmetic,
+    complex_parts,
+    constants,
+    contraction,
+    creating,
+    cumulative,
+    einsum,
+    exponential,
+    handles,
+    index_tricks,
+    indexing,
+    joining,
+    kinds,
+    linalg,
+    logsumexp,
+    nan_statistics,
+    padding,
+    quantiles,
+    reductions,
+    rounding,
+    selection,
+    shaping,
+    sorting,
+    splitting,
+    statistics,
+    taking,
+    tensor_products,
+    trigonometric,
+    ufunc_methods,
+)

@@ -110,4 +110,3 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
     if "O" in wanted and type(made) is Array and made.root is not None:
         return made.copy("K")
     return made
-

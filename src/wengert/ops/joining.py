@@ -115,8 +115,10 @@ def _infer_concatenate(*avals: Aval, axis: int, dtype: Any = None) -> Aval:
     shapes = [aval.shape for aval in avals]
     first = shapes[0]
     if not all(
-        len(shape) == len(first) and shape[:axis] == first[:axis]
-        and shape[axis + 1 :] == first[axis + 1 :] for shape in shapes
+        len(shape) == len(first)
+        and shape[:axis] == first[:axis]
+        and shape[axis + 1 :] == first[axis + 1 :]
+        for shape in shapes
     ):
         raise ValueError(
             "all the input array dimensions except for the concatenation axis must match "

@@ -42,9 +42,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def _infer_reflection(x: Aval, *, widths: Any, mode: str) -> Aval:
-    shape = tuple(
-        before + n + after for n, (before, after) in zip(x.shape, widths, strict=True)
-    )
+    shape = tuple(before + n + after for n, (before, after) in zip(x.shape, widths, strict=True))
     return Aval(shape, x.dtype, "array")
 
 
@@ -209,8 +207,5 @@ def _padded_constant(raw: Any, widths: list[tuple[int, int]], pairs: list[tuple[
     frame = np.zeros(shape, dtype)
     constants = [(plain_of(first), plain_of(last)) for first, last in pairs]
     frame = np.pad(frame, widths, "constant", constant_values=constants)
-    key = tuple(
-        slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True)
-    )
+    key = tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
     return to_user(bind(write, frame, raw, path=(("index", key),), in_place=True))
-

@@ -17,8 +17,8 @@ from ..ir.aval import aval_of
 from ..tracing.core import bind, to_user
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from .axes import all_axes, operand_of, reduced_shape
-from .sorting import take_along
 from .statistics import mean, strict_axes, weights_of
+from .taking import take_along
 
 
 def rows_of(x: Any, axes: tuple[int, ...]) -> Any:

@@ -368,9 +368,7 @@ def _transposed_attribute(self: Any) -> Any:
 def matrix_transpose(x: Any, /) -> Any:
     ndim = ndim_of(x)
     if ndim < 2:
-        raise ValueError(
-            f"Input array must be at least 2-dimensional, but it is {ndim}"
-        )
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {ndim}")
     return transposed(x, (*range(ndim - 2), ndim - 1, ndim - 2))
 
 
@@ -490,9 +488,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     operands = [as_operand(a) for a in args]
     shape = np.broadcast_shapes(*(shape_of(a) for a in operands))
     return tuple(
-        a
-        if shape_of(a) == shape and aval_of(raw_of(a)).kind == "array"
-        else broadcast_to(a, shape)
+        a if shape_of(a) == shape and aval_of(raw_of(a)).kind == "array" else broadcast_to(a, shape)
         for a in operands
     )
 

@@ -1,4 +1,4 @@
-"""Sorting and partitioning, gathering along an axis, and the methods that search.
+"""Sorting and partitioning, and the methods that search.
 
 Searches carry no derivative: they run on the plain values (their functions are in `constants`).
 """
@@ -19,102 +19,7 @@ from ..tracing.protocols import implements, plain_of
 from .axes import operand_of, single_axis, taken
 from .cumulative import recurrence, shift
 from .samples import Fail, Sample, array
-
-# ------------------------------------------------------------------ along an axis
-
-
-def _positions(indices: Any, shape: tuple[int, ...], axis: int) -> tuple[Any, ...]:
-    """Return the index of an array of a shape that takes entries along an axis."""
-    ndim = len(shape)
-    found: list[Any] = []
-    for i, length in enumerate(shape):
-        if i == axis:
-            found.append(indices)
-        else:
-            found.append(np.arange(length).reshape((1,) * i + (length,) + (1,) * (ndim - i - 1)))
-    return tuple(found)
-
-
-def _infer_take(x: Aval, indices: Aval, *, axis: int) -> Aval:
-    if x.ndim != indices.ndim:
-        raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    others = np.broadcast_shapes(x.shape[:axis] + (1,) + x.shape[axis + 1 :], indices.shape)
-    return Aval(others, x.dtype)
-
-
-def _evaluate_add_along(x: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
-    made = np.zeros(shape, x.dtype)
-    np.add.at(made, _positions(indices, shape, axis), x)
-    return made
-
-
-def _pull_take(cotangent: Any, residuals: Any) -> Any:
-    indices, aval, axis = residuals
-    return bind(add_along, cotangent, indices, axis=axis, shape=aval.shape)
-
-
-def _pull_take_masked(cotangent: Masked, residuals: Any) -> Masked:
-    indices, aval, axis = residuals
-    mask = np.zeros(aval.shape, bool)
-    np.logical_or.at(mask, _positions(indices, aval.shape, axis), cotangent.mask)
-    return Masked(_pull_take(cotangent.value, residuals), mask)
-
-
-_pull_take.masked = _pull_take_masked  # type: ignore[attr-defined]
-
-
-def _pull_add(cotangent: Any, residuals: Any) -> Any:
-    indices, axis = residuals
-    return bind(take_along, cotangent, indices, axis=axis)
-
-
-def _along_samples() -> list[Sample]:
-    return [
-        Sample(array(5), np.array([4, 0, 0, -1]), axis=0),
-        Sample(array(3, 4), np.array([[2, 0, 1, 1]]), axis=0),
-        Sample(array(3, 4), np.array([[3, 0], [1, 1], [2, 3]]), axis=1),
-        Sample(array(4, 3, dtype=np.float32).T, np.array([[1], [2], [0]]), axis=1),
-        Sample(array(1, 3, dtype=np.complex128), np.array([[1], [2]]), axis=1),
-    ]
-
-
-take_along: Primitive = Primitive(
-    "take_along_axis",
-    family="irregular",
-    arguments=("x", "indices"),
-    evaluate=lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
-    infer=_infer_take,
-    tangent=lambda ans, primals, tangents, params: bind(
-        take_along, tangents[0], primals[1], **params
-    ),
-    reverse=lambda which, values, ans, params: (
-        _pull_take,
-        (values[1], aval_of(values[0]), params["axis"]),
-    ),
-    linear=lambda which, params: which == (0,),
-    samples=_along_samples,
-    fails=lambda: [Fail(IndexError, "out of bounds", array(3), np.array([3]), axis=0)],
-)
-
-add_along: Primitive = Primitive(
-    "add_along_axis",
-    family="irregular",
-    arguments=("x", "indices"),
-    evaluate=_evaluate_add_along,
-    infer=lambda x, indices, *, axis, shape: Aval(shape, x.dtype),
-    tangent=lambda ans, primals, tangents, params: bind(
-        add_along, tangents[0], primals[1], **params
-    ),
-    reverse=lambda which, values, ans, params: (_pull_add, (values[1], params["axis"])),
-    linear=lambda which, params: which == (0,),
-    samples=lambda: [
-        Sample(array(4), np.array([4, 0, 0, -1]), axis=0, shape=(5,)),
-        Sample(array(3, 2), np.array([[3, 0], [1, 1], [2, 3]]), axis=1, shape=(3, 4)),
-        Sample(array(2, 1, dtype=np.float32), np.array([[1], [2]]), axis=1, shape=(2, 3)),
-    ],
-    fails=lambda: [Fail(IndexError, "out of bounds", array(1), np.array([3]), axis=0, shape=(3,))],
-)
-
+from .taking import take_along
 
 # ------------------------------------------------------------------ rearranging
 

@@ -174,8 +174,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
         length = shape_of(raw)[axis]
         if counts.ndim != 1 or counts.size != length:
             raise ValueError(
-                "operands could not be broadcast together with shape "
-                f"({length},) {counts.shape}"
+                f"operands could not be broadcast together with shape ({length},) {counts.shape}"
             )
         given = tuple(counts.tolist())
         negative = any(count < 0 for count in given)
@@ -299,9 +298,7 @@ _UNCOPIED_GRIDS: Any = type(np.meshgrid(0.0, sparse=True, copy=False))
 
 
 @implements(np.meshgrid)
-def meshgrid(
-    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
-) -> Any:
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     count = len(xi)

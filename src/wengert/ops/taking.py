@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
+from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
 from ..tracing.core import (
     Array,
@@ -31,7 +32,7 @@ from .families import structural
 from .handles import Flat
 from .indexing import read
 from .projection import cast
-from .samples import Sample, array
+from .samples import Fail, Sample, array
 from .shaping import array_raw, diagonal_view
 
 # ------------------------------------------------------------------ take
@@ -99,6 +100,9 @@ def extract(condition: Any, arr: Any) -> Any:
     return taken(arr, np.flatnonzero(chosen), None)
 
 
+# ------------------------------------------------------------------ along an axis
+
+
 def along_axis_key(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
     """Return the index that picks `indices` along an axis and matches positions elsewhere."""
     if indices.dtype.kind not in "iu":
@@ -114,6 +118,87 @@ def along_axis_key(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any
     return tuple(key)
 
 
+def _infer_take(x: Aval, indices: Aval, *, axis: int) -> Aval:
+    if x.ndim != indices.ndim:
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    others = np.broadcast_shapes(x.shape[:axis] + (1,) + x.shape[axis + 1 :], indices.shape)
+    return Aval(others, x.dtype)
+
+
+def _evaluate_add_along(x: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
+    made = np.zeros(shape, x.dtype)
+    np.add.at(made, along_axis_key(shape, indices, axis), x)
+    return made
+
+
+def _pull_take(cotangent: Any, residuals: Any) -> Masked:
+    return _pull_take_masked(Masked(cotangent, np.ones(np.shape(cotangent), bool)), residuals)
+
+
+def _pull_take_masked(cotangent: Masked, residuals: Any) -> Masked:
+    indices, aval, axis = residuals
+    mask = np.zeros(aval.shape, bool)
+    np.logical_or.at(mask, along_axis_key(aval.shape, indices, axis), cotangent.mask)
+    value = bind(add_along, cotangent.value, indices, axis=axis, shape=aval.shape)
+    return Masked(value, mask)
+
+
+_pull_take.masked = _pull_take_masked  # type: ignore[attr-defined]
+
+
+def _pull_add(cotangent: Any, residuals: Any) -> Any:
+    indices, axis = residuals
+    return bind(take_along, cotangent, indices, axis=axis)
+
+
+def _along_samples() -> list[Sample]:
+    return [
+        Sample(array(5), np.array([4, 0, 0, -1]), axis=0),
+        Sample(array(3, 4), np.array([[2, 0, 1, 1]]), axis=0),
+        Sample(array(3, 4), np.array([[3, 0], [1, 1], [2, 3]]), axis=1),
+        Sample(array(4, 3, dtype=np.float32).T, np.array([[1], [2], [0]]), axis=1),
+        Sample(array(1, 3, dtype=np.complex128), np.array([[1], [2]]), axis=1),
+    ]
+
+
+take_along: Primitive = Primitive(
+    "take_along_axis",
+    family="irregular",
+    arguments=("x", "indices"),
+    evaluate=lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
+    infer=_infer_take,
+    tangent=lambda ans, primals, tangents, params: bind(
+        take_along, tangents[0], primals[1], **params
+    ),
+    reverse=lambda which, values, ans, params: (
+        _pull_take,
+        (values[1], aval_of(values[0]), params["axis"]),
+    ),
+    linear=lambda which, params: which == (0,),
+    samples=_along_samples,
+    fails=lambda: [Fail(IndexError, "out of bounds", array(3), np.array([3]), axis=0)],
+)
+
+add_along: Primitive = Primitive(
+    "add_along_axis",
+    family="irregular",
+    arguments=("x", "indices"),
+    evaluate=_evaluate_add_along,
+    infer=lambda x, indices, *, axis, shape: Aval(shape, x.dtype),
+    tangent=lambda ans, primals, tangents, params: bind(
+        add_along, tangents[0], primals[1], **params
+    ),
+    reverse=lambda which, values, ans, params: (_pull_add, (values[1], params["axis"])),
+    linear=lambda which, params: which == (0,),
+    samples=lambda: [
+        Sample(array(4), np.array([4, 0, 0, -1]), axis=0, shape=(5,)),
+        Sample(array(3, 2), np.array([[3, 0], [1, 1], [2, 3]]), axis=1, shape=(3, 4)),
+        Sample(array(2, 1, dtype=np.float32), np.array([[1], [2]]), axis=1, shape=(2, 3)),
+    ],
+    fails=lambda: [Fail(IndexError, "out of bounds", array(1), np.array([3]), axis=0, shape=(3,))],
+)
+
+
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     positions = np.array(plain_of(indices, "an index"))
@@ -123,8 +208,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
             raise ValueError("when axis=None, `indices` must have a single dimension.")
         raw, axis = raw_of(np.reshape(raw, (-1,))), 0
     axis = normalize_axis_index(axis, ndim_of(raw))
-    key = along_axis_key(shape_of(raw), positions, axis)
-    return to_user(bind(read, raw, path=(("index", key),)))
+    return to_user(bind(take_along, raw, positions, axis=axis))
 
 
 # ------------------------------------------------------------------ choosing
@@ -413,4 +497,3 @@ _methods: dict[str, Any] = {
 }
 for _name, _method in _methods.items():
     install_method(_name, _method)
-

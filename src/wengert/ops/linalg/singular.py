@@ -148,7 +148,7 @@ def _infer_svd(
 
 
 def _svd_samples() -> list[Sample]:
-    reduced = {"full_matrices": False, "hermitian": False, "watched": True}
+    reduced: dict[str, Any] = {"full_matrices": False, "hermitian": False, "watched": True}
     full = {**reduced, "full_matrices": True}
     return [
         Sample(array(4, 3), **reduced),
