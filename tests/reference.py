@@ -54,6 +54,13 @@ def hessian_product(function, point, direction, steps=STEPS):
     return directional(lambda moving: jacobian(function, moving, steps), point, direction, steps)
 
 
+def spaced(*shape, start, step, seed):
+    """Numbers in random order, further apart than the steps of the differences."""
+    size = math.prod(shape)
+    numbers = start + step * (np.arange(size) + 0.1 * np.cos(np.arange(size)))
+    return np.random.default_rng(seed).permutation(numbers).reshape(shape)
+
+
 def irregular(value):
     """Fixed numbers of the shape of ``value``, no two related, none 0: weights and directions."""
     shape = np.shape(value)

@@ -255,6 +255,26 @@ def test_reads_leave_the_rest_alone():
     has_gradient(lambda x: np.log(x)[2, ...] * 3.0, x, [0.0, 0.0, 0.75])
 
 
+@pytest.mark.parametrize(
+    "middle",
+    [
+        np.median,
+        np.nanmedian,
+        lambda y: np.quantile(y, 0.5),
+        lambda y: np.quantile(y, 0.5, method="inverted_cdf", weights=np.ones(3)),
+        lambda y: np.sort(y)[1],
+        lambda y: np.partition(y, 1)[1],
+        lambda y: np.take_along_axis(y, np.argsort(y), 0)[1],
+        lambda y: np.take_along_axis(y, np.array([1]), 0)[0],
+    ],
+)
+def test_picks_leave_the_rest_alone(middle):
+    with np.errstate(divide="ignore"):
+        for mode in (wg.grad, wg.jacfwd, wg.jacrev):
+            gradient = mode(lambda x: middle(np.log(x)))(np.array([0.0, 2.0, 4.0]))
+            assert gradient.tolist() == [0.0, 0.5, 0.0]
+
+
 # Zeros that arithmetic made are ordinary numbers.
 
 

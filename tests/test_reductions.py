@@ -11,36 +11,17 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from modes import MODES, has_gradient
-from reference import STEPS, close, jacobian, same
+from modes import MODES, agrees, has_gradient
+from reference import close, jacobian, same, spaced
 from wengert.scipy.special import logsumexp
 
 INF, NAN = math.inf, math.nan
-
-
-def spaced(*shape, start, step, seed):
-    """Numbers in random order, further apart than the steps of the differences."""
-    size = math.prod(shape)
-    numbers = start + step * (np.arange(size) + 0.1 * np.cos(np.arange(size)))
-    return np.random.default_rng(seed).permutation(numbers).reshape(shape)
 
 
 X = spaced(3, 4, start=-1.9, step=0.31, seed=1)
 CUBE = spaced(2, 3, 4, start=0.3, step=0.12, seed=2)
 MASK = np.random.default_rng(3).uniform(size=(3, 4)) < 0.6
 WEIGHTS = np.random.default_rng(4).uniform(0.2, 2.0, (3, 4))
-
-
-def agrees(function, point, steps=STEPS):
-    """Value as NumPy's to the bit, Jacobian in both modes as differences."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        expected = function(point.copy())
-        value, _ = wg.vjp(function, point)
-        same(value, expected)
-        reference = jacobian(function, point, steps)
-        for mode in (wg.jacfwd, wg.jacrev):
-            close(mode(function)(point), reference, 1e-9)
 
 
 # Every keyword of every function.

@@ -25,6 +25,18 @@ from .projection import cast
 from .samples import Fail, Sample, array
 from .shaping import array_raw, broadcast_to, moveaxis, reshaped, viewed
 
+
+def flat_raw(a: Any) -> Any:
+    raw = array_raw(a)
+    return raw if ndim_of(raw) == 1 else raw_of(np.reshape(raw, (-1,)))
+
+
+def raw_along(a: Any, axis: Any) -> tuple[Any, int]:
+    """Return a raw value and one axis of it, from 0 on; flattened where the axis is None."""
+    raw, axis = (flat_raw(a), 0) if axis is None else (array_raw(a), axis)
+    return raw, normalize_axis_index(axis, ndim_of(raw))
+
+
 # ------------------------------------------------------------------ split
 
 
@@ -157,10 +169,7 @@ sum_repeats: Primitive = structural(
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    raw = array_raw(a)
-    if axis is None:
-        raw, axis = raw_of(np.reshape(raw, (-1,))), 0
-    axis = normalize_axis_index(axis, ndim_of(raw))
+    raw, axis = raw_along(a, axis)
     counts = np.asarray(plain_of(repeats, "the number of repeats"))
     if not np.can_cast(counts.dtype, np.intp, "same_kind") or counts.dtype.kind == "f":
         raise TypeError(
@@ -243,10 +252,6 @@ def numbered(shape: tuple[int, ...], start: int = 0) -> Any:
     return np.arange(start, start + size).reshape(shape)
 
 
-def flat_raw(a: Any) -> Any:
-    return raw_of(np.reshape(array_raw(a), (-1,)))
-
-
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
     raw = flat_raw(a)
@@ -262,12 +267,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
-    raw = array_raw(arr)
-    if axis is None:
-        if ndim_of(raw) != 1:
-            raw = flat_raw(raw)
-        axis = 0
-    axis = normalize_axis_index(axis, ndim_of(raw))
+    raw, axis = raw_along(arr, axis)
     given = array_raw(values)
     dtype = aval_of(raw).dtype
     shape, size = shape_of(raw), int(np.size(raw))
@@ -280,12 +280,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
-    raw = array_raw(arr)
-    if axis is None:
-        if ndim_of(raw) != 1:
-            raw = flat_raw(raw)
-        axis = 0
-    axis = normalize_axis_index(axis, ndim_of(raw))
+    raw, axis = raw_along(arr, axis)
     kept = np.delete(np.arange(shape_of(raw)[axis]), plain_of(obj, "an index"))
     return to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, kept)),)))
 

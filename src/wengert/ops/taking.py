@@ -34,6 +34,7 @@ from .indexing import read
 from .projection import cast
 from .samples import Fail, Sample, array
 from .shaping import array_raw, diagonal_view
+from .splitting import raw_along
 
 # ------------------------------------------------------------------ take
 
@@ -60,14 +61,7 @@ def _positions(indices: Any, length: int, mode: str) -> Any:
 
 def taken(a: Any, indices: Any, axis: int | None, mode: str = "raise") -> Any:
     """Return entries along an axis (of the flattened array for None), at user level."""
-    raw = array_raw(a)
-    if axis is None:
-        if ndim_of(raw) != 1:
-            raw = raw_of(np.reshape(raw, (-1,)))
-        axis = 0
-    elif not ndim_of(raw):
-        raw = raw_of(np.reshape(raw, (1,)))
-    axis = normalize_axis_index(axis, ndim_of(raw))
+    raw, axis = raw_along(a if ndim_of(a) else np.reshape(array_raw(a), (1,)), axis)
     positions = _positions(indices, shape_of(raw)[axis], mode)
     entry = positions if positions.ndim else int(positions)
     return to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, entry)),)))
@@ -202,12 +196,9 @@ add_along: Primitive = Primitive(
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     positions = np.array(plain_of(indices, "an index"))
-    raw = array_raw(arr)
-    if axis is None:
-        if positions.ndim != 1:
-            raise ValueError("when axis=None, `indices` must have a single dimension.")
-        raw, axis = raw_of(np.reshape(raw, (-1,))), 0
-    axis = normalize_axis_index(axis, ndim_of(raw))
+    if axis is None and positions.ndim != 1:
+        raise ValueError("when axis=None, `indices` must have a single dimension.")
+    raw, axis = raw_along(arr, axis)
     return to_user(bind(take_along, raw, positions, axis=axis))
 
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from .. import tree
 from ..errors import ArgumentError, NotScalarError, TangentError, UnusedInputWarning
-from ..ir.aval import Aval, aval_of, zeros_of
-from ..ops.kinds import with_kind
-from ..tracing.core import REAL_SCALARS, Array, Traced, raw_of, to_user
+from ..ir.aval import Aval, aval_of
+from ..tracing.core import REAL_SCALARS, Traced, raw_of
 from ..tracing.creation import begin, end
 from .arguments import (
     Argnums,
@@ -27,66 +26,16 @@ from .arguments import (
 )
 from .forward import ForwardTrace
 from .reverse import ReverseTrace
+from .run import Run, finish, split_aux, to_result
 
 # ------------------------------------------------------------------ recording
 
 
-class Recording:
-    """What a function did, ready to be pulled back: its tape, inputs and outputs."""
+class Recording(Run):
+    """What a function did, ready to be pulled back."""
 
-    __slots__ = ("aux", "leaves", "outputs", "structure", "trace")
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        selection: Selection,
-        *,
-        has_aux: bool = False,
-        copies: bool = False,
-    ) -> None:
-        leaves = Leaves(selection.take(args, kwargs))
-        trace = ReverseTrace(function, leaves.values, copies=copies)
-        begin(trace)
-        try:
-            inputs = leaves.rebuild(attach(trace, leaves.values))
-            args, kwargs = selection.replace(args, kwargs, inputs)
-            value = function(*args, **kwargs)
-            self.aux = None
-            if has_aux:
-                value, aux = split_aux(value)
-                self.aux = detach_tree(trace, aux)
-            kind = type(value)
-            if kind is Traced or kind is Array:
-                self.structure = None
-                raw = [raw_of(value)]
-            else:
-                found, self.structure = tree.flatten(value)
-                raw = [raw_of(leaf) for leaf in found]
-        except BaseException:
-            end(trace)
-            trace.release()
-            raise
-        end(trace)
-        self.trace = trace
-        self.leaves = leaves
-        self.outputs = [
-            (entry.value, entry.payload)
-            if type(entry) is Traced and entry.trace is trace
-            else (entry, None)
-            for entry in raw
-        ]
-
-    def tree_of(self, leaves: Sequence[Any]) -> Any:
-        """Return the output tree with the given leaves."""
-        if self.structure is None:
-            return leaves[0]
-        return tree.unflatten(self.structure, leaves)
-
-    def value_tree(self) -> Any:
-        """Return the value of the function, one level down."""
-        return self.tree_of([result_of(value, self.trace.copies) for value, _ in self.outputs])
+    __slots__ = ()
+    kind = ReverseTrace
 
     def pull_back(self, cotangents: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """Return one tree an argument from raw cotangents, one a leaf of the output."""
@@ -104,38 +53,6 @@ class Recording:
             entry if type(entry) is float and type(value) is float else finish(entry, value)
             for entry, value in zip(found, self.leaves.values, strict=True)
         ]
-
-
-def split_aux(value: Any) -> tuple[Any, Any]:
-    """Take apart the pair that a function with auxiliary output returns."""
-    if not isinstance(value, tuple) or len(value) != 2:
-        kind: Any = type(value)
-        name = str(aval_of(raw_of(value))) if kind in (Traced, Array) else kind.__name__
-        raise ArgumentError(
-            "with has_aux=True the function must return a pair (value, auxiliary output); "
-            f"it returned {name}"
-        )
-    return value[0], value[1]
-
-
-def result_of(raw: Any, copies: bool) -> Any:
-    """Return an output for the caller, who may write it while a tape that copies lives on."""
-    return raw.copy() if copies and type(raw) is np.ndarray else to_result(raw)
-
-
-def to_result(raw: Any) -> Any:
-    """Return a value for the caller: plain, or a handle on an outer transformation's value."""
-    return to_user(raw) if type(raw) is Traced else raw
-
-
-def finish(cotangent: Any, like: Any) -> Any:
-    """Return a derivative for the caller, with the shape, dtype and kind of a value or Aval."""
-    aval = aval_of(like)
-    if cotangent is None:
-        return zeros_of(aval)
-    if type(cotangent) is np.ndarray and aval.kind == "array" and cotangent.dtype == aval.dtype:
-        return cotangent
-    return to_result(with_kind(cotangent, aval))
 
 
 def _scalar_output(recording: Recording, holomorphic: bool, name: str) -> Any:

@@ -19,74 +19,30 @@ from .arguments import (
     Selection,
     attach,
     check_callable,
-    detach_tree,
     fit_change,
     immediate,
     transformed,
 )
 from .derivatives import (
     Recording,
-    finish,
     grad,
     jvp,
-    result_of,
-    split_aux,
     tangent_aval,
     value_and_grad,
     vjp,
 )
 from .linearize import LinearizingTrace
 from .reverse import ReverseTrace
+from .run import Run, finish
 
 Mode = Literal["auto", "forward", "reverse"]
 
 
-class Linearization:
-    """A function run once, ready to push tangents forward: its list, inputs and outputs."""
+class Linearization(Run):
+    """A function run once, ready to push tangents forward."""
 
-    __slots__ = ("aux", "leaves", "outputs", "structure", "trace")
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        selection: Selection,
-        *,
-        has_aux: bool = False,
-        copies: bool = False,
-    ) -> None:
-        self.leaves = Leaves(selection.take(args, kwargs))
-        trace = LinearizingTrace(function, self.leaves.values, copies=copies)
-        self.trace = trace
-        begin(trace)
-        try:
-            inputs = self.leaves.rebuild(attach(trace, self.leaves.values))
-            args, kwargs = selection.replace(args, kwargs, inputs)
-            value = function(*args, **kwargs)
-            self.aux = None
-            if has_aux:
-                value, aux = split_aux(value)
-                self.aux = detach_tree(trace, aux)
-            found, self.structure = tree.flatten(value)
-            raw = [raw_of(leaf) for leaf in found]
-        except BaseException:
-            end(trace)
-            trace.release()
-            raise
-        end(trace)
-        self.outputs = [
-            (entry.value, entry.payload)
-            if type(entry) is Traced and entry.trace is trace
-            else (entry, None)
-            for entry in raw
-        ]
-
-    def value_tree(self) -> Any:
-        """Return the value of the function, one level down."""
-        copies = self.trace.protection.copies
-        values = [result_of(value, copies) for value, _ in self.outputs]
-        return tree.unflatten(self.structure, values)
+    __slots__ = ()
+    kind = LinearizingTrace
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Return finished tangents of the outputs for raw tangents of the inputs."""
@@ -127,7 +83,7 @@ def linearize(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...
 
     def pushforward(*tangents: Any) -> Any:
         raw = linearization.leaves.matching(tangents, "tangent")
-        return tree.unflatten(linearization.structure, linearization.push(raw))
+        return linearization.tree_of(linearization.push(raw))
 
     return linearization.value_tree(), transformed(fun, pushforward)
 

@@ -18,13 +18,14 @@ from .transposition import tangent_slot
 class LinearizingTrace(Trace):
     """A trace whose payloads are positions on a list that can be run on tangents."""
 
-    __slots__ = ("input_count", "protection", "rows")
+    __slots__ = ("copies", "input_count", "protection", "rows")
 
     def __init__(
         self, description: Callable[..., Any] | str, inputs: Sequence[Any], *, copies: bool
     ) -> None:
         super().__init__(description)
         self.input_count = len(inputs)
+        self.copies = copies
         self.rows: list[tuple[Any, ...]] = [()] * len(inputs)
         self.protection = Protection(inputs, copies)
 
