@@ -146,3 +146,9 @@ def test_shapes_and_dtypes_are_known_while_staging():
 
     stage(program, [Aval((3, 2), np.float64)])
     assert seen == [(3, 2), 2, 6, np.dtype(complex), False, 3, (3, 2), True]
+
+
+def test_matrix_rank_is_a_constant():
+    a = np.diag([2.0, 3.0, 0.0])
+    ranked = wg.grad(lambda a: np.linalg.matrix_rank(a) * np.trace(a))(a)
+    np.testing.assert_array_equal(ranked, 2 * np.eye(3))
