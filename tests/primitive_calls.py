@@ -13,7 +13,7 @@ from wengert.ir.aval import aval_of, zeros_of
 from wengert.ir.primitive import registry
 from wengert.tracing.core import Traced, bind, to_user
 from wengert.tracing.creation import begin, end
-from wengert.transforms.forward import push
+from wengert.transforms.forward import ForwardTrace
 from wengert.transforms.reverse import ReverseTrace
 
 # Central differences with steps 0.08 / 2^k: enough of them that some lie within the distance to the
@@ -249,7 +249,22 @@ def adjoint(tangents_out, cotangents_out, cotangents_in, tangents_in, eps):
 
 def pushed(call, point, tangents):
     """Return raw results and raw tangents, None where zero."""
-    values, changes, _ = push(lambda raw: (call.raw(raw), None), point, tangents)
+    trace = ForwardTrace("a primitive under test")
+    begin(trace)
+    try:
+        outputs = call.raw(
+            [
+                primal if tangent is None else Traced(trace, primal, tangent)
+                for primal, tangent in zip(point, tangents, strict=True)
+            ]
+        )
+        values = [trace.lower(output) for output in outputs]
+    finally:
+        end(trace)
+    changes = [
+        output.payload if type(output) is Traced and output.trace is trace else None
+        for output in outputs
+    ]
     return values, changes
 
 

@@ -78,11 +78,12 @@ class DegenerateEigenvaluesWarning(UserWarning):
     """Eigenvectors of equal eigenvalues, or singular vectors, were differentiated."""
 
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+# The folder of this package: code from below it is ours.
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def _is_own(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+    return traceback.tb_frame.f_code.co_filename.startswith(PACKAGE)
 
 
 def hide_own_frames(error: BaseException) -> None:

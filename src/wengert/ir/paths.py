@@ -74,14 +74,6 @@ def through_imaginary(path: Path) -> bool:
     return any(step[0] in ("real", "imag", "view") for step in path)
 
 
-def copy_part(array: Any, path: Path) -> Any:
-    """Return the part that `path` leads to, sharing no memory with `array`."""
-    part = follow(array, path)
-    if isinstance(part, np.ndarray) and part.base is not None:
-        return part.copy()
-    return part
-
-
 def store(array: np.ndarray[Any, Any], value: Any, path: Path, *, add: bool = False) -> None:
     """Write `value` to the part of `array` that `path` leads to, in place.
 

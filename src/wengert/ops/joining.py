@@ -30,7 +30,6 @@ from ..tracing.creation import originals
 from ..tracing.operators import install_builder
 from ..tracing.protocols import implements, store_results
 from .indexing import read
-from .kinds import with_kind
 from .projection import cast
 from .samples import Fail, Sample, array
 from .shaping import array_raw, atleast_1d, atleast_2d, atleast_3d
@@ -559,9 +558,3 @@ def _joined_blocks(arrays: Any, level: int, depth: int, ndim: int) -> Any:
     raw = array_raw(arrays)
     shape = shape_of(raw)
     return to_user(raw_of(np.reshape(raw, (1,) * (ndim - len(shape)) + shape)))
-
-
-def pair_of(raws: list[Any]) -> list[Any]:
-    """Return raw values all of kind array and of their common dtype."""
-    dtype = _result_dtype([aval_of(raw) for raw in raws])
-    return [with_kind(raw, Aval(shape_of(raw), dtype, "array")) for raw in raws]

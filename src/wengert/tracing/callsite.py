@@ -8,12 +8,12 @@ import sysconfig
 from types import CodeType, FrameType
 
 from ..config import config
+from ..errors import PACKAGE
 
 _LIBRARY_PREFIXES = tuple(
     os.path.abspath(path) + os.sep
     for path in {sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["platstdlib"]}
 )
-_OWN_PREFIX = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SITE = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
 
@@ -29,7 +29,15 @@ def is_user_code(code: CodeType) -> bool:
         if marker in path:
             package = path.split(marker, 1)[1].split(os.sep, 1)[0].removesuffix(".py")
             return package in config.traced_packages
-    return not path.startswith((*_LIBRARY_PREFIXES, _OWN_PREFIX))
+    return not path.startswith((*_LIBRARY_PREFIXES, PACKAGE))
+
+
+def outside_frame() -> FrameType | None:
+    """Return the innermost frame that is not ours: the code that asked."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return frame
 
 
 _verdicts: dict[int, tuple[CodeType, tuple[str, ...], bool]] = {}
@@ -37,9 +45,7 @@ _verdicts: dict[int, tuple[CodeType, tuple[str, ...], bool]] = {}
 
 def caller_is_user() -> bool:
     """Return whether the first frame outside this package is the user's."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN_PREFIX):
-        frame = frame.f_back
+    frame = outside_frame()
     if frame is None:
         return True
     code = frame.f_code

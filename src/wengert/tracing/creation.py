@@ -298,8 +298,3 @@ def end(trace: Trace) -> None:
 def is_patched() -> bool:
     """Return whether the replacements are in place (for tests)."""
     return bool(_numpy_names["zeros"] is not originals["zeros"])
-
-
-def constant_of(value: Any) -> Any:
-    """Return the plain array of a constant cell; other values as they are."""
-    return raw_of(value)

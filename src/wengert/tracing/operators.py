@@ -17,7 +17,7 @@ from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.paths import is_basic_index
 from ..ir.primitive import Primitive
-from .callsite import caller_is_user
+from .callsite import caller_is_user, outside_frame
 from .core import (
     PLAIN_SCALARS,
     Array,
@@ -31,7 +31,7 @@ from .core import (
     to_user,
     write_handle,
 )
-from .refusals import is_storing, outside_frame, outside_line, refusal
+from .refusals import is_storing, outside_line, refusal
 
 _builders: dict[str, Callable[..., Any]] = {}
 

@@ -6,17 +6,15 @@ NumPy replaces an exception that is raised while it sets one item; `refusal_behi
 from __future__ import annotations
 
 import dis
-import os
-import sys
 import threading
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
 from ..errors import TracedValueError, TracedWriteError, WengertError
+from .callsite import outside_frame
 from .core import Traced, each_operand, leak_error
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STORES = frozenset({"STORE_SUBSCR", "STORE_SLICE"})
 
 
@@ -30,14 +28,6 @@ class _Last(threading.local):
 
 
 _last = _Last()
-
-
-def outside_frame() -> FrameType | None:
-    """Return the innermost frame that is not ours: the code that asked."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return frame
 
 
 def outside_line() -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..ir.aval import aval_of, zeros_of
 from ..ir.primitive import Primitive
 from ..tracing.core import Trace, Traced, bind, raw_of
-from ..tracing.creation import begin, end
 from .transposition import tangent_slot
 
 
@@ -54,34 +51,3 @@ class ForwardTrace(Trace):
 
     def _attach(self, ans: Any, tangent: Any) -> Any:
         return ans if tangent is None else Traced(self, ans, raw_of(tangent))
-
-
-def push(
-    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
-) -> tuple[list[Any], list[Any], Any]:
-    """Run `function` on raw primals with raw tangents (None where zero).
-
-    `function` takes raw traced values and returns a list of raw outputs and anything else, which
-    is passed on. Returns output primals, output tangents (None where zero), and that.
-    """
-    trace = ForwardTrace(function)
-    begin(trace)
-    try:
-        inputs = [
-            primal if tangent is None else Traced(trace, primal, tangent)
-            for primal, tangent in zip(primals, tangents, strict=True)
-        ]
-        outputs, extra = function(inputs)
-        values = [trace.lower(output) for output in outputs]
-        out_tangents = [
-            output.payload if type(output) is Traced and output.trace is trace else None
-            for output in outputs
-        ]
-        return values, out_tangents, extra
-    finally:
-        end(trace)
-
-
-def materialise(tangent: Any, value: Any) -> Any:
-    """Return a tangent, or the zero of its space where it is None."""
-    return zeros_of(aval_of(value)) if tangent is None else tangent

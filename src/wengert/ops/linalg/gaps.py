@@ -16,8 +16,8 @@ import numpy as np
 
 from ...errors import DegenerateEigenvaluesWarning
 from ...ir.aval import Aval, aval_of
+from ...tracing.callsite import outside_frame
 from ...tracing.core import Traced, bind, innermost, raw_of
-from ...tracing.refusals import outside_frame
 from ..core_family import known
 from ..families import irregular
 from ..samples import Sample, array
