@@ -3,6 +3,7 @@
 Values are NumPy's to the bit; derivatives are compared with differences in both modes.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -38,7 +39,18 @@ SPECIALISED = [
     np.logaddexp,
     np.logaddexp2,
 ]
-GENERIC = [np.subtract, np.divide, np.hypot, np.power, np.arctan2, np.float_power]
+ALL_GENERIC = [np.subtract, np.divide, np.hypot, np.power, np.arctan2, np.float_power]
+
+
+def is_a_fold(ufunc):
+    """Whether NumPy's ``reduce`` is the fold that it is documented to be.
+
+    On AVX-512 processors NumPy 2.4 reduces ``power`` and ``arctan2`` to other numbers.
+    """
+    return bool(np.isclose(ufunc.reduce(VECTOR), functools.reduce(ufunc, VECTOR), rtol=1e-12))
+
+
+GENERIC = [ufunc for ufunc in ALL_GENERIC if is_a_fold(ufunc)]
 each_ufunc = pytest.mark.parametrize("ufunc", SPECIALISED + GENERIC, ids=lambda u: u.__name__)
 each_specialised = pytest.mark.parametrize("ufunc", SPECIALISED, ids=lambda u: u.__name__)
 
@@ -66,6 +78,14 @@ def test_reduce(ufunc):
     agrees(lambda x: ufunc.reduce(x[:1]), VECTOR)
     same(wg.vjp(ufunc.reduce, X.astype(np.float32))[0], ufunc.reduce(X.astype(np.float32)))
     same(wg.vjp(ufunc.reduce, 1.5)[0], ufunc.reduce(1.5))
+
+
+@pytest.mark.parametrize("ufunc", ALL_GENERIC, ids=lambda u: u.__name__)
+def test_reduce_is_a_fold(ufunc):
+    value, pullback = wg.vjp(ufunc.reduce, VECTOR)
+    close(value, functools.reduce(ufunc, VECTOR), 1e-14)
+    reference = jacobian(lambda x: functools.reduce(ufunc, x), VECTOR)
+    close(pullback(1.0)[0], reference, 1e-8)
 
 
 @each_specialised

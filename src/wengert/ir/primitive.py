@@ -44,17 +44,28 @@ class Primitive:
         The derivative is identically zero: nothing is recorded.
     multiple : bool
         The result is a tuple.
+    batch : callable or None
+        ``batch(values, axes, params) -> (ans, axis)``: the operation on values whose batch axis
+        stands at ``axes[i]`` (None for a value without one), and where the result has it; tuples
+        of both where the result is a tuple.
+    taylor : callable or None
+        ``taylor(series, params) -> series``: the coefficients of the result, order by order, from
+        those of the arguments.
+    lower : callable or None
+        How the compiler makes native code of it, in terms of an emitter.
     samples, fails : callable
         Sample calls and declared failures, read by the tests; see `wengert.ops.samples`.
     """
 
     __slots__ = (
         "arguments",
+        "batch",
         "evaluate",
         "fails",
         "family",
         "infer",
         "linear",
+        "lower",
         "multiple",
         "name",
         "numpy",
@@ -62,6 +73,7 @@ class Primitive:
         "reverse",
         "samples",
         "tangent",
+        "taylor",
         "value_free",
         "zero_derivative",
     )
@@ -79,6 +91,9 @@ class Primitive:
         linear: Callable[[tuple[int, ...], dict[str, Any]], bool] | None = None,
         zero_derivative: bool = False,
         multiple: bool = False,
+        batch: Callable[..., Any] | None = None,
+        taylor: Callable[..., Any] | None = None,
+        lower: Callable[..., Any] | None = None,
         samples: Callable[[], Iterable[Any]] | None = None,
         fails: Callable[[], Iterable[Any]] | None = None,
         numpy: Any = None,
@@ -93,6 +108,9 @@ class Primitive:
         self.linear = linear if linear is not None else _never_linear
         self.zero_derivative = zero_derivative
         self.multiple = multiple
+        self.batch = batch
+        self.taylor = taylor
+        self.lower = lower
         self.samples = samples
         self.fails = fails
         self.numpy = numpy

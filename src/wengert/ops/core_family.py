@@ -134,6 +134,7 @@ def core(
     samples: Callable[[], Iterable[Any]] | None = None,
     fails: Callable[[], Iterable[Any]] = tuple,
     numpy: Any = None,
+    **slots: Any,
 ) -> Primitive:
     """Make a primitive of the last axes of its operands.
 
@@ -197,6 +198,7 @@ def core(
         samples=samples,
         fails=fails,
         numpy=numpy,
+        **slots,
     )
     return primitive
 

@@ -293,6 +293,7 @@ def elementwise(
     linear: Callable[[tuple[int, ...], dict[str, Any]], bool] | None = None,
     parameters: tuple[str, ...] = (),
     implements: bool = True,
+    **slots: Any,
 ) -> Primitive:
     """Make an elementwise primitive from its partial derivatives.
 
@@ -349,6 +350,7 @@ def elementwise(
         samples=samples,
         fails=fails,
         numpy=numpy,
+        **slots,
     )
     if complex_rules is None and not parameters:
         primitive.plans = rules.plans
@@ -366,6 +368,7 @@ def piecewise_constant(
     samples: Callable[[], Iterable[Any]] | None = None,
     fails: Callable[[], Iterable[Any]] = tuple,
     implements: bool = True,
+    **slots: Any,
 ) -> Primitive:
     """Make an elementwise primitive whose derivative is zero wherever it exists."""
     primitive = Primitive(
@@ -379,6 +382,7 @@ def piecewise_constant(
         samples=samples,
         fails=fails,
         numpy=numpy,
+        **slots,
     )
     _install(primitive, operator, implements, reflected=reflected)
     return primitive

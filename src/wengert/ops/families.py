@@ -37,6 +37,7 @@ def structural(
     samples: Callable[[], Iterable[Any]] | None = None,
     fails: Callable[[], Iterable[Any]] = tuple,
     numpy: Any = None,
+    **slots: Any,
 ) -> Primitive:
     """Make a linear primitive of one argument from its transpose.
 
@@ -87,6 +88,7 @@ def structural(
         samples=samples,
         fails=fails,
         numpy=numpy,
+        **slots,
     )
     return primitive
 
@@ -101,6 +103,7 @@ def bilinear(
     samples: Callable[[], Iterable[Any]] | None = None,
     fails: Callable[[], Iterable[Any]] = tuple,
     numpy: Any = None,
+    **slots: Any,
 ) -> Primitive:
     """Make a primitive that is linear in each of two arguments from its two transposes.
 
@@ -130,6 +133,7 @@ def bilinear(
         numpy=numpy,
         family="bilinear",
         linear=lambda which, params: len(which) == 1,
+        **slots,
     )
     return primitive
 
@@ -152,6 +156,7 @@ def irregular(
     fails: Callable[[], Iterable[Any]] = tuple,
     numpy: Any = None,
     family: str = "irregular",
+    **slots: Any,
 ) -> Primitive:
     """Make a primitive from a jvp, a vjp, or both; transforms derive a missing one by transposing.
 
@@ -167,7 +172,8 @@ def irregular(
     tangent : callable, instead of `jvp`
         The ready slot, ``tangent(ans, primals, tangents, params)``.
 
-    All other parameters of a rule are residuals by name, see `wengert.ir.primitive.Rule`.
+    All other parameters of a rule are residuals by name, see `wengert.ir.primitive.Rule`;
+    `slots` are further slots of the record, as in every family: ``batch``, ``taylor``, ``lower``.
     """
     if jvp is None and vjp is None and tangent is None:
         raise RegistryError(f"{name}: give a jvp, a vjp, or both")
@@ -188,6 +194,7 @@ def irregular(
         samples=samples,
         fails=fails,
         numpy=numpy,
+        **slots,
     )
 
 

@@ -33,6 +33,7 @@ def selecting(
     fails: Callable[[], Iterable[Any]] = tuple,
     linear: Callable[[tuple[int, ...], dict[str, Any]], bool] | None = None,
     numpy: Any = None,
+    **slots: Any,
 ) -> Primitive:
     """Make a primitive that selects from what ``choose(*values, **params)`` says.
 
@@ -70,6 +71,7 @@ def selecting(
         samples=samples,
         fails=fails,
         numpy=numpy,
+        **slots,
     )
 
 
