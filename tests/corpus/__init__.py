@@ -1,0 +1,14 @@
+"""Whole programs, written as people write NumPy, for every test that wants real ones.
+
+``from corpus import PROGRAMS`` gives a dictionary from names to `Program`: a function of one tree
+of parameters, a seeded point, and flags that say what depends on values.
+"""
+
+from . import elimination, iteration, learning, motion, stencils
+from .registry import FLAGS, PROGRAMS, Program
+
+MODULES = (elimination, iteration, learning, motion, stencils)
+
+assert {entry.function.__module__ for entry in PROGRAMS.values()} == {m.__name__ for m in MODULES}
+
+__all__ = ["FLAGS", "PROGRAMS", "Program"]
