@@ -37,6 +37,12 @@ class Primitive:
         The vjp slot: ``reverse(which, values, ans, params) -> (pull, residuals)`` where `which`
         holds the indices of the traced arguments; ``pull(cotangent, residuals)`` gives one
         cotangent if one argument is traced, else a tuple in the order of `which`.
+    push : callable or None
+        ``push(primals, tangents, params) -> (ans, tangent)``: value and jvp in one, for primitives
+        that hold a program and would run it twice; takes the place of `evaluate` and `tangent`.
+    record : callable or None
+        ``record(which, values, params) -> (ans, pull, residuals)``: likewise for the vjp of a
+        primitive whose result is a tuple.
     linear : callable
         ``linear(which, params)`` says whether the result is linear in those arguments together, up
         to a constant (`linear_transpose` looks at the constant).
@@ -70,6 +76,8 @@ class Primitive:
         "name",
         "numpy",
         "plans",
+        "push",
+        "record",
         "reverse",
         "samples",
         "tangent",
@@ -88,6 +96,8 @@ class Primitive:
         infer: Callable[..., Any],
         tangent: Callable[..., Any] | None = None,
         reverse: Callable[..., Any] | None = None,
+        push: Callable[..., Any] | None = None,
+        record: Callable[..., Any] | None = None,
         linear: Callable[[tuple[int, ...], dict[str, Any]], bool] | None = None,
         zero_derivative: bool = False,
         multiple: bool = False,
@@ -105,6 +115,8 @@ class Primitive:
         self.infer = infer
         self.tangent = tangent
         self.reverse = reverse
+        self.push = push
+        self.record = record
         self.linear = linear if linear is not None else _never_linear
         self.zero_derivative = zero_derivative
         self.multiple = multiple
@@ -164,7 +176,8 @@ class Registry:
         found = []
         for primitive in self:
             due = ["evaluate", "infer", "samples", "fails"]
-            if not primitive.zero_derivative and primitive.tangent is None:
+            given = (primitive.tangent, primitive.push, primitive.record)
+            if not primitive.zero_derivative and given == (None, None, None):
                 due += ["reverse"]  # transforms derive one of the two from the other
             found += [
                 f"{primitive.name}: slot {slot!r} is due and empty"

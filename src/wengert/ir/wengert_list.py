@@ -20,7 +20,7 @@ class WengertList:
     ``wl.evaluate(*args)`` runs it.
     """
 
-    __slots__ = ("equations", "inputs", "outputs")
+    __slots__ = ("__weakref__", "equations", "inputs", "outputs")
 
     def __init__(
         self,

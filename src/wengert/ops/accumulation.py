@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..ir.cotangent import Items, Masked, Part
-from ..ir.paths import is_basic_index, store
+from ..ir.paths import Path, is_basic_index, store
 from ..tracing.core import Array, Traced, bind, raw_of
 from .indexing import indexed_add
 
 _PLAIN = frozenset({np.ndarray, np.float64, float})
+_WRITABLE_MASKS = frozenset({np.ndarray, type(None)})
+_KNOWN_MASKS = frozenset({np.ndarray, np.bool_})
 
 
 def combine(previous: Any, new: Any) -> Any:
@@ -49,8 +51,8 @@ def dense_items(cotangent: Items) -> tuple[Any, ...]:
 
 
 def simplify(cotangent: Masked) -> Masked:
-    """Drop a mask that selects everything."""
-    if cotangent.mask is not None and cotangent.mask.all():
+    """Drop a mask that selects everything, where its entries are known."""
+    if type(cotangent.mask) in _KNOWN_MASKS and cotangent.mask.all():
         cotangent.mask = None
     return cotangent
 
@@ -66,7 +68,12 @@ def _add_part(previous: Any, part: Part) -> Masked:
                 value[key] = part.value
                 mask[key] = True
                 return Masked(value, mask, owned=True)
-            if type(previous) is Masked and previous.owned and type(previous.value) is np.ndarray:
+            if (
+                type(previous) is Masked
+                and previous.owned
+                and type(previous.value) is np.ndarray
+                and type(previous.mask) in _WRITABLE_MASKS
+            ):
                 previous.value[key] += part.value
                 if previous.mask is not None:
                     previous.mask[key] = True
@@ -74,11 +81,17 @@ def _add_part(previous: Any, part: Part) -> Masked:
     target = _owned(previous, part)
     target.value = bind(indexed_add, target.value, part.value, path=part.path, in_place=True)
     if target.mask is not None:
-        if part.mask is True:
-            store(target.mask, True, part.path)
-        else:
-            store(target.mask, part.mask, part.path, add=True)
+        target.mask = _marked(target.mask, part.mask, part.path)
     return target
+
+
+def _marked(mask: Any, selected: Any, path: Path) -> Any:
+    """Return a mask with the entries of a part marked: in place, unless entries are unknown."""
+    if type(mask) in _KNOWN_MASKS and (selected is True or type(selected) in _KNOWN_MASKS):
+        store(mask, selected, path, add=selected is not True)
+        return mask
+    marks = np.ones(()) if selected is True else selected.astype(np.float64)
+    return raw_of(bind(indexed_add, mask.astype(np.float64), marks, path=path) != 0)
 
 
 def _owned(previous: Any, part: Part) -> Masked:

@@ -32,6 +32,9 @@ class ForwardTrace(Trace):
                 nested = nested or type(value) is Traced
             primals.append(value)
             tangents.append(tangent)
+        if primitive.push is not None:
+            ans, tangent = primitive.push(primals, tangents, params)
+            return self._results(primitive, ans, tangent)
         if nested:
             ans = bind(primitive, *primals, **params)
         else:
@@ -44,6 +47,9 @@ class ForwardTrace(Trace):
         else:
             with np.errstate(all="ignore"):
                 tangent = slot(ans, primals, tangents, params)
+        return self._results(primitive, ans, tangent)
+
+    def _results(self, primitive: Primitive, ans: Any, tangent: Any) -> Any:
         if primitive.multiple:
             pairs = [self._attach(*pair) for pair in zip(ans, tangent, strict=True)]
             return type(ans)(*pairs) if hasattr(ans, "_fields") else tuple(pairs)

@@ -68,7 +68,7 @@ class ReverseTrace(Trace):
         if len(args) == 1:
             only = args[0]
             value = only.value
-            if type(value) is not Traced:
+            if type(value) is not Traced and primitive.record is None:
                 ans = primitive.evaluate(value, **params)
                 plans = primitive.plans
                 if plans is None or params or not _same_space(value, ans):
@@ -95,11 +95,16 @@ class ReverseTrace(Trace):
                     value = self.lower(value)
                 nested = nested or type(value) is Traced
             values.append(value)
+        inputs = positions[0] if len(positions) == 1 else positions
+        if primitive.record is not None:
+            values = self._safe(tuple(values), values, which)
+            ans, pull, residuals = primitive.record(which, values, params)
+            self.rows.append((pull, inputs, residuals))
+            return self._items(ans)
         if nested:
             ans = bind(primitive, *values, **params)
         else:
             ans = primitive.evaluate(*values, **params)
-        inputs = positions[0] if len(positions) == 1 else positions
         return self._record(primitive, which, values, ans, params, inputs)
 
     def _record(
@@ -114,13 +119,18 @@ class ReverseTrace(Trace):
         """Add a row for an operation that has been evaluated, and return its traced result."""
         if primitive.zero_derivative:
             return ans
-        rows = self.rows
         pull, residuals = (primitive.reverse or reverse_slot(primitive))(which, values, ans, params)
         if not primitive.value_free:
             residuals = self._safe(residuals, values, which)
+        rows = self.rows
         rows.append((pull, inputs, residuals))
         if not primitive.multiple:
             return Traced(self, ans, len(rows) - 1)
+        return self._items(ans)
+
+    def _items(self, ans: Any) -> Any:
+        """Return the traced items of the tuple in the last row, adding a row for each."""
+        rows = self.rows
         bundle = len(rows) - 1
         results = []
         for index, entry in enumerate(ans):
@@ -321,6 +331,9 @@ def reverse_slot(primitive: Primitive) -> Callable[..., Any]:
     """Return the vjp slot of a primitive, made by transposing its jvp where it has none."""
     if primitive.reverse is not None:
         return primitive.reverse
+    record = primitive.record
+    if record is not None:
+        return lambda which, values, ans, params: record(which, values, params)[1:]
     tangent = primitive.tangent
     if tangent is None:
         raise MissingRuleError(

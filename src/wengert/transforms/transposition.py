@@ -16,6 +16,9 @@ def tangent_slot(primitive: Primitive) -> Callable[..., Any]:
     """Return the jvp slot of a primitive, made by transposing its vjp where it has none."""
     if primitive.tangent is not None:
         return primitive.tangent
+    push = primitive.push
+    if push is not None:
+        return lambda ans, primals, tangents, params: push(primals, tangents, params)[1]
     reverse = reverse_slot(primitive)
     if primitive.multiple:
         raise MissingRuleError(
