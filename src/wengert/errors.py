@@ -54,6 +54,18 @@ class StagingError(WengertError, TypeError):
     """A program that is being staged asked for a value that is not known yet."""
 
 
+class GuardFailed(WengertError, RuntimeError):
+    """A compiled program met another value than the one it was compiled for.
+
+    Control flow, not a mistake: whoever runs a program with guards catches it and takes another
+    path. `position` counts the guards of the program from 0.
+    """
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"guard {position} of a compiled program does not hold")
+        self.position = position
+
+
 class NotLinearError(WengertError, ValueError):
     """A function given to ``linear_transpose`` is not linear."""
 

@@ -9,6 +9,7 @@ from . import (  # noqa: F401
     cumulative,
     einsum,
     exponential,
+    guards,
     handles,
     index_tricks,
     indexing,

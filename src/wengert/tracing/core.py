@@ -54,6 +54,13 @@ class Trace:
         """Carry out an elementwise primitive of two operands, each plain or of this trace."""
         return self.process(primitive, [x, y], {})
 
+    def demand(self, traced: Traced, purpose: str) -> Any:
+        """Answer a program that asks for the value of `traced`, a value of this trace.
+
+        Derivatives know their values: what is one level down, which may be asked again.
+        """
+        return traced.value
+
     def lower(self, value: Any) -> Any:
         """Return the value one level down of an operand: itself when it is a constant here."""
         if type(value) is Traced:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.paths import is_basic_index
 from ..ir.primitive import Primitive
@@ -31,7 +30,7 @@ from .core import (
     to_user,
     write_handle,
 )
-from .refusals import is_storing, outside_line, refusal
+from .refusals import is_storing, refusal
 
 _builders: dict[str, Callable[..., Any]] = {}
 
@@ -287,21 +286,13 @@ def _plain_bound(bound: Any) -> Any:
 
 
 def known_value(value: Any, purpose: str) -> Any:
-    """Return the plain value below all traces; an error while it is not known yet (staging)."""
+    """Return the plain value below all traces; the traces on the way may refuse (staging)."""
     raw = raw_of(value)
     if type(raw) is Traced and raw.trace.thread != get_ident():
         raise leak_error(raw.trace)
-    plain = innermost(raw)
-    if type(plain) is Aval:
-        raise StagingError(
-            f"{purpose} at {outside_line()} depends on a value that is not known while the program "
-            f"is staged (it is only known to be {plain}). Make it an argument that is not traced, "
-            "or choose with numpy.where instead of if."
-        )
-    return plain
-
-
-_PLAIN_BOUNDS = frozenset({int, type(None)})
+    while type(raw) is Traced:
+        raw = raw.trace.demand(raw, purpose)
+    return raw
 
 
 def _is_scalar_index(key: Any, ndim: int) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from .core import Trace, Traced, raw_of, to_user
 from .creation import begin, end
+from .refusals import outside_line
 
 
 class StagingTrace(Trace):
@@ -28,6 +30,14 @@ class StagingTrace(Trace):
             variable: Variable = value.payload
             return variable
         return Literal(self.lower(value))
+
+    def demand(self, traced: Traced, purpose: str) -> Any:
+        """Refuse: no value is known. A subclass that knows values records a guard instead."""
+        raise StagingError(
+            f"{purpose} at {outside_line()} depends on a value that is not known while the program "
+            f"is staged (it is only known to be {traced.aval}). Make it an argument that is not "
+            "traced, or choose with numpy.where instead of if."
+        )
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         avals = [aval_of(self.lower(value)) for value in args]
