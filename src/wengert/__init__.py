@@ -1,7 +1,10 @@
 """Exact derivatives of plain NumPy code: forward and reverse mode, of any order.
 
-``import wengert as wg``; see ``wengert.grad`` to start with.
+``import wengert as wg``; see ``wengert.grad`` to start with. What shows and compares is loaded when
+it is first asked for.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from . import errors, numerical, ops, testing, tree
 from ._version import __version__
@@ -22,12 +25,16 @@ from .transforms.jacobians import (
 from .transforms.staged import eval_shape, trace
 from .transforms.stopping import stop_gradient
 
+if TYPE_CHECKING:
+    from .seeing import explain
+
 __all__ = [
     "__version__",
     "config",
     "elementwise_grad",
     "errors",
     "eval_shape",
+    "explain",
     "gnvp",
     "grad",
     "hessian",
@@ -49,3 +56,19 @@ __all__ = [
     "value_grad_hessian",
     "vjp",
 ]
+
+_LOADED_AT_FIRST_USE = {"explain": "seeing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_AT_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    found = getattr(importlib.import_module(f".{_LOADED_AT_FIRST_USE[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,381 @@
+"""Formulas: how a step and its local derivatives read, in text and in LaTeX.
+
+The local derivatives are not typed in here: the primitive's own derivative rule is staged, and the
+list that it becomes is written down.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import StagingError
+from ..ir.aval import Aval
+from ..ir.equation import Literal, Operand, Variable
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..tracing.core import raw_of
+from ..tracing.staging import stage
+
+# How tightly a formula holds together: a looser one gets parentheses inside a tighter one.
+_SUM, _NEGATION, _PRODUCT, _POWER, _ATOM = range(5)
+
+
+class Formula:
+    """A formula as text and as LaTeX, with what it takes to nest it in another.
+
+    ``number`` is its value if it is a plain number, None otherwise.
+    """
+
+    __slots__ = ("latex", "number", "text", "tightness")
+
+    def __init__(
+        self, text: str, latex: str, tightness: int = _ATOM, number: float | None = None
+    ) -> None:
+        self.text = text
+        self.latex = latex
+        self.tightness = tightness
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"Formula({self.text!r})"
+
+    def inside(self, tightness: int) -> Formula:
+        """Return the formula with parentheses if it is looser than what it stands in."""
+        if self.tightness >= tightness:
+            return self
+        return Formula(f"({self.text})", rf"\left({self.latex}\right)")
+
+
+def name_formula(name: str) -> Formula:
+    """Return a name as a formula: ``v12`` gets an index in LaTeX, Greek names their letters."""
+    return Formula(name, _latex_name(name))
+
+
+def number_formula(value: Any) -> Formula:
+    """Return a constant: numbers as they are, arrays by their shape."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        if value.size <= 4:
+            text = np.array2string(value, separator=", ", precision=4).replace("\n", "")
+            return Formula(text, rf"\mathtt{{{text}}}")
+        text = f"constant[{','.join(map(str, value.shape))}]"
+        return Formula(text, rf"\mathrm{{{text}}}")
+    if isinstance(value, (bool, np.bool_, str)) or value is None:
+        return Formula(str(value), rf"\mathrm{{{value}}}")
+    number = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+    if isinstance(number, complex):
+        return Formula(f"{number:.6g}", f"{number:.6g}", _ATOM)
+    text = repr(number) if isinstance(number, int) else f"{number:.6g}"
+    latex = re.sub(r"e([+-]?)0*(\d+)", r"\\cdot 10^{\1\2}", text).replace("{+", "{")
+    return Formula(text, latex, _NEGATION if number < 0 else _ATOM, float(number))
+
+
+def _latex_name(name: str) -> str:
+    match = re.fullmatch(r"(.+?)_?([0-9]+|[₀-₉]+)", name)
+    if match:
+        return f"{_latex_name(match[1])}_{{{match[2].translate(_SUBSCRIPTS)}}}"
+    if name in _GREEK:
+        return rf"\{name}"
+    if len(name) == 1:
+        return name
+    return rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+
+
+_GREEK = frozenset(
+    ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda")
+    + ("mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega")
+)
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+
+# ------------------------------------------------------------------ one operation
+
+
+def _sum(x: Formula, y: Formula) -> Formula:
+    if x.number == 0:
+        return y
+    if y.number == 0:
+        return x
+    if y.tightness == _NEGATION and y.text.startswith("-"):
+        return Formula(f"{x.text} - {y.text[1:]}", f"{x.latex} - {y.latex[1:]}", _SUM)
+    return Formula(f"{x.text} + {y.text}", f"{x.latex} + {y.latex}", _SUM)
+
+
+def _difference(x: Formula, y: Formula) -> Formula:
+    if y.number == 0:
+        return x
+    y = y.inside(_PRODUCT)
+    return Formula(f"{x.text} - {y.text}", f"{x.latex} - {y.latex}", _SUM)
+
+
+def _product(x: Formula, y: Formula) -> Formula:
+    if x.number == 1:
+        return y
+    if y.number == 1:
+        return x
+    if x.number == 0 or y.number == 0:
+        return number_formula(0)
+    if x.number == -1:
+        return _negation(y)
+    if y.number == -1:
+        return _negation(x)
+    left, right = x.inside(_NEGATION), y.inside(_PRODUCT)
+    if x.tightness == _PRODUCT and "/" in x.text:
+        left = Formula(f"({x.text})", x.latex)
+    if y.tightness == _PRODUCT and "/" in y.text:
+        right = Formula(f"({y.text})", y.latex)
+    return Formula(
+        f"{left.text}·{right.text}",
+        rf"{left.latex} \cdot {right.latex}",
+        _NEGATION if left.text.startswith("-") else _PRODUCT,
+    )
+
+
+def _quotient(x: Formula, y: Formula) -> Formula:
+    if y.number == 1:
+        return x
+    if x.text.startswith("-") and x.tightness == _NEGATION:
+        return _negation(_quotient(Formula(x.text[1:], x.latex[1:], _PRODUCT), y))
+    above, below = x.inside(_PRODUCT), y.inside(_POWER)
+    return Formula(f"{above.text} / {below.text}", rf"\frac{{{x.latex}}}{{{y.latex}}}", _PRODUCT)
+
+
+def _power(x: Formula, y: Formula) -> Formula:
+    if y.number == 1:
+        return x
+    base, exponent = x.inside(_ATOM), y.inside(_ATOM)
+    return Formula(f"{base.text}**{exponent.text}", f"{{{base.latex}}}^{{{y.latex}}}", _POWER)
+
+
+def _negation(x: Formula) -> Formula:
+    if x.number is not None:
+        return number_formula(-x.number if x.number % 1 else -int(x.number))
+    if x.tightness == _NEGATION and x.text.startswith("-"):
+        return Formula(x.text[1:], x.latex[1:], _PRODUCT)
+    inner = x.inside(_NEGATION)
+    return Formula(f"-{inner.text}", f"-{inner.latex}", _NEGATION)
+
+
+def _square(x: Formula) -> Formula:
+    return _power(x, number_formula(2))
+
+
+def _absolute(x: Formula) -> Formula:
+    return Formula(f"|{x.text}|", rf"\left|{x.latex}\right|")
+
+
+def _root(x: Formula) -> Formula:
+    return Formula(f"sqrt({x.text})", rf"\sqrt{{{x.latex}}}")
+
+
+def _exponential(x: Formula) -> Formula:
+    return Formula(f"exp({x.text})", f"e^{{{x.latex}}}", _POWER)
+
+
+def _matrix_product(x: Formula, y: Formula) -> Formula:
+    left, right = x.inside(_PRODUCT), y.inside(_POWER)
+    return Formula(f"{left.text} @ {right.text}", rf"{left.latex} \, {right.latex}", _PRODUCT)
+
+
+_WRITTEN: dict[str, Any] = {
+    "add": _sum,
+    "subtract": _difference,
+    "multiply": _product,
+    "divide": _quotient,
+    "power": _power,
+    "power_operator": _power,
+    "float_power": _power,
+    "negative": _negation,
+    "positive": lambda x: x,
+    "convert": lambda x: x,
+    "broadcast_to": lambda x: x,
+    "square": _square,
+    "reciprocal": lambda x: _quotient(number_formula(1), x),
+    "absolute": _absolute,
+    "absolute_operator": _absolute,
+    "fabs": _absolute,
+    "sqrt": _root,
+    "exp": _exponential,
+    "matmul": _matrix_product,
+}
+_LATEX_FUNCTIONS = frozenset(
+    ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh")
+    + ("log", "exp", "max", "min", "det")
+)
+_LATEX_RENAMED = {
+    "log1p": r"\operatorname{log1p}",
+    "logistic": r"\sigma",
+    "trace": r"\operatorname{tr}",
+}
+_QUIET: dict[str, Any] = {"axes": None, "keepdims": False, "dtype": None, "ddof": 0}
+_INTERNAL = frozenset({"in_place", "watched"})
+
+
+def operation(primitive: Primitive, operands: Sequence[Formula], params: dict[str, Any]) -> Formula:
+    """Return what applying a primitive to formulas reads like."""
+    name = primitive.name
+    written = _WRITTEN.get(name)
+    if written is not None:
+        return written(*operands)  # type: ignore[no-any-return]
+    if name == "read":
+        return _read(operands[0], params["path"])
+    if name == "write":
+        key = _path(params["path"])
+        return Formula(
+            f"{operands[0].text} with {key} = {operands[1].text}",
+            rf"{operands[0].latex} \;\mathrm{{with}}\; {key} = {operands[1].latex}",
+            _SUM,
+        )
+    shown = [f"{key}={_shown(value)}" for key, value in params.items() if _says(key, value)]
+    inner = ", ".join([operand.text for operand in operands] + shown)
+    latex_inner = ", ".join([operand.latex for operand in operands] + shown)
+    head = _LATEX_RENAMED.get(name)
+    if head is None:
+        safe = name.replace("_", r"\_")
+        head = rf"\{name}" if name in _LATEX_FUNCTIONS else rf"\operatorname{{{safe}}}"
+    return Formula(f"{name}({inner})", rf"{head}\left({latex_inner}\right)")
+
+
+def _says(key: str, value: Any) -> bool:
+    return key not in _INTERNAL and not (key in _QUIET and _QUIET[key] == value)
+
+
+def _shown(value: Any) -> str:
+    text = number_formula(value).text if isinstance(value, np.ndarray) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _read(base: Formula, path: Any) -> Formula:
+    key = _path(path)
+    inner = base.inside(_ATOM)
+    return Formula(f"{inner.text}{key}", f"{inner.latex}{key}".replace("_", r"\_"))
+
+
+def _path(path: Any) -> str:
+    shown = ""
+    for step in path:
+        if step[0] == "index":
+            shown += f"[{_key(step[1])}]"
+        elif step[0] == "transpose":
+            shown += ".T"
+        elif len(step) == 1:
+            shown += f".{step[0]}"
+        else:
+            shown += f".{step[0]}({', '.join(_shown(entry) for entry in step[1:2])})"
+    return shown
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, tuple):
+        return ", ".join(_key(entry) for entry in key)
+    if isinstance(key, slice):
+        parts = ["" if part is None else str(part) for part in (key.start, key.stop)]
+        return ":".join(parts) + ("" if key.step is None else f":{key.step}")
+    if key is Ellipsis:
+        return "..."
+    if isinstance(key, np.ndarray):
+        return number_formula(key).text.strip("[]") if key.size <= 4 else "…"
+    return str(key)
+
+
+# ------------------------------------------------------------------ lists and derivative rules
+
+
+def of_list(program: WengertList, inputs: Sequence[Formula]) -> list[Formula]:
+    """Write a list down: one formula an output, in terms of those of the inputs."""
+    known: dict[Variable, Formula] = dict(zip(program.inputs, inputs, strict=True))
+
+    def written(operand: Operand) -> Formula:
+        if isinstance(operand, Literal):
+            return number_formula(operand.value)
+        return known[operand]
+
+    for equation in program.equations:
+        made = operation(
+            equation.primitive, [written(o) for o in equation.operands], equation.params
+        )
+        for variable in equation.outputs:
+            known[variable] = made
+    return [written(output) for output in program.outputs]
+
+
+# Longer than this, a derivative is named rather than written out: it spells out special cases.
+_LONGEST = 60
+
+
+def local_derivatives(
+    primitive: Primitive,
+    operands: Sequence[Formula],
+    constants: Sequence[Any],
+    avals: Sequence[Aval],
+    ans: Formula,
+    params: dict[str, Any],
+) -> list[Formula | None]:
+    """Return ∂result/∂operand of an elementwise primitive as formulas, None for a constant.
+
+    Parameters
+    ----------
+    operands : sequence of Formula
+    constants : sequence
+        For each operand its value if it is a constant, None if it varies.
+    avals : sequence of Aval
+        Of the operands and the result.
+    ans : Formula
+        The name of the result.
+
+    Notes
+    -----
+    For primitives that are not elementwise the local derivative is no number: ``∂f/∂x`` is
+    returned.
+    """
+    derivatives: list[Formula | None] = []
+    for index, constant in enumerate(constants):
+        if constant is not None:
+            derivatives.append(None)
+            continue
+        found = None
+        if primitive.family == "elementwise" and primitive.tangent is not None:
+            found = _staged_partial(primitive, index, operands, constants, avals, ans, params)
+        derivatives.append(found or _unwritten(ans, operands[index]))
+    return derivatives
+
+
+def _unwritten(ans: Formula, operand: Formula) -> Formula:
+    return Formula(
+        f"∂{ans.text}/∂{operand.text}",
+        rf"\frac{{\partial {ans.latex}}}{{\partial {operand.latex}}}",
+        _PRODUCT,
+    )
+
+
+def _staged_partial(
+    primitive: Primitive,
+    index: int,
+    operands: Sequence[Formula],
+    constants: Sequence[Any],
+    avals: Sequence[Aval],
+    ans: Formula,
+    params: dict[str, Any],
+) -> Formula | None:
+    varying = [i for i, constant in enumerate(constants) if constant is None]
+    rule = primitive.tangent
+    assert rule is not None
+
+    def partial(*values: Any) -> list[Any]:
+        primals = list(constants)
+        for i, value in zip(varying, values, strict=False):
+            primals[i] = raw_of(value)
+        tangents: list[Any] = [None] * len(primals)
+        tangents[index] = 1.0
+        return [rule(raw_of(values[-1]), primals, tangents, params)]
+
+    try:
+        scalars = [Aval((), avals[i].dtype, "scalar") for i in (*varying, -1)]
+        program = stage(partial, scalars, primitive.name)
+    except StagingError:  # the rule looks at values
+        return None
+    found = of_list(program, [*(operands[i] for i in varying), ans])
+    return found[0] if len(found[0].text) <= _LONGEST else None
