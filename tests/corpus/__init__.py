@@ -4,10 +4,30 @@
 of parameters, a seeded point, and flags that say what depends on values.
 """
 
-from . import elimination, iteration, learning, motion, stencils
+from . import (
+    elimination,
+    everyday,
+    iteration,
+    learning,
+    motion,
+    numerics,
+    probability,
+    sequences,
+    stencils,
+)
 from .registry import FLAGS, PROGRAMS, Program
 
-MODULES = (elimination, iteration, learning, motion, stencils)
+MODULES = (
+    elimination,
+    everyday,
+    iteration,
+    learning,
+    motion,
+    numerics,
+    probability,
+    sequences,
+    stencils,
+)
 
 assert {entry.function.__module__ for entry in PROGRAMS.values()} == {m.__name__ for m in MODULES}
 
