@@ -1,7 +1,7 @@
 """Programs of dynamic programming, series and transforms: alignments, recursion, signals."""
 
 from functools import cache, reduce
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -68,16 +68,16 @@ def soft_edit_distance(costs):
 
 @program((normal(406, 5, 3), normal(407, 3, 3)))
 def conditional_random_field(parameters):
-    unary, pairwise = parameters
+    unary, between = parameters
     labels = [0, 1, 1, 2, 0]
     alpha = unary[0]
     for scores in unary[1:]:
-        joined = alpha[:, None] + pairwise + scores[None, :]
+        joined = alpha[:, None] + between + scores[None, :]
         top = joined.max(axis=0)
         alpha = top + np.log(np.exp(joined - top).sum(axis=0))
     log_partition = np.log(np.sum(np.exp(alpha)))
     score = sum(unary[t, label] for t, label in enumerate(labels))
-    score += sum(pairwise[i, j] for i, j in pairwise(labels))
+    score += sum(between[i, j] for i, j in pairwise(labels))
     return score - log_partition
 
 
@@ -161,7 +161,7 @@ def recursive_filter(p):
             yield sample * (0.54 - 0.46 * np.cos(2 * np.pi * k / 6))
 
     out = accumulate(windowed(), lambda state, x: p["pole"] * state + p["gain"] * x, initial=0.0)
-    return np.array(list(out))
+    return np.fromiter(out, dtype=float)
 
 
 @program((0.4, normal(414, 6)))

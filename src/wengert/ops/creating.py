@@ -7,14 +7,15 @@ arithmetic on their traced end points.
 from __future__ import annotations
 
 import operator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
 from ..tracing.core import Array, bind, innermost, ndim_of, raw_of, shape_of, to_user
-from ..tracing.creation import implements_creation, originals
-from ..tracing.operators import as_operand
+from ..tracing.creation import carries_handles, implements_creation, originals
+from ..tracing.operators import as_operand, build_array
 from ..tracing.protocols import implements, plain_of
 from .families import irregular
 from .projection import expand
@@ -326,6 +327,18 @@ def arange(
     if made.dtype.kind not in "fc":
         return made
     return cell_of(bind(arange_primitive, first, increment, count=len(made), dtype=made.dtype))
+
+
+@implements_creation("fromiter")
+def fromiter(iterable: Any, dtype: Any, count: int = -1, *, like: Any = None) -> Any:
+    entries = list(iterable if count < 0 else islice(iterable, count))
+    if not carries_handles(entries):
+        return _cell(originals["fromiter"](entries, dtype, count))
+    if count > len(entries):
+        raise ValueError(
+            f"iterator too short: Expected {count} but iterator had only {len(entries)} items."
+        )
+    return build_array(entries).astype(dtype)
 
 
 @implements(originals["vander"])

@@ -43,14 +43,23 @@ _FRESH = [
     "fromfunction",
     "diag",
     "vander",
-    "fromiter",
 ]
 # Given an array or a nested list: cells of a list or of a copy; an ndarray itself passes through.
 _CONVERTING = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy"]
 # Not creation at all, but not dispatched by NumPy on everything that may be traced: their rules see
 # every call that holds a handle, those of `_ALWAYS` every call of the user.
-_UNDISPATCHED = ["select", "piecewise", "asarray_chkfinite", "require"]
-_ALWAYS = frozenset({"piecewise"})
+_UNDISPATCHED = ["select", "piecewise", "asarray_chkfinite", "require", "fromiter"]
+_ALWAYS = frozenset({"piecewise", "fromiter"})
+# NumPy asks arguments, not what lists hold: `np.mean([f(x), f(y)])` never reaches our rules. Of the
+# functions that people call so, these look into lists; joining functions dispatch on them anyway.
+_GIVEN_LISTS = {
+    np: (
+        *("sum", "prod", "mean", "std", "var", "max", "min", "amax", "amin", "median", "average"),
+        *("dot", "cross", "outer", "cumsum", "sort", "argsort", "argmax", "argmin", "diff"),
+        *("interp", "trapezoid"),
+    ),
+    np.linalg: ("norm", "det", "inv", "solve"),
+}
 
 traced_creation: dict[str, Callable[..., Any]] = {}
 
@@ -157,7 +166,7 @@ def _fresh(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             any(map(carries_handles, args)) or any(map(carries_handles, kwargs.values()))
         ):
             return rule(*args, **kwargs)
-        return _as_cell(original(*args, **kwargs))
+        return _as_cell(original(*map(_built, args), **kwargs))
 
     return create
 
@@ -193,6 +202,25 @@ def _undispatched(name: str, original: Callable[..., Any]) -> Callable[..., Any]
         return original(*args, **kwargs)
 
     return answer
+
+
+def _given_lists(original: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        for value in args:
+            kind = type(value)
+            if (kind is list or kind is tuple) and levels.depth and carries_handles(value):
+                return original(*map(_built, args), **kwargs)
+        return original(*args, **kwargs)
+
+    return answer
+
+
+def _built(value: Any) -> Any:
+    """Return an array for a list or tuple with handles in it, anything else as it is."""
+    kind = type(value)
+    if (kind is list or kind is tuple) and carries_handles(value):
+        return build_array(value)
+    return value
 
 
 def replace_object(name: str, made: Any) -> None:
@@ -246,23 +274,33 @@ def convert_traced(
 
 
 def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:
-    names = (*_FRESH, *_CONVERTING, *_UNDISPATCHED)
+    names = (*_FRESH, *_CONVERTING, *_UNDISPATCHED, *_GIVEN_LISTS[np])
     originals = {name: getattr(np, name) for name in names}
     made = {name: _fresh(name, originals[name]) for name in _FRESH}
     made |= {name: _converting(name, originals[name]) for name in _CONVERTING}
     made |= {name: _undispatched(name, originals[name]) for name in _UNDISPATCHED}
+    made |= {name: _given_lists(originals[name]) for name in _GIVEN_LISTS[np]}
     for name, function in made.items():
-        original = originals[name]
-        function.__name__ = name
-        function.__qualname__ = name
-        function.__doc__ = original.__doc__
-        function.__module__ = "numpy"
-        function.__wrapped__ = original  # type: ignore[attr-defined]
+        _pass_for(function, originals[name])
     return originals, made
+
+
+def _pass_for(function: Any, original: Any) -> Any:
+    """Give a replacement the name and documentation of NumPy's function."""
+    for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
+        setattr(function, attribute, getattr(original, attribute))
+    function.__wrapped__ = original
+    return function
 
 
 originals, _replacements = _make_replacements()
 _numpy_names = vars(np)
+_linalg_names = vars(np.linalg)
+_linalg_originals = {name: getattr(np.linalg, name) for name in _GIVEN_LISTS[np.linalg]}
+_linalg_replacements = {
+    name: _pass_for(_given_lists(original), original)
+    for name, original in _linalg_originals.items()
+}
 _lock = threading.Lock()
 _active = 0
 
@@ -279,6 +317,7 @@ def begin(trace: Trace) -> None:
             _active += 1
             if _active == 1:
                 _numpy_names.update(_replacements)
+                _linalg_names.update(_linalg_replacements)
     trace.level = levels.depth = level + 1
     trace.thread = get_ident()
 
@@ -293,6 +332,7 @@ def end(trace: Trace) -> None:
             _active -= 1
             if not _active:
                 _numpy_names.update(originals)
+                _linalg_names.update(_linalg_originals)
 
 
 def is_patched() -> bool:

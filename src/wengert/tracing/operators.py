@@ -407,8 +407,10 @@ def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> An
     if type(raw) is Traced:
         raise refusal(
             raw,
-            "np.asarray(x), np.array([x, …]) or a write A[i] = x by code that is not traced",
-            "If this is a write into an array made outside the function or by an operation on "
+            "np.asarray(x), np.array([x, …]), np.exp([x, …]) of a list, or a write A[i] = x by "
+            "code that is not traced",
+            "For a list say np.exp(np.array([x, …])). If this is a write into an array made "
+            "outside the function or by an operation on "
             "constants, make it one that can hold traced values: A = np.array(A), inside the "
             "function. If a library received x, call it on wengert.stop_gradient(x), or give it a "
             "rule (see docs/adding-a-primitive.md).",
