@@ -1,7 +1,8 @@
 """What lowering rules speak to: an emitter of native code for one entry; backends implement it.
 
-A ``lower`` slot of the elementwise kind is ``lower(e, *operands) -> value``: the operands come in
-the dtypes of NumPy's loop, the value must have the dtype of its result.
+A ``lower`` slot of the elementwise kind is ``lower(e, *operands, **params) -> value``: the operands
+come in the dtypes of NumPy's loop, the value must have the dtype of its result. A rule that does
+not serve some dtype raises `CannotLower`, as an emitter does; the operation then calls NumPy.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+
+
+class CannotLower(Exception):
+    """A rule or an emitter has no native code for these dtypes: the operation calls back."""
 
 
 class Emitter(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ add = elementwise(
     operator="__add__",
     partials=(1, 1),
     linear=lambda which, params: True,
+    lower=lambda e, x, y: e.add(x, y),
     samples=lambda: binary_samples() + complex_samples(),
     fails=_bad_shapes,
 )
@@ -59,6 +61,7 @@ subtract = elementwise(
     operator="__sub__",
     partials=(1, -1),
     linear=lambda which, params: True,
+    lower=lambda e, x, y: e.subtract(x, y),
     samples=lambda: binary_samples() + complex_samples(),
     fails=_bad_shapes,
 )
@@ -70,6 +73,7 @@ multiply = elementwise(
     operator="__mul__",
     partials=("y", "x"),
     linear=lambda which, params: len(which) == 1,
+    lower=lambda e, x, y: e.multiply(x, y),
     samples=lambda: binary_samples() + complex_samples(),
     fails=_bad_shapes,
 )
@@ -81,6 +85,7 @@ divide = elementwise(
     operator="__truediv__",
     products=(lambda g, y: g / y, lambda g, ans, y: -g * (ans / y)),
     linear=lambda which, params: which == (0,),
+    lower=lambda e, x, y: e.divide(x, y),
     samples=lambda: binary_samples(positive) + complex_samples(),
     fails=lambda: [*_bad_shapes(), Fail(ZeroDivisionError, "", 1.0, 0.0)],
 )
@@ -92,6 +97,7 @@ negative = elementwise(
     operator="__neg__",
     partials=(-1,),
     linear=lambda which, params: True,
+    lower=lambda e, x: e.negative(x),
     samples=lambda: [Sample(array(3, 4)), Sample(1.5), Sample(array(3, dtype=np.complex128))],
 )
 
@@ -102,6 +108,7 @@ identity = elementwise(
     operator="__pos__",
     partials=(1,),
     linear=lambda which, params: True,
+    lower=lambda e, x: x,
     samples=lambda: [Sample(array(3, 4)), Sample(1.5), Sample(array(3, dtype=np.complex128))],
 )
 
@@ -162,6 +169,7 @@ power = elementwise(
     "power",
     numpy=np.power,
     products=(power_in_base, power_in_exponent),
+    lower=lambda e, x, y: e.math("power", x, y),
     samples=_power_samples,
     fails=_bad_shapes,
 )
@@ -174,6 +182,7 @@ power_operator = elementwise(
     operator="__pow__",
     products=(power_in_base, power_in_exponent),
     implements=False,
+    lower=lambda e, x, y: e.math("power", x, y),
     samples=_power_samples,
     fails=_bad_shapes,
 )
@@ -184,6 +193,7 @@ remainder = elementwise(
     evaluate=operator.mod,
     operator="__mod__",
     partials=(1, lambda x, y: -np.floor_divide(x, y)),
+    lower=lambda e, x, y: e.remainder(x, y),
     samples=lambda: binary_samples(positive),
     fails=_bad_shapes,
 )
@@ -193,6 +203,7 @@ fmod = elementwise(
     numpy=np.fmod,
     # The quotient from the result: trunc(x / y) is off by one where x / y rounds up.
     partials=(1, lambda x, y, ans: np.rint((ans - x) / y)),
+    lower=lambda e, x, y: e.math("fmod", x, y),
     samples=lambda: binary_samples(positive),
     fails=_bad_shapes,
 )
@@ -202,6 +213,7 @@ floor_divide = piecewise_constant(
     numpy=np.floor_divide,
     evaluate=operator.floordiv,
     operator="__floordiv__",
+    lower=lambda e, x, y: e.floor_divide(x, y),
     samples=lambda: binary_samples(positive),
     fails=_bad_shapes,
 )
@@ -210,23 +222,29 @@ floor_divide = piecewise_constant(
 # ------------------------------------------------------------------ comparisons
 
 _COMPARISONS = {
-    "equal": ("__eq__", operator.eq),
-    "not_equal": ("__ne__", operator.ne),
-    "less": ("__lt__", operator.lt),
-    "less_equal": ("__le__", operator.le),
-    "greater": ("__gt__", operator.gt),
-    "greater_equal": ("__ge__", operator.ge),
+    "equal": ("eq", operator.eq),
+    "not_equal": ("ne", operator.ne),
+    "less": ("lt", operator.lt),
+    "less_equal": ("le", operator.le),
+    "greater": ("gt", operator.gt),
+    "greater_equal": ("ge", operator.ge),
 }
+
+
+def _lower_comparison(relation: str) -> Callable[..., Any]:
+    return lambda e, x, y: e.compare(relation, x, y)
+
 
 comparisons = {
     name: piecewise_constant(
         name,
         numpy=getattr(np, name),
         evaluate=function,
-        operator=method,
+        operator=f"__{relation}__",
         reflected=False,
+        lower=_lower_comparison(relation),
         samples=lambda: binary_samples(),
         fails=tuple,
     )
-    for name, (method, function) in _COMPARISONS.items()
+    for name, (relation, function) in _COMPARISONS.items()
 }

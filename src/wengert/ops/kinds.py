@@ -36,6 +36,7 @@ convert = structural(
     infer=_infer_convert,
     transpose=lambda g, x_aval: cast(g, x_aval.dtype),
     moves_entries=True,
+    lower=lambda e, x, aval: e.cast(x, aval.dtype),
     samples=lambda: [
         Sample(array(3, 4), aval=Aval((3, 4), np.float32), differentiable=False),
         Sample(array(3, 4, dtype=np.float32), aval=Aval((3, 4), np.float64)),
@@ -92,6 +93,7 @@ discretise = Primitive(
     evaluate=lambda x, *, dtype: np.asarray(x).astype(dtype)[()],
     infer=lambda x, *, dtype: Aval(x.shape, dtype, "scalar" if x.kind == "python" else x.kind),
     zero_derivative=True,
+    lower=lambda e, x, dtype: e.cast(x, dtype),
     samples=lambda: [Sample(array(3, 4), dtype=np.dtype(int)), Sample(2.5, dtype=np.dtype(bool))],
     fails=tuple,
 )
@@ -108,6 +110,7 @@ _stop = Primitive(
     evaluate=lambda x: np.array(x) if isinstance(x, np.ndarray) else x,
     infer=lambda x: x,
     zero_derivative=True,
+    lower=lambda e, x: x,
     samples=lambda: [Sample(array(3, 4)), Sample(2.5)],
     fails=tuple,
 )

@@ -1,0 +1,1 @@
+"""Backends: what turns a Wengert list into something faster than the straight evaluator."""

@@ -1,0 +1,140 @@
+"""Equations that native code does not know: they call back into NumPy, on the program's memory."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...ir.aval import Aval, aval_of
+from ...ir.equation import Equation, Literal, Operand, Variable
+from .frame import DECLINED, RAISED, Frame
+from .writer import Module
+
+_DONE, _DECLINES = None, NotImplemented
+
+
+def view_at(address: int, aval: Aval) -> np.ndarray[Any, Any]:
+    """Return an array on memory that somebody else keeps."""
+    size = aval.size * aval.dtype.itemsize
+    if size == 0:
+        return np.empty(aval.shape, aval.dtype)
+    memory: Any = (ctypes.c_char * size).from_address(address)
+    return np.ndarray(aval.shape, aval.dtype, memory)
+
+
+class _Helper:
+    """What native code calls for one equation, with the address of a table of addresses."""
+
+    __slots__ = ("equation", "readers", "table")
+
+    def __init__(self, equation: Equation) -> None:
+        self.equation = equation
+        read = [operand for operand in equation.operands if isinstance(operand, Variable)]
+        self.table = ctypes.c_size_t * (len(read) + len(equation.outputs))
+        self.readers: list[Callable[[Any], Any]] = []
+        for operand in equation.operands:
+            if isinstance(operand, Literal):
+                self.readers.append(_constant(operand.value))
+            else:
+                self.readers.append(_reader(operand.aval, read.index(operand)))
+
+    def __call__(self, address: int) -> Any:
+        table = self.table.from_address(address)
+        equation = self.equation
+        values = [reader(table) for reader in self.readers]
+        results = equation.primitive.evaluate(*values, **equation.params)
+        if not equation.primitive.multiple:
+            results = (results,)
+        first = len(table) - len(equation.outputs)
+        for number, (variable, result) in enumerate(zip(equation.outputs, results, strict=True)):
+            if aval_of(result) != variable.aval:
+                return _DECLINES  # Python's numbers change type where they leave a range
+            try:
+                view_at(table[first + number], variable.aval)[...] = result
+            except OverflowError:
+                return _DECLINES  # an integer of Python beyond 64 bits
+        return _DONE
+
+
+def _constant(value: Any) -> Callable[[Any], Any]:
+    return lambda table: value
+
+
+def _reader(aval: Aval, position: int) -> Callable[[Any], Any]:
+    if aval.kind == "python":
+        return lambda table: view_at(table[position], aval).item()
+    if aval.kind == "scalar":
+        return lambda table: view_at(table[position], aval)[()]
+
+    def read(table: Any) -> Any:
+        found = view_at(table[position], aval)
+        found.flags.writeable = False
+        return found
+
+    return read
+
+
+class CallBack:
+    """The step of one equation that NumPy carries out."""
+
+    scratch = 0
+
+    def __init__(self, equation: Equation) -> None:
+        self.equation = equation
+        self.reads: tuple[Operand, ...] = equation.operands
+        self.writes: tuple[Variable, ...] = equation.outputs
+
+    def emit(self, frame: Frame) -> None:
+        frame.settle()
+        function = frame.function
+        read = [operand for operand in self.reads if isinstance(operand, Variable)]
+        pointers = [frame.pointer(operand) for operand in read]
+        targets = [frame.target(variable) for variable in self.writes]
+        table = function.slot(8 * max(1, len(pointers) + len(targets)))
+        for number, pointer in enumerate(pointers + targets):
+            entry = function.value(f"getelementptr ptr, ptr {table}, i64 {number}")
+            function.line(f"store ptr {pointer}, ptr {entry}")
+        helper = frame.object(_Helper(self.equation))
+        called = _define_call_back(frame.module)
+        status = function.value(f"call i32 {called}(ptr {helper}, ptr {table})")
+        frame.leave_unless_done(status)
+        for variable, pointer in zip(self.writes, targets, strict=True):
+            frame.arrived(variable, pointer)
+
+
+def _define_call_back(module: Module) -> str:
+    """Define the function that calls a Python helper with the interpreter's lock held."""
+    ensure = module.declare("PyGILState_Ensure", "i32")
+    release = module.declare("PyGILState_Release", "void", "i32")
+    from_pointer = module.declare("PyLong_FromVoidPtr", "ptr", "ptr")
+    call = module.declare("PyObject_CallOneArg", "ptr", "ptr", "ptr")
+    forget = module.declare("Py_DecRef", "void", "ptr")
+    refused = module.declare_data("_Py_NotImplementedStruct")
+    return module.define(
+        "call_back",
+        f"""define internal i32 @call_back(ptr %helper, ptr %table) noinline {{
+  %state = call i32 {ensure}()
+  %address = call ptr {from_pointer}(ptr %table)
+  %none = icmp eq ptr %address, null
+  br i1 %none, label %raised, label %go
+go:
+  %result = call ptr {call}(ptr %helper, ptr %address)
+  call void {forget}(ptr %address)
+  %failed = icmp eq ptr %result, null
+  br i1 %failed, label %raised, label %answered
+answered:
+  %declined = icmp eq ptr %result, {refused}
+  call void {forget}(ptr %result)
+  %status = select i1 %declined, i32 {DECLINED}, i32 0
+  br label %leave
+raised:
+  br label %leave
+leave:
+  %returned = phi i32 [ {RAISED}, %raised ], [ %status, %answered ]
+  call void {release}(i32 %state)
+  ret i32 %returned
+}}""",
+    )

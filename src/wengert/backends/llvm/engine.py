@@ -1,0 +1,224 @@
+"""The LLVM engine: text of modules in, object code out, object code linked into this process.
+
+One lock guards every use of llvmlite; what llvmlite owns is freed from a queue, never from a
+finaliser, because a finaliser may run while another thread holds llvmlite's own lock.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Everything that calls llvmlite holds this lock, for one slice of work at a time.
+lock = threading.RLock()
+
+# Addresses of symbols that are neither in this process's tables nor in the module itself: compiled
+# helpers, BLAS and LAPACK. Object code refers to them by name.
+symbols: dict[str, int] = {}
+
+# Trackers of code that nobody refers to any more.
+_dead: deque[Any] = deque()
+
+# A library costs time in proportion to those that its LLJIT had before (0.26 µs each).
+_LIBRARIES_PER_JIT = 256
+
+
+def _before_fork() -> None:
+    lock.acquire()
+
+
+def _after_fork() -> None:
+    lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
+
+
+class Host:
+    """The machine that code is made for: its triple, processor and features."""
+
+    def __init__(self, binding: Any) -> None:
+        self.triple: str = binding.get_process_triple()
+        self.cpu: str = binding.get_host_cpu_name()
+        self.features: str = binding.get_host_cpu_features().flatten()
+        self.llvm: tuple[int, ...] = tuple(binding.llvm_version_info)
+
+
+class _Engine:
+    """LLVM, initialised once a process, at first need."""
+
+    def __init__(self) -> None:
+        import llvmlite.binding as binding
+
+        self.binding = binding
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        binding.initialize_native_asmparser()
+        self.host = Host(binding)
+        self.target = binding.Target.from_triple(self.host.triple)
+        self.machines: dict[int, Any] = {}
+        self.jit: Any = None
+        self.libraries = 0
+
+    def machine(self, level: int) -> Any:
+        found = self.machines.get(level)
+        if found is None:
+            found = self.machines[level] = self.new_machine(level)
+        return found
+
+    def new_machine(self, level: int) -> Any:
+        # Position-independent code of the small model reaches symbols through tables that the
+        # linker fills, and leaves fast instruction selection on (the large model turns it off).
+        return self.target.create_target_machine(
+            cpu=self.host.cpu,
+            features=self.host.features,
+            opt=level,
+            reloc="pic",
+            codemodel="small",
+        )
+
+    def current_jit(self) -> Any:
+        if self.jit is None or self.libraries % _LIBRARIES_PER_JIT == 0:
+            self.jit = self.binding.create_lljit_compiler(self.new_machine(0), use_jit_link=True)
+        self.libraries += 1
+        return self.jit
+
+
+@functools.cache
+def _engine() -> _Engine:
+    return _Engine()
+
+
+def host() -> Host:
+    """Return what code is made for."""
+    with lock:
+        return _engine().host
+
+
+class Code:
+    """Machine code in this process; it is unmapped some time after the last reference goes.
+
+    Parameters
+    ----------
+    addresses : dict
+        From the name of an exported function to its address.
+    """
+
+    __slots__ = ("_keeps", "addresses")
+
+    def __init__(self, addresses: dict[str, int], keeps: Any) -> None:
+        self.addresses = addresses
+        self._keeps = keeps
+
+    def __del__(self) -> None:
+        _dead.append(self._keeps)
+
+
+def assemble(text: str, level: int = 0) -> bytes:
+    """Return the object code of a module given as text.
+
+    Parameters
+    ----------
+    level : int
+        0 for straight-line code: no passes of LLVM, which cost more than they bring there. 3 for
+        loops: LLVM's whole pipeline, with vectorisation.
+    """
+    with lock:
+        engine = _engine()
+        module = _parsed(engine, text, level)
+        try:
+            code: bytes = engine.machine(level).emit_object(module)
+        finally:
+            module.close()
+    return code
+
+
+def assembly(text: str, level: int = 0) -> str:
+    """Return the assembly of a module given as text."""
+    with lock:
+        engine = _engine()
+        module = _parsed(engine, text, level)
+        try:
+            found: str = engine.machine(level).emit_assembly(module)
+        finally:
+            module.close()
+    return found
+
+
+def _parsed(engine: _Engine, text: str, level: int) -> Any:
+    module = engine.binding.parse_assembly(text)
+    module.triple = engine.host.triple
+    if level:
+        _optimise(engine, module, level)
+    return module
+
+
+def _optimise(engine: _Engine, module: Any, level: int) -> None:
+    binding = engine.binding
+    options = binding.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = True
+    options.slp_vectorization = True
+    options.loop_unrolling = True
+    builder = binding.create_pass_builder(engine.machine(level), options)
+    try:
+        passes = builder.getModulePassManager()
+        passes.run(module, builder)
+        passes.close()
+    finally:
+        builder.close()
+        options.close()
+
+
+def link(objects: Iterable[bytes], exports: Iterable[str], externals: Iterable[str] = ()) -> Code:
+    """Map object code into this process.
+
+    Parameters
+    ----------
+    exports : iterable of str
+        The functions whose addresses are wanted.
+    externals : iterable of str
+        What the code refers to; names that `symbols` knows are bound to its addresses, all others
+        to the symbols of this process.
+    """
+    with lock:
+        engine = _engine()
+        free_dead()
+        library = engine.binding.JITLibraryBuilder()
+        for data in objects:
+            library.add_object_img(data)
+        for name in externals:
+            if name in symbols:
+                library.import_symbol(name, symbols[name])
+        library.add_current_process()
+        names = tuple(exports)
+        for name in names:
+            library.export_symbol(name)
+        jit = engine.current_jit()
+        tracker = library.link(jit, f"library{engine.libraries}")
+        return Code({name: tracker[name] for name in names}, (tracker, jit))
+
+
+def free_dead() -> None:
+    """Unmap code that nobody refers to any more."""
+    with lock:
+        while _dead:
+            tracker, _ = _dead.popleft()
+            tracker.close()
+
+
+def waiting() -> int:
+    """Return how many pieces of dead code are still mapped."""
+    return len(_dead)
+
+
+def define_symbols(found: Mapping[str, int]) -> None:
+    """Make addresses known to the linker under names."""
+    with lock:
+        symbols.update(found)

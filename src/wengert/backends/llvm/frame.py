@@ -1,0 +1,224 @@
+"""A function under construction that runs steps of a program, and how steps reach their values.
+
+Every such function is ``i32 name(ptr inputs, ptr outputs, ptr workspace)``: tables of addresses of
+the inputs (after the last of them the table of constants) and outputs, and memory to work in. It
+returns 0, the number of a failed guard plus 1, or one of the codes here.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ...ir.equation import Literal, Operand, Variable
+from .emitter import TextEmitter
+from .layout import Layout, in_register
+from .values import Value, constant, load, store
+from .writer import Module
+
+DONE = 0
+RAISED = -1  # a Python exception is set
+DECLINED = -2  # Python must evaluate: what it does here leaves machine numbers
+
+ARGUMENTS = ("ptr noalias %inputs", "ptr noalias %outputs", "ptr noalias %workspace")
+
+
+class Step(Protocol):
+    """A part of a program that is carried out as one.
+
+    A step asks the frame for the values or addresses of what it reads and writes. Array kernels
+    emit a function of their own and call it from here; `scratch` bytes of workspace are theirs.
+    """
+
+    @property
+    def reads(self) -> tuple[Operand, ...]: ...
+    @property
+    def writes(self) -> tuple[Variable, ...]: ...
+    @property
+    def scratch(self) -> int: ...
+    def emit(self, frame: Frame) -> None: ...
+
+
+class Spills:
+    """Single numbers that are needed in another function: their slots in the workspace."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.slots: dict[Variable, int] = {}
+
+    def slot(self, variable: Variable) -> int:
+        found = self.slots.get(variable)
+        if found is None:
+            found = self.slots[variable] = self.layout.reserve(16)
+        return found
+
+
+class Frame:
+    """Writes the steps of one function.
+
+    Parameters
+    ----------
+    input_count : int
+        Inputs of the program; the table of constants stands behind them.
+    spills : Spills
+        Shared by the functions of a program.
+    crossing : set of Variable
+        Numbers that functions after this one read.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        layout: Layout,
+        input_count: int,
+        spills: Spills,
+        crossing: frozenset[Variable] | set[Variable] = frozenset(),
+    ) -> None:
+        self.module = module
+        self.function = module.function(name, "i32", *ARGUMENTS)
+        self.emitter = TextEmitter(self.function)
+        self.layout = layout
+        self.input_count = input_count
+        self.spills = spills
+        self.crossing = crossing
+        self._values: dict[Variable, Value] = {}
+        self._pointers: dict[object, str] = {}
+        self._exits: dict[int, str] = {}
+
+    # -------------------------------------------------------------- values
+
+    def value(self, operand: Operand) -> Value:
+        """Return a single number."""
+        if isinstance(operand, Literal):
+            aval = operand.aval
+            return constant(operand.value, aval.dtype)
+        found = self._values.get(operand)
+        if found is None:
+            found = self._values[operand] = load(
+                self.function, operand.aval.dtype, self._number_pointer(operand)
+            )
+        return found
+
+    def assign(self, variable: Variable, value: Value) -> None:
+        """Give a single number to a variable."""
+        self._values[variable] = value
+        place = self.layout.places.get(variable)
+        if place is not None:
+            store(self.function, value, self._place(place.where, place.number))
+        if variable in self.crossing:
+            store(self.function, value, self._spilled(variable))
+
+    def _number_pointer(self, variable: Variable) -> str:
+        place = self.layout.places.get(variable)
+        if place is not None and place.where == "inputs":
+            return self._place(place.where, place.number)
+        return self._spilled(variable)
+
+    def _spilled(self, variable: Variable) -> str:
+        return self._place("workspace", self.spills.slot(variable))
+
+    def pointer(self, operand: Operand) -> str:
+        """Return the address of an array's entries, or of a number, put there for the purpose."""
+        if isinstance(operand, Literal):
+            place = self.layout.constant(operand)
+            return self._place(place.where, place.number)
+        found = self.layout.places.get(operand)
+        if not in_register(operand.aval):
+            assert found is not None
+            return self._place(found.where, found.number)
+        if found is not None and found.where == "inputs":
+            return self._place(found.where, found.number)
+        key = ("number", operand)
+        pointer = self._pointers.get(key)
+        if pointer is None:
+            pointer = self._pointers[key] = self.function.slot(16)
+            store(self.function, self.value(operand), pointer)
+        return pointer
+
+    def output(self, position: int) -> str:
+        """Return the address of an output of the program."""
+        return self._place("outputs", position)
+
+    def target(self, variable: Variable) -> str:
+        """Return the address at which a step writes a variable; `arrived` must follow."""
+        if not in_register(variable.aval):
+            return self.pointer(variable)
+        return self.function.slot(16)
+
+    def arrived(self, variable: Variable, pointer: str) -> None:
+        """Take up what a step wrote at the address from `target`."""
+        if in_register(variable.aval):
+            self.assign(variable, load(self.function, variable.aval.dtype, pointer))
+
+    def scratch(self, size: int) -> str:
+        """Return the address of workspace that is this step's alone."""
+        return self._place("workspace", self.layout.reserve(size))
+
+    def object(self, held: object) -> str:
+        """Return a Python object that the program keeps alive, as an address."""
+        number = self.layout.hold(held)
+        return self._place("objects", number)
+
+    def _place(self, where: str, number: int) -> str:
+        """Return the address of a place, computed once at the top of the function."""
+        key = (where, number)
+        found = self._pointers.get(key)
+        if found is not None:
+            return found
+        if where == "workspace":
+            found = self._top(f"getelementptr i8, ptr %workspace, i64 {number}")
+        elif where in ("inputs", "outputs"):
+            entry = self._top(f"getelementptr ptr, ptr %{where}, i64 {number}")
+            found = self._top(f"load ptr, ptr {entry}")
+        else:
+            table = self._place("inputs", self.input_count)
+            index = number if where == "constants" else -1 - number
+            entry = self._top(f"getelementptr ptr, ptr {table}, i64 {index}")
+            found = self._top(f"load ptr, ptr {entry}")
+        self._pointers[key] = found
+        return found
+
+    def _top(self, instruction: str) -> str:
+        name = self.function.fresh()
+        self.function.slots.append(f"{name} = {instruction}")
+        return name
+
+    # -------------------------------------------------------------- leaving
+
+    def exit_label(self, status: int) -> str:
+        """Return the block that returns a status."""
+        found = self._exits.get(status)
+        if found is None:
+            found = self._exits[status] = f"exit{len(self._exits)}"
+        return found
+
+    def leave_if(self, condition: str, status: int) -> None:
+        """Return a status where a bit is set."""
+        following = self.function.new_label("go")
+        self.function.line(
+            f"br i1 {condition}, label %{self.exit_label(status)}, label %{following}"
+        )
+        self.function.start(following)
+
+    def leave_unless_done(self, status: str) -> None:
+        """Return a status that a call gave, unless it is 0."""
+        failed = self.function.value(f"icmp ne i32 {status}, 0")
+        leaving, following = self.function.new_label("leave"), self.function.new_label("go")
+        self.function.line(f"br i1 {failed}, label %{leaving}, label %{following}")
+        self.function.start(leaving)
+        self.function.line(f"ret i32 {status}")
+        self.function.start(following)
+
+    def settle(self) -> None:
+        """Decline now, if anything up to here asked for it: before what cannot be undone."""
+        declined = self.emitter.take_declined()
+        if declined is not None:
+            self.leave_if(declined, DECLINED)
+
+    def finish(self) -> None:
+        """End the function."""
+        self.settle()
+        self.function.line(f"ret i32 {DONE}")
+        for status, label in self._exits.items():
+            self.function.start(label)
+            self.function.line(f"ret i32 {status}")

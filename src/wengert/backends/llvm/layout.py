@@ -1,0 +1,162 @@
+"""Where the values of a program lie: registers, inputs, outputs, constants, or the workspace.
+
+Single numbers live in registers; arrays in memory, a result of the program at its own place at
+once. Workspace is handed on as soon as its last reader has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...ir.aval import Aval
+from ...ir.equation import Literal, Operand, Variable
+from ...ir.wengert_list import WengertList
+from .values import is_supported
+
+ALIGNMENT = 64
+
+
+class Accesses(Protocol):
+    """What the layout asks of a step."""
+
+    @property
+    def reads(self) -> Sequence[Operand]: ...
+    @property
+    def writes(self) -> Sequence[Variable]: ...
+    @property
+    def scratch(self) -> int: ...
+
+
+class Place:
+    """The place of an array: ``where`` is inputs, outputs, constants or workspace."""
+
+    __slots__ = ("number", "where")
+
+    def __init__(self, where: str, number: int) -> None:
+        self.where = where
+        self.number = number  # a position in the table, or an offset in the workspace
+
+    def __repr__(self) -> str:
+        return f"Place({self.where}, {self.number})"
+
+
+def in_register(aval: Aval) -> bool:
+    """Return whether values like this live in registers: single numbers of a machine's dtype."""
+    return not aval.shape and is_supported(aval.dtype)
+
+
+def bytes_of(aval: Aval) -> int:
+    return aval.size * aval.dtype.itemsize
+
+
+class Layout:
+    """Places of all values in memory.
+
+    Attributes
+    ----------
+    constants : list of ndarray
+        Arrays that the program holds: code finds their addresses in a table.
+    objects : list
+        Python objects that call-backs need; their addresses stand in the same table, before the
+        arrays.
+    workspace : int
+        Bytes of workspace.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[Variable, Place] = {}
+        self.constants: list[np.ndarray[Any, Any]] = []
+        self._constant_places: dict[int, Place] = {}
+        self.literals: list[Literal] = []
+        self.objects: list[Any] = []
+        self.workspace = 0
+
+    def hold(self, held: Any) -> int:
+        """Keep a Python object alive with the program, and return its number."""
+        self.objects.append(held)
+        return len(self.objects) - 1
+
+    def reserve(self, size: int) -> int:
+        """Return the offset of workspace that is used for nothing else."""
+        start = self.workspace
+        self.workspace += _rounded(size)
+        return start
+
+    def constant(self, literal: Literal) -> Place:
+        """Return the place of a literal array."""
+        found = self._constant_places.get(id(literal.value))
+        if found is None:
+            held = np.array(literal.value, order="C")
+            found = self._constant_places[id(literal.value)] = Place(
+                "constants", len(self.constants)
+            )
+            self.constants.append(held)
+            self.literals.append(literal)  # keeps the id taken
+        return found
+
+
+def plan_layout(program: WengertList, steps: Sequence[Accesses]) -> Layout:
+    """Give every array of a program a place."""
+    layout = Layout()
+    places = layout.places
+    for i, variable in enumerate(program.inputs):
+        places[variable] = Place("inputs", i)
+    for j, operand in enumerate(program.outputs):
+        if isinstance(operand, Variable) and operand not in places:
+            places[operand] = Place("outputs", j)
+    last = _last_reads(steps)
+    pool = _Pool()
+    for number, step in enumerate(steps):
+        ending = []
+        for variable in step.writes:
+            if variable in places or in_register(variable.aval):
+                continue
+            size = _rounded(bytes_of(variable.aval))
+            start = pool.take(size)
+            places[variable] = Place("workspace", start)
+            if last.get(variable, number) == number:
+                ending.append((start, size))
+        for operand in step.reads:
+            if isinstance(operand, Variable) and last[operand] == number:
+                place = places.get(operand)
+                if place is not None and place.where == "workspace":
+                    ending.append((place.number, _rounded(bytes_of(operand.aval))))
+        for start, size in set(ending):
+            pool.give(start, size)
+    layout.workspace = pool.top
+    return layout
+
+
+def _last_reads(steps: Sequence[Accesses]) -> dict[Variable, int]:
+    last: dict[Variable, int] = {}
+    for number, step in enumerate(steps):
+        for operand in step.reads:
+            if isinstance(operand, Variable):
+                last[operand] = number
+    return last
+
+
+def _rounded(size: int) -> int:
+    return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
+
+
+class _Pool:
+    """Workspace that is free again, by size; neighbours are not joined."""
+
+    def __init__(self) -> None:
+        self.top = 0
+        self.free: dict[int, list[int]] = {}
+
+    def take(self, size: int) -> int:
+        ready = self.free.get(size)
+        if ready:
+            return ready.pop()
+        start = self.top
+        self.top += size
+        return start
+
+    def give(self, start: int, size: int) -> None:
+        self.free.setdefault(size, []).append(start)

@@ -1,0 +1,134 @@
+"""Equations of single entries in native code: dtypes of NumPy's loop, the ``lower`` slot, the cast.
+
+Serves scalar programs and the bodies of array kernels alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...ir.aval import Aval, promotion_operand
+from ...ir.emitter import CannotLower
+from ...ir.equation import Equation
+from ...ir.primitive import Primitive
+from .emitter import TextEmitter
+from .values import Value, is_supported
+from .writer import Module
+
+Dtypes = tuple[np.dtype[Any], ...]
+
+_loops: dict[Any, tuple[Dtypes, Dtypes]] = {}
+_lowers: dict[Any, bool] = {}
+
+
+def loop_dtypes(
+    primitive: Primitive, operands: Sequence[Aval], outputs: Sequence[Aval]
+) -> tuple[Dtypes, Dtypes]:
+    """Return the dtypes in which an elementwise primitive computes: operands and results.
+
+    A ufunc's are those of its loop. Other functions select among their arguments: booleans stay,
+    numbers come in the dtype of the result.
+    """
+    key = (primitive, *[(a.dtype, a.kind == "python") for a in operands], len(outputs))
+    found = _loops.get(key)
+    if found is None:
+        found = _loops[key] = _find_loop(primitive, operands, outputs)
+    return found
+
+
+def _find_loop(
+    primitive: Primitive, operands: Sequence[Aval], outputs: Sequence[Aval]
+) -> tuple[Dtypes, Dtypes]:
+    ufunc = primitive.numpy
+    results = tuple(aval.dtype for aval in outputs)
+    if isinstance(ufunc, np.ufunc) and ufunc.nin == len(operands) and ufunc.nout == len(outputs):
+        if all(aval.kind == "python" for aval in operands):
+            given = [aval.dtype for aval in operands]
+        else:
+            given = [promotion_operand(aval) for aval in operands]
+        dtypes = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
+        return tuple(dtypes[: ufunc.nin]), tuple(dtypes[ufunc.nin :])
+    if len(operands) == 1:
+        return (operands[0].dtype,), results
+    return (
+        tuple(
+            aval.dtype if aval.dtype.kind == "b" and results[0].kind != "b" else results[0]
+            for aval in operands
+        ),
+        results,
+    )
+
+
+def lower(
+    emitter: TextEmitter,
+    primitive: Primitive,
+    params: dict[str, Any],
+    operands: Sequence[Value],
+    operand_avals: Sequence[Aval],
+    output_avals: Sequence[Aval],
+) -> tuple[Value, ...]:
+    """Emit one elementwise operation on single entries and return its results.
+
+    Raises
+    ------
+    CannotLower
+        There is no native code for it; nothing of what was emitted may be used.
+    """
+    rule = primitive.lower
+    if rule is None:
+        raise CannotLower(f"{primitive.name} has no lowering rule")
+    inputs, loop_results = loop_dtypes(primitive, operand_avals, output_avals)
+    emitter.python = output_avals[0].kind == "python"
+    try:
+        cast = [emitter.cast(x, dtype) for x, dtype in zip(operands, inputs, strict=True)]
+        result = rule(emitter, *cast, **params)
+        results = result if isinstance(result, tuple) else (result,)
+        for value, dtype in zip(results, loop_results, strict=True):
+            if value.dtype != dtype:
+                raise CannotLower(f"{primitive.name} gave {value.dtype} instead of {dtype}")
+        return tuple(
+            emitter.cast(value, aval.dtype)
+            for value, aval in zip(results, output_avals, strict=True)
+        )
+    finally:
+        emitter.python = False
+
+
+def can_lower(equation: Equation) -> bool:
+    """Return whether the entries of an equation have native code (shapes are not looked at)."""
+    primitive = equation.primitive
+    if primitive.lower is None:
+        return False
+    operands = [operand.aval for operand in equation.operands]
+    outputs = [variable.aval for variable in equation.outputs]
+    key = (
+        primitive,
+        *[(aval.dtype, aval.kind == "python") for aval in operands],
+        *[(aval.dtype, aval.kind == "python") for aval in outputs],
+    )
+    found = _lowers.get(key)
+    if found is None:
+        found = _lowers[key] = _try(primitive, equation.params, operands, outputs)
+    return found
+
+
+def _try(
+    primitive: Primitive, params: dict[str, Any], operands: list[Aval], outputs: list[Aval]
+) -> bool:
+    """Lower once on a function that is thrown away."""
+    avals = operands + outputs
+    if not all(is_supported(aval.dtype) for aval in avals):
+        return False
+    emitter = TextEmitter(Module().function("trial", "void"))
+    values = [
+        Value(aval.dtype, f"%x{i}", f"%y{i}" if aval.dtype.kind == "c" else None)
+        for i, aval in enumerate(operands)
+    ]
+    try:
+        lower(emitter, primitive, params, values, operands, outputs)
+    except CannotLower:
+        return False
+    return True

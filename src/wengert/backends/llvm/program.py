@@ -1,0 +1,133 @@
+"""Compiled programs: a Wengert list as machine code that is called with plain values."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, GuardFailed
+from ...ir.aval import Aval, aval_of
+from ...ir.equation import Literal, Operand
+from ...ir.wengert_list import WengertList
+from . import engine
+from .build import ENTRY, Built, build, constants_table
+from .callback import CallBack
+from .frame import DECLINED, DONE
+
+_PROTOTYPE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class NativeProgram:
+    """A Wengert list as machine code.
+
+    ``native(*leaves)`` takes plain values with the Avals of ``program.inputs`` and returns the
+    tuple of outputs. A program declines where Python's numbers would leave the machine's (an
+    integer beyond 64 bits, a division by zero that must raise): it is evaluated then.
+
+    Attributes
+    ----------
+    program : WengertList
+    address : int
+        Of ``i32 program(i8** inputs, i8** outputs, i8* workspace)``; behind the inputs' addresses
+        stands `constants`.
+    constants : int
+        The address of the table of constants.
+    workspace : int
+        Bytes of workspace.
+    called_back : tuple of str
+        Names of the primitives that run through NumPy.
+    """
+
+    __slots__ = (
+        "_code",
+        "_held",
+        "_run",
+        "address",
+        "called_back",
+        "constants",
+        "program",
+        "workspace",
+    )
+
+    def __init__(self, program: WengertList, built: Built, code: engine.Code) -> None:
+        self.program = program
+        self._code = code
+        self.address = code.addresses[ENTRY]
+        table, self.constants = constants_table(built.layout)
+        self._held = (table, built.layout.constants, built.layout.objects)
+        self.workspace = built.layout.workspace
+        self.called_back = tuple(
+            step.equation.primitive.name for step in built.steps if isinstance(step, CallBack)
+        )
+        self._run = _PROTOTYPE(self.address)
+
+    def __call__(self, *leaves: Any) -> tuple[Any, ...]:
+        program = self.program
+        if len(leaves) != len(program.inputs):
+            raise ArgumentError(
+                f"this program takes {len(program.inputs)} values, {len(leaves)} were given"
+            )
+        held = [
+            _entries(leaf, variable.aval)
+            for leaf, variable in zip(leaves, program.inputs, strict=True)
+        ]
+        results = [_room(operand) for operand in program.outputs]
+        inputs = np.array([*(entry.ctypes.data for entry in held), self.constants], np.uintp)
+        outputs = np.array(
+            [0 if room is None else room.ctypes.data for room in results] or [0], np.uintp
+        )
+        workspace = np.empty(self.workspace + 64, np.uint8)
+        start = -(-workspace.ctypes.data // 64) * 64
+        status = self._run(inputs.ctypes.data, outputs.ctypes.data, start)
+        if status == DECLINED:
+            return program.evaluate(*leaves)
+        if status != DONE:
+            raise GuardFailed(status - 1)
+        return tuple(
+            _result(operand, room) for operand, room in zip(program.outputs, results, strict=True)
+        )
+
+
+def _entries(leaf: Any, aval: Aval) -> np.ndarray[Any, Any]:
+    """Return a leaf as aligned entries in C order and of the machine's byte order."""
+    found = aval_of(leaf)
+    if found != aval:
+        raise ArgumentError(f"this program takes {aval} here, {found} was given")
+    return np.require(leaf, aval.dtype.newbyteorder("="), ["C", "A"])
+
+
+def _room(operand: Operand) -> np.ndarray[Any, Any] | None:
+    aval = operand.aval
+    if aval.dtype.kind not in "biufc":
+        return None
+    return np.empty(aval.shape, aval.dtype.newbyteorder("="))
+
+
+def _result(operand: Operand, room: np.ndarray[Any, Any] | None) -> Any:
+    if room is None:
+        assert isinstance(operand, Literal)
+        return operand.value
+    kind = operand.aval.kind
+    if kind == "array":
+        return room
+    return room.item() if kind == "python" else room[()]
+
+
+def compile_program(program: WengertList) -> NativeProgram:
+    """Return a program as machine code.
+
+    Parameters
+    ----------
+    program : WengertList
+        Any list; equations without native code call back into NumPy.
+
+    Returns
+    -------
+    NativeProgram
+    """
+    built = build(program)
+    objects = [engine.assemble(module.text()) for module in built.modules]
+    code = engine.link(objects, [ENTRY], built.externals)
+    return NativeProgram(program, built, code)
