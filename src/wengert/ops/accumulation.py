@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..ir.cotangent import Items, Masked, Part
-from ..ir.paths import Path, is_basic_index, store
+from ..ir.paths import is_basic_index
 from ..tracing.core import Array, Traced, bind, raw_of
-from .indexing import indexed_add
+from ..tracing.decisions import certain
+from .indexing import indexed_add, marked, own_mask
 
 _PLAIN = frozenset({np.ndarray, np.float64, float})
 _WRITABLE_MASKS = frozenset({np.ndarray, type(None)})
-_KNOWN_MASKS = frozenset({np.ndarray, np.bool_})
 
 
 def combine(previous: Any, new: Any) -> Any:
@@ -51,8 +51,8 @@ def dense_items(cotangent: Items) -> tuple[Any, ...]:
 
 
 def simplify(cotangent: Masked) -> Masked:
-    """Drop a mask that selects everything, where its entries are known."""
-    if type(cotangent.mask) in _KNOWN_MASKS and cotangent.mask.all():
+    """Drop a mask that is known to select everything."""
+    if cotangent.mask is not None and certain(cotangent.mask):
         cotangent.mask = None
     return cotangent
 
@@ -81,17 +81,8 @@ def _add_part(previous: Any, part: Part) -> Masked:
     target = _owned(previous, part)
     target.value = bind(indexed_add, target.value, part.value, path=part.path, in_place=True)
     if target.mask is not None:
-        target.mask = _marked(target.mask, part.mask, part.path)
+        target.mask = marked(target.mask, part.mask, part.path)
     return target
-
-
-def _marked(mask: Any, selected: Any, path: Path) -> Any:
-    """Return a mask with the entries of a part marked: in place, unless entries are unknown."""
-    if type(mask) in _KNOWN_MASKS and (selected is True or type(selected) in _KNOWN_MASKS):
-        store(mask, selected, path, add=selected is not True)
-        return mask
-    marks = np.ones(()) if selected is True else selected.astype(np.float64)
-    return raw_of(bind(indexed_add, mask.astype(np.float64), marks, path=path) != 0)
 
 
 def _owned(previous: Any, part: Part) -> Masked:
@@ -103,8 +94,8 @@ def _owned(previous: Any, part: Part) -> Masked:
         return Masked(_copy(previous), None, owned=True)
     if previous.owned:
         return previous
-    mask = None if previous.mask is None else previous.mask.copy()
-    return Masked(_copy(previous.value), mask, owned=True)
+    mask = previous.mask
+    return Masked(_copy(previous.value), None if mask is None else own_mask(mask), owned=True)
 
 
 def _copy(value: Any) -> Any:
@@ -123,7 +114,7 @@ def _add_masked(previous: Any, new: Any) -> Masked:
         value, new_mask = new, None
     else:
         value, new_mask = new.value, new.mask
-    mask = None if mask is None or new_mask is None else mask | new_mask
+    mask = None if mask is None or new_mask is None else raw_of(mask | new_mask)
     accumulator = previous.value
     if (
         previous.owned

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import aval_of
-from ..tracing.core import raw_of
+from ..tracing.core import Traced, raw_of
+from ..tracing.decisions import possible
 from .families import elementwise, piecewise_constant
 from .projection import multiply_into
 from .samples import Fail, Sample, array, positive
@@ -132,18 +133,19 @@ def power_in_base(g: Any, x: Any, y: Any) -> Any:
         if y == 0:
             return g * (x * 0.0)
     elif aval_of(raw_of(y)).dtype.kind in "bu":  # without a sign, y - 1 would wrap around
-        y = np.asarray(y).astype(np.int64)
+        y = y.astype(np.int64) if type(y) is Traced else np.asarray(y).astype(np.int64)
     factor = y * _raised(x, y - 1)
-    nothing = np.equal(y, 0) & np.equal(x, 0)
-    if np.any(nothing):
-        factor = np.where(nothing, 0.0, factor)
+    if possible(np.equal(y, 0)):
+        nothing = np.equal(y, 0) & np.equal(x, 0)
+        if possible(nothing):
+            factor = np.where(nothing, 0.0, factor)
     return g * factor
 
 
 def power_in_exponent(g: Any, x: Any, y: Any, ans: Any) -> Any:
     """Return g x^y log x, with the limit 0 at x = 0 where Re y ≥ 0."""
     at_zero = np.equal(x, 0) & np.greater_equal(np.real(y), 0)
-    if np.any(at_zero):
+    if possible(at_zero):
         x = np.where(at_zero, 1.0, x)
     dtype = aval_of(raw_of(ans)).dtype
     if dtype.char in "gG" and aval_of(raw_of(x)).dtype != dtype:

@@ -1,7 +1,7 @@
 """NumPy functions without derivative: they run on the plain values of handles.
 
-Predicates, searches, index builders and what asks about shapes and dtypes. The ufuncs among them
-(comparisons, logical and bitwise operations) are primitives, see `wengert.ops.arithmetic`.
+Index builders, printing and what asks about shapes and dtypes. Predicates and searches are
+primitives, see `predicates` and `searching`; so are the ufuncs among them, see `arithmetic`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.aval import Aval, aval_of
-from ..tracing.core import Array, Traced, innermost, raw_of
+from ..ir.aval import aval_of
+from ..tracing.core import Array, Traced, innermost, is_unknown, raw_of
 from ..tracing.creation import originals
 from ..tracing.protocols import functions, implements, implements_constant, plain_of
 
-_PREDICATES = (
-    "all any allclose isclose array_equal array_equiv isneginf isposinf iscomplex isreal isin "
-    "packbits unpackbits in1d"
-)
-_SEARCHES = (
-    "argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero flatnonzero "
-    "count_nonzero lexsort searchsorted digitize histogram_bin_edges"
-)
-_INDEX_BUILDERS = (
-    "diag_indices_from tril_indices_from triu_indices_from ravel_multi_index unravel_index "
-    "mask_indices"
-)
+_PREDICATES = "packbits unpackbits in1d"
+_SEARCHES = "histogram_bin_edges"
+_INDEX_BUILDERS = "diag_indices_from tril_indices_from triu_indices_from mask_indices"
 _DTYPES = "common_type min_scalar_type isfortran einsum_path"
 _PRINTING = "array2string array_repr array_str save savez savez_compressed savetxt"
 
@@ -82,7 +73,7 @@ def _owner_of(value: Any) -> Any:
     if type(value) is not Array:
         return value
     plain = innermost(raw_of(value))
-    return None if type(plain) is Aval else plain
+    return None if is_unknown(plain) else plain
 
 
 def _root(value: Any) -> Any:

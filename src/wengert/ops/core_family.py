@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, Traced, bind, innermost, raw_of
+from ..tracing.core import Array, Traced, bind, innermost, is_unknown, raw_of
 from ..tracing.operators import as_operand, build_array
 from .families import irregular
 
@@ -244,7 +244,7 @@ def adjoint(x: Any) -> Any:
 def known(x: Any) -> Any:
     """Return the plain value below all traces; `x` itself where it is not known (staging)."""
     plain = innermost(raw_of(x))
-    return x if type(plain) is Aval else plain
+    return x if is_unknown(plain) else plain
 
 
 def column(x: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
-from ..tracing.core import Array, bind, innermost, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import Array, bind, innermost, is_unknown, ndim_of, raw_of, shape_of, to_user
 from ..tracing.creation import carries_handles, implements_creation, originals
 from ..tracing.operators import as_operand, build_array
 from ..tracing.protocols import implements, plain_of
@@ -39,7 +39,7 @@ def cell_of(raw: Any) -> Any:
 def _layout_of(a: Any) -> Any:
     """Return the plain array whose layout a new one shall have."""
     plain = innermost(raw_of(a))
-    if type(plain) is Aval:
+    if is_unknown(plain):
         return np.broadcast_to(np.zeros((), plain.dtype), plain.shape)
     return plain
 

@@ -15,6 +15,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, to_user
+from ..tracing.decisions import possible
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, plain_of, store_results
 from . import projection
@@ -272,7 +273,7 @@ def _slopes_of_extreme(x: Any, y: Any, axis: int) -> tuple[Any, Any, Any]:
     """
     chosen = np.equal(x, y)
     undefined = np.isnan(y)
-    if np.any(undefined):
+    if possible(undefined):
         chosen = chosen | (undefined & np.isnan(x))
     length = np.shape(y)[axis]
     later, earlier = taken(y, axis, slice(1, None)), taken(y, axis, slice(None, length - 1))
@@ -294,7 +295,7 @@ def _slopes_of_exponentials(power: Any) -> Slopes:
         first = _first(np.shape(y), axis)
         previous = np.where(first, y, shift(y, axis, 1))
         infinite = np.isinf(y)
-        if not np.any(infinite) and not np.any(np.isinf(previous)):
+        if not possible(infinite) and not possible(np.isinf(previous)):
             return power(previous - y), power(x - y), None
         finite = np.where(infinite, 0.0, y)
         before, here, chosen = _slopes_of_extreme(x, y, axis)

@@ -61,9 +61,7 @@ def structural(
     def pull_masked(cotangent: Masked, residuals: Any) -> Any:
         moved = transpose(cotangent.mask.astype(np.float64), *residuals) != 0
         value = transpose(cotangent.value, *residuals)
-        if not np.ndim(moved):  # a scalar is selected or has no cotangent at all
-            return value if moved else None
-        return Masked(value, moved)
+        return projection.selected(value, moved)
 
     if drops_entries:
 

@@ -23,6 +23,7 @@ from ..tracing.core import (
     detached,
     innermost,
     is_array_kind,
+    is_unknown,
     ndim_of,
     raw_of,
     shape_of,
@@ -335,7 +336,7 @@ class Flags:
 
 def _layout(self: Any, what: str) -> Any:
     plain = innermost(raw_of(self))
-    if type(plain) is Aval:
+    if is_unknown(plain):
         raise StagingError(
             f"{what} of {plain} is not known while the program is staged: it depends on the memory "
             "layout, which the compiled program chooses"

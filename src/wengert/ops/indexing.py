@@ -131,6 +131,19 @@ def dense_part(part: Part) -> Any:
     return bind(indexed_add, zeros, part.value, path=part.path, in_place=True)
 
 
+def own_mask(mask: Any) -> Any:
+    """Return a mask that may be written in place."""
+    raw = raw_of(mask)
+    return raw.copy() if type(raw) is np.ndarray else raw
+
+
+def marked(mask: Any, part: Any, path: Path) -> Any:
+    """Return a mask, which nobody else holds, with the entries of a part added; True is all."""
+    if part is True:
+        return bind(write, mask, True, path=path, in_place=True)
+    return bind(indexed_add, mask, part, path=path, in_place=True)
+
+
 def _pull_read_of_views(cotangent: Any, residuals: Any) -> Any:
     """Pull back through a change of dtype between complex numbers and pairs of real ones."""
     path, aval = residuals
@@ -174,9 +187,7 @@ def _pulled(value: Any, mask: Any, path: Path, aval: Aval) -> tuple[Any, Any]:
     else:
         found = masked(Masked(value, mask), kept)
     if type(found) is Part:
-        selected = np.zeros(aval.shape, bool)
-        store(selected, found.mask, found.path, add=found.mask is not True)
-        return dense_part(found), selected
+        return dense_part(found), marked(np.zeros(aval.shape, bool), found.mask, found.path)
     return (found.value, found.mask) if type(found) is Masked else (found, None)
 
 
@@ -268,7 +279,12 @@ def _pull_write(cotangent: Any, residuals: Any) -> Any:
 
 def _pull_write_masked(cotangent: Masked, residuals: Any) -> Any:
     which, path, aval, value_aval = residuals
-    if len(path) == 1 and which == (0, 1) and type(cotangent.value) is np.ndarray:
+    if (
+        len(path) == 1
+        and which == (0, 1)
+        and type(cotangent.value) is np.ndarray
+        and (cotangent.mask is None or type(cotangent.mask) is np.ndarray)
+    ):
         step = path[0]
         if step[0] == "index" and is_basic_index(step[1]):
             return _pull_plain_write(cotangent, step[1], value_aval)
@@ -317,14 +333,14 @@ def _cotangent_of_value(cotangent: Masked, path: Path, aval: Aval, value_aval: A
     else:
         part = bind(read, cotangent.value, path=path)
     if mask is not None:
-        mask = np.array(follow(mask, path))
+        mask = detached(raw_of(bind(read, mask, path=path)))
     part = detached(raw_of(part))
     if is_advanced(path):
         kept = winners(aval.shape, path)
         if not kept.all():
             mask = kept if mask is None else mask & kept
             part = np.where(mask, part, aval.dtype.type(0))
-    if mask is None or (mask.ndim == 0 and mask):
+    if mask is None:
         return project(part, value_aval)
     return project_masked(Masked(part, mask), value_aval)
 
@@ -335,9 +351,9 @@ def _cotangent_of_base(cotangent: Masked, path: Path, aval: Aval) -> Masked:
     if mask is None:
         mask = np.ones(aval.shape, bool)
     elif not cotangent.owned:
-        mask = mask.copy()
+        mask = own_mask(mask)
     if not through_imaginary(path):
-        store(mask, False, path)
+        mask = bind(write, mask, False, path=path, in_place=True)
     value = bind(write, cotangent.value, 0.0, path=path, in_place=cotangent.owned)
     return Masked(value, mask, owned=True)
 

@@ -30,7 +30,7 @@ from ..tracing.creation import originals
 from ..tracing.operators import install_builder
 from ..tracing.protocols import implements, store_results
 from .indexing import read
-from .projection import cast
+from .projection import cast, selected
 from .samples import Fail, Sample, array
 from .shaping import array_raw, atleast_1d, atleast_2d, atleast_3d
 
@@ -71,7 +71,7 @@ def _joining(name: str, evaluate: Any, infer: Any, pick: Any, samples: Any, fail
     def pull_masked(cotangent: Masked, residuals: Any) -> Any:
         values = parts(cotangent.value, residuals, True)
         masks = parts(cotangent.mask, residuals, False)
-        found = tuple(_masked(value, mask) for value, mask in zip(values, masks, strict=True))
+        found = tuple(selected(value, mask) for value, mask in zip(values, masks, strict=True))
         return found[0] if len(found) == 1 else found
 
     pull.masked = pull_masked  # type: ignore[attr-defined]
@@ -93,12 +93,6 @@ def _joining(name: str, evaluate: Any, infer: Any, pick: Any, samples: Any, fail
     )
     primitive.value_free = True
     return primitive
-
-
-def _masked(value: Any, mask: Any) -> Any:
-    if shape_of(mask):
-        return Masked(value, mask)
-    return value if mask else None
 
 
 def _result_dtype(avals: Sequence[Aval]) -> np.dtype[Any]:
@@ -277,8 +271,8 @@ def _pull_array_masked(cotangent: Masked, residuals: Any) -> Any:
     which = residuals[0]
     mask = cotangent.mask.reshape(-1)
     if len(which) == 1:
-        return found if mask[which[0]] else None
-    return tuple(entry if mask[i] else None for i, entry in zip(which, found, strict=True))
+        return selected(found, mask[which[0]])
+    return tuple(selected(entry, mask[i]) for i, entry in zip(which, found, strict=True))
 
 
 _pull_array.masked = _pull_array_masked  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
 from ..tracing.core import bind
+from ..tracing.decisions import possible
 from . import projection
 from .axes import Axes, all_axes, kept, reduced_shape
 from .reductions import weigh_extreme
@@ -60,7 +61,7 @@ def _slopes(a: Any, b: Any, ans: Any, params: dict[str, Any]) -> tuple[Any, Any]
         factor = factor * np.sign(np.sum(b * factor, axis=axes, keepdims=True, where=used))
     if not params["weighted"]:
         b = 1.0
-    if not np.any(infinite):
+    if not possible(infinite):
         return factor, b
     with np.errstate(all="ignore"):
         shares = weigh_extreme(a, None, used, top, axes)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import aval_of
+from ..tracing.decisions import observed, possible
 from ..tracing.protocols import implements, store_results
 from .axes import loop_dtype, operand_of
 from .cumulative import without_nan
@@ -81,7 +82,7 @@ def nanmean(
     if out is not None:
         dtype = loop_dtype(dtype, operand_of(a), out)
     found = _divided(sum_of(x, axis, dtype, None, keepdims, NOT_GIVEN, where), count)
-    if np.any(count == 0):
+    if observed(count == 0):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     return found if out is None else store_results((out,), (found,), "unsafe")
 
@@ -127,8 +128,9 @@ def nanvar(
     freedom = np.reshape(count, np.shape(total))[()] - ddof
     found = _divided(total, freedom)
     bad = freedom <= 0
-    if np.any(bad):
+    if observed(bad):
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
+    if possible(bad):
         found = np.where(bad, aval_of(operand_of(found)).dtype.type(np.nan), found)[()]
     return found if out is None else store_results((out,), (found,), "unsafe")
 
@@ -152,7 +154,7 @@ def nanstd(
         a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
     )
     zero = np.equal(square, 0)
-    if np.any(zero):  # constant: the derivative there is 0
+    if possible(zero):  # constant: the derivative there is 0
         one = aval_of(operand_of(square)).dtype.type(1)
         found = np.where(zero, 0 * one, np.sqrt(np.where(zero, one, square)))[()]
     else:
@@ -164,7 +166,7 @@ def _nan_extreme(
     made: Reducer, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
 ) -> Any:
     found = reduce_by(made, a, axis, None, out, keepdims, initial, _or_true(where))
-    if np.any(np.isnan(found)):
+    if observed(np.isnan(found)):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
     return found
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked, Part
 from ..tracing.core import Traced, innermost, raw_of
+from ..tracing.decisions import truth
 
 
 def fits(value: Any, ans: Any) -> bool:
@@ -68,13 +69,16 @@ def project_masked(cotangent: Masked, aval: Aval) -> Any:
     value = project(cotangent.value, aval)
     shape = np.shape(cotangent.mask)
     if shape == aval.shape:
-        if not shape:
-            return value if cotangent.mask else None
-        return Masked(value, cotangent.mask)
-    mask = _sum_to(cotangent.mask.astype(np.float64), shape, aval.shape) != 0
-    if aval.shape == ():
-        return value if mask else None
-    return Masked(value, mask)
+        return selected(value, cotangent.mask)
+    return selected(value, _sum_to(cotangent.mask.astype(np.float64), shape, aval.shape) != 0)
+
+
+def selected(value: Any, mask: Any) -> Any:
+    """Return a cotangent with its mask; of a number the value or None, where that is known."""
+    flag = None if np.ndim(mask) else truth(mask)
+    if flag is None:
+        return Masked(value, mask)
+    return value if flag else None
 
 
 def project_or_none(cotangent: Any, aval: Aval) -> Any:

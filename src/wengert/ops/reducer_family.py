@@ -250,6 +250,4 @@ def _cotangent(
     if incoming is not None:
         mask = incoming if mask is None else mask & incoming
     value = projection.cast(projection.select(mask, change), aval.dtype)
-    if not aval.shape:
-        return value if mask else None
-    return Masked(value, mask)
+    return projection.selected(value, mask)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import aval_of
-from ..tracing.core import Array, Traced, bind, bind_one, to_user
+from ..tracing.core import Array, Traced, bind, bind_one, raw_of, to_user
+from ..tracing.decisions import possible
 from ..tracing.operators import install_method
-from ..tracing.protocols import implements, plain_of, store_results
+from ..tracing.protocols import implements, store_results
 from .axes import Axes, loop_dtype, normalised_axes, operand_of
 from .cumulative import exclusive_products
+from .kinds import astype
 from .reducer_family import Reducer, Weigh, Weights, reducer
 from .samples import Fail, Sample, array
 
@@ -37,7 +39,7 @@ def weigh_extreme(x: Any, initial: Any, where: Any, ans: Any, axes: tuple[int, .
     """Return equal shares of all entries that are the largest or smallest, or that are nan."""
     chosen = np.equal(x, ans)
     undefined = np.isnan(ans)
-    if np.any(undefined):
+    if possible(undefined):
         chosen = chosen | (undefined & np.isnan(x))
     if where is not True:
         chosen = chosen & where
@@ -58,7 +60,7 @@ def _weigh_exponentials(power: Any) -> Weigh:
     def weigh(x: Any, initial: Any, where: Any, ans: Any, axes: tuple[int, ...]) -> Weights:
         mask = None if where is True else where
         infinite = np.isinf(ans)
-        if not np.any(infinite):
+        if not possible(infinite):
             first = None if initial is None else power(initial - ans)
             return Weights(power(x - ans), first, mask)
         shares = weigh_extreme(x, initial, where, ans, axes)
@@ -291,9 +293,7 @@ def reduce_by(
     if dtype is not None:
         dtype = np.dtype(dtype)
         if dtype.kind not in "fc" and aval_of(x).dtype.kind in "fc":
-            keywords = {} if initial is NOT_GIVEN else {"initial": initial}
-            keywords = {**keywords, "axis": axis, "dtype": dtype, "keepdims": keepdims}
-            return made.numpy.reduce(plain_of(x), where=where, **plain_of(keywords))
+            x = raw_of(astype(x, dtype))
     given: tuple[str, ...] = ()
     if initial is NOT_GIVEN or initial is None:
         initial = 0.0
@@ -302,8 +302,8 @@ def reduce_by(
         initial = operand_of(initial)
     if where is not True:
         given += ("where",)
-        where = plain_of(where, "where=")
-        if where is not True and type(where) is not np.ndarray:
+        where = operand_of(where)
+        if type(where) is not Traced and type(where) is not np.ndarray:
             where = np.asarray(where)
     axes = None if axis is None else normalised_axes(axis, np.ndim(x))
     keepdims = keepdims is not NOT_GIVEN and bool(keepdims)

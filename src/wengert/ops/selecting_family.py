@@ -14,6 +14,7 @@ import numpy as np
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
+from ..tracing.decisions import truth
 from . import projection
 from .elementwise_family import mask_result
 
@@ -41,7 +42,7 @@ def selecting(
     ----------
     choose : callable
         Gives one `Choice` an argument, None for one that carries no derivative. Masks and shares
-        are plain: they come of comparisons.
+        come of comparisons: no derivative passes through them.
     """
 
     def tangent(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
@@ -78,7 +79,9 @@ def selecting(
 def _chosen(mask: Any, change: Any) -> Any:
     """Return a tangent where it is selected, None for a number that is not."""
     if np.ndim(mask) == 0:
-        return change if mask else None
+        flag = truth(mask)
+        if flag is not None:
+            return change if flag else None
     return projection.select(mask, change)
 
 
@@ -108,9 +111,10 @@ def _part(cotangent: Any, choice: Choice | None, incoming: Any, aval: Aval) -> A
         return None
     mask, share = choice
     value = cotangent if share is None else cotangent * share
-    if np.ndim(mask) == 0:
-        if not mask:
-            return None
+    flag = None if np.ndim(mask) else truth(mask)
+    if flag is False:
+        return None
+    if flag:
         if incoming is None:
             return projection.project(value, aval)
         mask = incoming

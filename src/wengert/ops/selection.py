@@ -11,6 +11,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
 from ..tracing.core import Array, bind, raw_of, to_user, write_handle
+from ..tracing.decisions import possible
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import (
     has_traced,
@@ -90,7 +91,7 @@ def where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue, /) -> Any:
 def _shares(first: Any, second: Any, like: np.dtype[Any]) -> tuple[Choice, Choice]:
     """Return the choices of two operands from whether each precedes; ties where both or neither."""
     tie = np.equal(first, second)
-    share = np.where(tie, like.type(0.5), like.type(1)) if np.any(tie) else None
+    share = np.where(tie, like.type(0.5), like.type(1)) if possible(tie) else None
     return (np.logical_or(first, tie), share), (np.logical_or(second, tie), share)
 
 

@@ -23,6 +23,7 @@ from ..tracing.core import (
     bind,
     innermost,
     is_array_kind,
+    is_unknown,
     make_view,
     ndim_of,
     note_unknown_alias,
@@ -258,7 +259,7 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
         return to_user(bind(reshape_primitive, raw, shape=shape, order=order))
     order = "C" if order == "A" else order
     result = to_user(bind(reshape_primitive, raw, shape=shape, order=order))
-    if type(plain) is Aval:
+    if is_unknown(plain):
         note_unknown_alias(a, result)
     return result
 
@@ -271,7 +272,7 @@ def _memory_order(plain: np.ndarray[Any, Any]) -> tuple[int, ...]:
 def _flattened(a: Any, order: str, *, copy: bool) -> Any:
     raw = array_raw(a)
     plain = innermost(raw)
-    if type(plain) is Aval:
+    if is_unknown(plain):
         result = to_user(
             bind(reshape_primitive, raw, shape=(-1,), order="C" if order in "AK" else order)
         )

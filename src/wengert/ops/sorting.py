@@ -1,7 +1,4 @@
-"""Sorting and partitioning, and the methods that search.
-
-Searches carry no derivative: they run on the plain values (their functions are in `constants`).
-"""
+"""Sorting and partitioning; searches, which carry no derivative, are in `searching`."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ import numpy as np
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, bind, to_user, write_handle
-from ..tracing.operators import install_method, known_value
+from ..tracing.core import Array, bind, shape_of, to_user, write_handle
+from ..tracing.decisions import possible
 from ..tracing.protocols import implements, plain_of
-from .axes import operand_of, single_axis, taken
+from .axes import kept_shape, operand_of, single_axis, taken
 from .cumulative import recurrence, shift
 from .samples import Fail, Sample, array
 from .taking import take_along
@@ -93,13 +90,15 @@ def _inverse(order: Any, axis: int) -> Any:
 
 def _averaged(change: Any, ordered: Any, axis: int) -> Any:
     """Return a change with its mean over each run of equal entries of a sorted value."""
+    if shape_of(ordered)[axis] < 2:
+        return change
     later, earlier = taken(ordered, axis, slice(1, None)), taken(ordered, axis, slice(None, -1))
     ties = np.equal(later, earlier) | (np.isnan(later) & np.isnan(earlier))
-    if not np.any(ties):
+    if not possible(ties):
         return change
     aval = aval_of(ordered)
-    same = np.zeros(aval.shape)
-    same[(slice(None),) * axis + (slice(1, None),)] = ties
+    first = np.zeros(kept_shape(aval.shape, (axis,)))
+    same = np.concatenate([first, ties.astype(np.float64)], axis=axis)
     goes_on = operand_of(shift(same, axis, -1))
     return _totals(change, same, goes_on, axis) / _totals(
         np.ones(aval.shape), same, goes_on, axis
@@ -203,27 +202,3 @@ def _partition_in_place(
 
 Array.sort = _sort_in_place  # type: ignore[attr-defined]
 Array.partition = _partition_in_place  # type: ignore[attr-defined]
-
-
-# ------------------------------------------------------------------ searches by method
-
-
-def _searching(name: str) -> Callable[..., Any]:
-    def search(self: Any, *args: Any, **kwargs: Any) -> Any:
-        plain = np.asarray(known_value(self, f"x.{name}()"))
-        return getattr(plain, name)(*plain_of(args), **plain_of(kwargs))
-
-    return search
-
-
-for _name in (
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argpartition",
-    "argsort",
-    "nonzero",
-    "searchsorted",
-):
-    install_method(_name, _searching(_name))

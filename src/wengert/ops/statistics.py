@@ -11,7 +11,8 @@ import numpy as np
 from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, bind_one, to_user
+from ..tracing.core import Traced, bind, bind_one, to_user
+from ..tracing.decisions import observed, possible
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, plain_of, store_results
 from . import projection
@@ -140,7 +141,7 @@ mean_selected = irregular(
 def _reciprocal(root: Any) -> Any:
     """Return 1/root, and 0 where that is 0: the derivative of a standard deviation there."""
     zero = np.equal(root, 0)
-    if not np.any(zero):
+    if not possible(zero):
         return 1.0 / root
     return np.where(zero, 0.0, 1.0 / np.where(zero, 1.0, root))
 
@@ -319,8 +320,10 @@ def _drops(x: Any, dtype: Any) -> bool:
 
 
 def _mask_of(where: Any) -> Any:
-    where = plain_of(where, "where=")
-    return where if where is True or type(where) is np.ndarray else np.asarray(where)
+    where = operand_of(where)
+    if where is True or type(where) is np.ndarray or type(where) is Traced:
+        return where
+    return np.asarray(where)
 
 
 @implements(np.mean)
@@ -483,7 +486,7 @@ def average(
         if aval_of(x).dtype.kind in "iub":
             dtype = np.result_type(dtype, np.float64)
         total = sum_of(w, axes, dtype, None, keepdims)
-        if np.any(np.equal(total, 0.0)):
+        if observed(np.equal(total, 0.0)):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         product = np.multiply(to_user(x), to_user(w), dtype=dtype)
         found = sum_of(product, axes, None, None, keepdims) / total

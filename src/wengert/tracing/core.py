@@ -99,11 +99,46 @@ class Traced:
         return _class_of(innermost(self))
 
 
+class Batched:
+    """What a traced value of a batching trace stands for: many examples along one axis.
+
+    `value` is one level down and has the batch axis at `axis`; `aval` is that of one example. It
+    ends the way down to a plain value (`innermost`): like an Aval, it has no value of its own.
+    """
+
+    __slots__ = ("aval", "axis", "value")
+
+    def __init__(self, value: Any, axis: int, aval: Aval) -> None:
+        self.value = value
+        self.axis = axis
+        self.aval = aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.aval.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.aval.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.aval.dtype
+
+    def __repr__(self) -> str:
+        return f"Batched({self.aval}, axis={self.axis})"
+
+
 def innermost(value: Any) -> Any:
-    """Return the plain value (or the Aval, when staging) below all traces."""
+    """Return what is below all traces: the plain value, the Aval when staging, or a `Batched`."""
     while type(value) is Traced:
         value = value.value
     return value
+
+
+def is_unknown(plain: Any) -> bool:
+    """Return whether what `innermost` found is no plain value: an Aval or a `Batched`."""
+    return type(plain) is Aval or type(plain) is Batched
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
@@ -112,8 +147,8 @@ def shape_of(value: Any) -> tuple[int, ...]:
         value = read_handle(value)
     while type(value) is Traced:
         value = value.value
-    if type(value) is np.ndarray or type(value) is Aval:
-        return value.shape
+    if type(value) is np.ndarray or type(value) is Aval or type(value) is Batched:
+        return value.shape  # type: ignore[no-any-return]
     return np.shape(value)
 
 
@@ -123,6 +158,8 @@ def ndim_of(value: Any) -> int:
 
 
 def _class_of(plain: Any) -> type:
+    if type(plain) is Batched:
+        plain = plain.aval
     if type(plain) is Aval:
         if plain.kind == "python":
             return {"f": float, "i": int, "c": complex, "b": bool}[plain.dtype.kind]
@@ -138,6 +175,8 @@ def is_array_kind(raw: Any) -> bool:
         return False
     if kind is Aval:
         return bool(plain.kind == "array")
+    if kind is Batched:
+        return bool(plain.aval.kind == "array")
     return True
 
 
@@ -250,6 +289,9 @@ def detached(raw: Any) -> Any:
         if lower is raw.value and payload is raw.payload:
             return raw
         return Traced(raw.trace, lower, payload)
+    if type(raw) is Batched:
+        lower = detached(raw.value)
+        return raw if lower is raw.value else Batched(lower, raw.axis, raw.aval)
     if type(raw) is np.ndarray and raw.base is not None:
         return raw.copy()
     return raw
@@ -306,6 +348,8 @@ def is_exclusive(value: Any) -> bool:
         if payload is Traced or payload is np.ndarray:
             return is_exclusive(value.payload)
         return True
+    if type(value) is Batched:
+        return is_exclusive(value.value)
     return type(value) is np.ndarray and value.base is None and value.flags.writeable
 
 

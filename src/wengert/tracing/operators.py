@@ -23,6 +23,7 @@ from .core import (
     Traced,
     bind,
     innermost,
+    is_unknown,
     leak_error,
     make_view,
     raw_of,
@@ -433,7 +434,7 @@ def show_string(self: Any) -> str:
 
 def show_format(self: Any, specification: str) -> str:
     plain = innermost(raw_of(self))
-    return str(plain) if type(plain) is Aval else format(plain, specification)
+    return str(plain) if is_unknown(plain) else format(plain, specification)
 
 
 def unknown_attribute(self: Any, name: str) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.aval import Aval, aval_of
-from ...tracing.core import bind, innermost, raw_of, to_user
+from ...ir.aval import aval_of
+from ...tracing.core import bind, innermost, is_unknown, raw_of, to_user
 from ...tracing.protocols import implements
 from ..core_family import core, linalg_dtype, operand, real_dtype, transposed
 from ..samples import Sample, array
@@ -34,7 +34,7 @@ def cofactors(a: Any, determinants: Any) -> Any:
         return np.ones(np.shape(a), aval_of(plain).dtype)
     if size == 2:
         return a[..., ::-1, ::-1] * _SIGNS
-    if type(plain) is Aval or not np.all(np.isfinite(plain)):
+    if is_unknown(plain) or not np.all(np.isfinite(plain)):
         return _as_factor(determinants) * transposed(inv(a))
     inverse = _reliable_inverse(plain)
     if inverse is not None:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import DegenerateEigenvaluesWarning
-from ...ir.aval import Aval, aval_of
+from ...ir.aval import aval_of
 from ...tracing.callsite import outside_frame
-from ...tracing.core import Traced, bind, innermost, raw_of
+from ...tracing.core import Traced, bind, innermost, is_unknown, raw_of
 from ..core_family import known
 from ..families import irregular
 from ..samples import Sample, array
@@ -60,7 +60,7 @@ def plain_or_none(x: Any) -> Any:
     if x is None:
         return None
     plain = innermost(raw_of(x))
-    return None if type(plain) is Aval else plain
+    return None if is_unknown(plain) else plain
 
 
 def equal_pairs(values: Any) -> Any:

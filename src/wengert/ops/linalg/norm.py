@@ -12,7 +12,8 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.aval import Aval, aval_of, kind_of_result
 from ...ir.primitive import Primitive
-from ...tracing.core import bind, innermost, raw_of, to_user
+from ...tracing.core import bind, innermost, is_unknown, raw_of, to_user
+from ...tracing.decisions import possible
 from ...tracing.protocols import implements
 from ..core_family import conjugated, operand, real_dtype, real_part
 from ..families import irregular
@@ -61,7 +62,7 @@ def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -
 def _zeros(norms: Any) -> tuple[Any, bool]:
     """Return where norms are 0, and whether any is (or may be, while values are not known)."""
     plain = innermost(raw_of(norms))
-    if type(plain) is Aval:
+    if is_unknown(plain):
         return np.equal(norms, 0), True
     zero = plain == 0
     return zero, bool(zero if type(zero) is not np.ndarray else zero.any())
@@ -226,4 +227,4 @@ def cond(x: Any, p: Any = None) -> Any:
     else:
         found = norm(value, p, (-2, -1)) * norm(inverse_or_nan(value), p, (-2, -1))
     lost = np.isnan(found) & ~np.any(np.isnan(value), axis=(-2, -1))
-    return np.where(lost, np.inf, found) if np.any(lost) else found
+    return np.where(lost, np.inf, found) if possible(lost) else found
