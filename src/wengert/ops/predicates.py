@@ -210,7 +210,11 @@ def array_equiv(a1: Any, a2: Any) -> Any:
     return to_user(bind(array_equiv_primitive, operand_of(a1), operand_of(a2)))
 
 
-def _unary(name: str, complex_too: bool) -> None:
+def _infer_real(x: Aval) -> Aval:
+    return Aval((), np.bool_, "python") if x.kind == "python" else _infer_truths(x)
+
+
+def _unary(name: str, complex_too: bool, infer: Callable[..., Any] = _infer_truths) -> None:
     """Make the primitive of a predicate of each entry, and what answers the NumPy function."""
     numpy = getattr(np, name)
     points = np.array([1.5, -0.0, np.inf, -np.inf, np.nan])
@@ -222,7 +226,7 @@ def _unary(name: str, complex_too: bool) -> None:
     primitive = constant(
         name,
         evaluate=lambda x: numpy(x),
-        infer=_infer_truths,
+        infer=infer,
         samples=samples,
         numpy=numpy,
     )
@@ -237,7 +241,7 @@ def _unary(name: str, complex_too: bool) -> None:
 _unary("isneginf", False)
 _unary("isposinf", False)
 _unary("iscomplex", True)
-_unary("isreal", True)
+_unary("isreal", True, _infer_real)
 
 
 def _infer_member(element: Aval, test: Aval, **params: Any) -> Aval:

@@ -263,7 +263,8 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
     """Answer ``np.ravel_multi_index``; by arithmetic where the indices are not known."""
     if not has_traced(multi_index):
-        return np.ravel_multi_index(plain_of(multi_index), dims, mode, order)  # type: ignore[arg-type]
+        plain: Any = plain_of(multi_index)
+        return np.ravel_multi_index(plain, dims, mode, order)  # type: ignore[call-overload]
     modes = (mode,) * len(dims) if isinstance(mode, str) else tuple(mode)
     total: Any = 0
     pairs = list(zip(multi_index, dims, modes, strict=True))

@@ -131,8 +131,8 @@ def _pull_take(cotangent: Any, residuals: Any) -> Masked:
 
 def _pull_take_masked(cotangent: Masked, residuals: Any) -> Masked:
     indices, aval, axis = residuals
-    mask = np.zeros(aval.shape, bool)
-    np.logical_or.at(mask, along_axis_key(aval.shape, indices, axis), cotangent.mask)
+    # A sum of truth values holds where any of them does.
+    mask = bind(add_along, cotangent.mask, indices, axis=axis, shape=aval.shape)
     value = bind(add_along, cotangent.value, indices, axis=axis, shape=aval.shape)
     return Masked(value, mask)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.aval import Aval, aval_of
+from ..ir.aval import aval_of
 from ..ir.paths import is_basic_index
 from ..ir.primitive import Primitive
 from .callsite import caller_is_user, outside_frame
