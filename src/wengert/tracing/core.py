@@ -148,7 +148,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
     while type(value) is Traced:
         value = value.value
     if type(value) is np.ndarray or type(value) is Aval or type(value) is Batched:
-        return value.shape  # type: ignore[no-any-return]
+        return value.shape
     return np.shape(value)
 
 
