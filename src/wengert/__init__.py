@@ -26,11 +26,12 @@ from .transforms.staged import eval_shape, trace
 from .transforms.stopping import stop_gradient
 
 if TYPE_CHECKING:
-    from .seeing import explain
+    from .seeing import draw, explain
 
 __all__ = [
     "__version__",
     "config",
+    "draw",
     "elementwise_grad",
     "errors",
     "eval_shape",
@@ -57,7 +58,7 @@ __all__ = [
     "vjp",
 ]
 
-_LOADED_AT_FIRST_USE = {"explain": "seeing"}
+_LOADED_AT_FIRST_USE = {"draw": "seeing", "explain": "seeing"}
 
 
 def __getattr__(name: str) -> Any:

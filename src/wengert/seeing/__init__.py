@@ -1,5 +1,9 @@
 """Seeing: evaluation-trace tables, computational graphs, and the rivals side by side."""
 
+from .graph import Edge as Edge
+from .graph import Graph as Graph
+from .graph import Node as Node
+from .graph import draw as draw
 from .table import Explanation as Explanation
 from .table import Row as Row
 from .table import Term as Term

@@ -33,7 +33,7 @@ class Section(NamedTuple):
     rows: list[tuple[str, ...] | str]
 
 
-def short(value: Any, *, full: bool = False) -> str:
+def short(value: Any, *, full: bool = False, digits: int = 10) -> str:
     """Return a value in a few characters: numbers to 10 digits, arrays by entries or by range."""
     if value is None:
         return "0"
@@ -41,7 +41,7 @@ def short(value: Any, *, full: bool = False) -> str:
         number = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
         if isinstance(number, (int, bool)):
             return str(number)
-        return f"{number:.10g}"
+        return f"{number:.{digits}g}"
     if full or value.size <= 6:
         return np.array2string(value, separator=", ", precision=4, threshold=10**9).replace(
             "\n", ""
