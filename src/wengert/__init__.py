@@ -26,6 +26,7 @@ from .transforms.staged import eval_shape, trace
 from .transforms.stopping import stop_gradient
 
 if TYPE_CHECKING:
+    from . import symbolic
     from .seeing import draw, explain
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "numerical",
     "ops",
     "stop_gradient",
+    "symbolic",
     "testing",
     "trace",
     "tree",
@@ -58,7 +60,7 @@ __all__ = [
     "vjp",
 ]
 
-_LOADED_AT_FIRST_USE = {"draw": "seeing", "explain": "seeing"}
+_LOADED_AT_FIRST_USE = {"draw": "seeing", "explain": "seeing", "symbolic": ""}
 
 
 def __getattr__(name: str) -> Any:
@@ -66,7 +68,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    found = getattr(importlib.import_module(f".{_LOADED_AT_FIRST_USE[name]}", __name__), name)
+    package = _LOADED_AT_FIRST_USE[name]
+    module = importlib.import_module(f".{package or name}", __name__)
+    found = getattr(module, name) if package else module
     globals()[name] = found
     return found
 
