@@ -1,0 +1,332 @@
+"""The native entry: a builtin that stands before a Python function and runs compiled programs.
+
+A call that no program fits, or whose guards fail, goes to the Python function with the original
+arguments. Tables say what fits (see `signature`); `entry_code` reads them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...ir.aval import Aval
+from . import engine, numpy_abi, signature
+from . import entry_code as code
+from .entry_calls import ENTRY_SYMBOL, TEXT
+from .program import NativeProgram
+
+_FASTCALL_WITH_KEYWORDS = 0x0080 | 0x0002
+
+_NUMBERS = {"f": code.FLOAT, "i": code.INTEGER, "b": code.BOOL, "c": code.COMPLEX}
+
+
+class _MethodDefinition(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+class _Shared:
+    """What all entries share: the compiled function and its definition as a method."""
+
+    def __init__(self) -> None:
+        externals = [name for name in engine.symbols if name in TEXT]
+        self.code = engine.link([engine.assemble(TEXT, 0)], [ENTRY_SYMBOL], externals)
+        self.definition = _MethodDefinition(
+            b"__call__", self.code.addresses[ENTRY_SYMBOL], _FASTCALL_WITH_KEYWORDS, None
+        )
+        self.make = ctypes.pythonapi.PyCFunction_NewEx
+        self.make.restype = ctypes.py_object
+        self.make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+
+
+_shared: list[_Shared] = []
+
+
+def _the_shared() -> _Shared:
+    with engine.lock:
+        if not _shared:
+            _shared.append(_Shared())
+        return _shared[0]
+
+
+def is_available() -> bool:
+    """Return whether this interpreter can have native entries."""
+    return numpy_abi.is_known()
+
+
+class _Nodes:
+    """A table under construction: words, and the objects that they point at."""
+
+    def __init__(self) -> None:
+        self.words: list[int] = []
+        self.held: list[Any] = []
+        self.inputs = 0
+
+    def node(
+        self,
+        operation: int,
+        count: int = 0,
+        first: Any = None,
+        second: Any = None,
+        ndim: int = 0,
+        address: int = 0,
+    ) -> None:
+        for held in (first, second):
+            if held is not None:
+                self.held.append(held)
+        self.words += [
+            operation,
+            count,
+            0 if first is None else id(first),
+            0 if second is None else id(second),
+            ndim,
+            address,
+        ]
+
+    def value(self, aval: Aval, count: int) -> None:
+        """Add the node of a number or array."""
+        if aval.kind == "python":
+            self.node(_NUMBERS[aval.dtype.kind], count)
+        elif aval.kind == "scalar":
+            self.node(code.SCALAR, count, aval.dtype.type)
+        else:
+            lengths = np.array([*aval.shape, 0], np.intp)
+            self.held.append(lengths)
+            dtype = np.dtype(aval.dtype.char)
+            self.node(code.ARRAY, aval.ndim, dtype, None, aval.ndim, lengths.ctypes.data)
+
+    def matched(self, tree: Any) -> None:
+        """Add the nodes of a tree of arguments."""
+        match tree:
+            case signature.Leaf(aval):
+                self.value(aval, self.inputs)
+                if aval.kind == "array":
+                    self.words[-code.NODE_WORDS + 1] = aval.ndim
+                self.inputs += 1
+            case signature.Same(value):
+                self.held.append(value)
+                self.node(code.SAME, 0, value)
+                self.words[-code.NODE_WORDS + 2] = id(value)
+            case signature.Equal(value):
+                self.node(code.EQUAL, 0, value)
+            case signature.Entries(value):
+                copy = np.array(value)
+                self.held.append(copy)
+                self.node(code.ENTRIES, copy.nbytes, value, None, 0, copy.ctypes.data)
+            case signature.Items(kind, children):
+                self.node(code.TUPLE if kind is tuple else code.LIST, len(children))
+                for child in children:
+                    self.matched(child)
+            case signature.Fields(keys, children):
+                self.node(code.DICT, len(keys))
+                for key, child in zip(keys, children, strict=True):
+                    self.node(code.KEY, 0, key)
+                    self.matched(child)
+            case signature.Cell(cell, child):
+                self.node(code.CELL, 0, cell)
+                self.matched(child)
+            case signature.Item(holder, key, child):
+                self.node(code.ITEM, 0, holder, key)
+                self.matched(child)
+            case signature.Attribute(holder, name, child):
+                self.node(code.ATTRIBUTE, 0, holder, name)
+                self.matched(child)
+            case _:
+                raise TypeError(f"{tree!r} describes no argument")
+
+    def made(self, tree: Any, outputs: Sequence[Aval]) -> None:
+        """Add the nodes of a tree of results."""
+        match tree:
+            case signature.Output(position):
+                aval = outputs[position]
+                if aval.kind == "scalar":
+                    self.node(code.SCALAR, position, np.dtype(aval.dtype.char))
+                elif aval.kind == "array":
+                    self.node(code.ARRAY, position)
+                else:
+                    self.value(aval, position)
+            case signature.Input(position):
+                self.node(code.INPUT, position)
+            case signature.Same(value):
+                self.held.append(value)
+                self.node(code.SAME)
+                self.words[-code.NODE_WORDS + 2] = id(value)
+            case signature.Items(kind, children):
+                self.node(code.TUPLE if kind is tuple else code.LIST, len(children))
+                for child in children:
+                    self.made(child, outputs)
+            case signature.Fields(keys, children):
+                self.node(code.DICT, len(keys))
+                for key, child in zip(keys, children, strict=True):
+                    self.node(code.KEY, 0, key)
+                    self.made(child, outputs)
+            case signature.Call(function, child):
+                self.node(code.CALL, 0, function)
+                self.made(child, outputs)
+            case _:
+                raise TypeError(f"{tree!r} describes no result")
+
+    def table(self) -> np.ndarray[Any, Any]:
+        return np.array(self.words or [0], np.uintp)
+
+
+class _Variant:
+    """One program with its tables, in the memory that native code reads."""
+
+    def __init__(
+        self,
+        native: NativeProgram,
+        arguments: Sequence[Any],
+        sources: Sequence[Any],
+        result: Any,
+        flags: int,
+    ) -> None:
+        outputs = [operand.aval for operand in native.program.outputs]
+        nodes = [_Nodes() for _ in range(4)]
+        for tree in arguments:
+            nodes[0].matched(tree)
+        nodes[1].inputs = nodes[0].inputs
+        for tree in sources:
+            nodes[1].matched(tree)
+        expected = len(native.program.inputs)
+        if nodes[1].inputs != expected:
+            raise ValueError(f"{nodes[1].inputs} leaves are described, {expected} inputs expected")
+        for position, aval in enumerate(outputs):
+            if aval.kind == "array":
+                nodes[2].value(aval, position)
+            else:
+                nodes[2].node(code.SAME)
+        nodes[3].made(result, outputs)
+        tables = [made.table() for made in nodes]
+        self.native = native
+        self._held = (tables, [made.held for made in nodes])
+        addresses = [int(table.ctypes.data) for table in tables]
+        fields = {
+            "address": native.address,
+            "argument_count": len(arguments),
+            "arguments": addresses[0],
+            "source_count": len(sources),
+            "sources": addresses[1],
+            "input_count": expected,
+            "constants": native.constants,
+            "output_count": len(outputs),
+            "outputs": addresses[2],
+            "result": addresses[3],
+            "workspace": native.workspace,
+            "flags": flags,
+        }
+        self.words = np.array([fields.get(name, 0) for name in code.VARIANT_FIELDS], np.uintp)
+        self._free = ctypes.pythonapi.PyMem_RawFree
+        self._free.argtypes = [ctypes.c_void_p]
+
+    @property
+    def address(self) -> int:
+        return int(self.words.ctypes.data)
+
+    def __del__(self) -> None:
+        spare = int(self.words[code.VARIANT_FIELDS.index("spare")])
+        if spare:
+            self._free(spare)
+
+
+class Entry:
+    """A builtin before a Python function.
+
+    Parameters
+    ----------
+    fallback : callable
+        Takes what no program takes.
+
+    Attributes
+    ----------
+    call : builtin
+        Call this. It holds the fallback and the programs.
+    """
+
+    __slots__ = ("_holder", "_variants", "call")
+
+    def __init__(self, fallback: Callable[..., Any]) -> None:
+        if not is_available():
+            raise RuntimeError(
+                "this interpreter lays out objects otherwise than the entry reads them"
+            )
+        shared = _the_shared()
+        variable, usual = numpy_abi.error_state()
+        self._holder = np.array([0, id(usual), id(variable)], np.uintp)
+        self._variants: list[Any] = [usual]
+        self.call: Callable[..., Any] = shared.make(
+            ctypes.addressof(shared.definition), (fallback, self._holder, self._variants), None
+        )
+
+    def add(
+        self,
+        native: NativeProgram,
+        arguments: Sequence[Any],
+        result: Any,
+        *,
+        sources: Sequence[Any] = (),
+        retries: bool = False,
+        releases: bool = False,
+    ) -> None:
+        """Let calls that match run a program, after those that are there already.
+
+        Parameters
+        ----------
+        arguments : sequence of trees
+            One for each positional argument, of `signature.Leaf`, `Items`, `Fields`, `Same`, ….
+        result : tree
+            Of `signature.Output`, `Items`, `Fields`, `Same`, `Input`, `Call`.
+        sources : sequence of trees
+            What is read besides: `signature.Cell`, `Item`, `Attribute`. Their leaves are the inputs
+            after those of the arguments.
+        retries : bool
+            An exception in a call-back is dropped, and the fallback called instead.
+        releases : bool
+            Other threads run meanwhile. Call-backs take the interpreter's lock themselves.
+        """
+        flags = (code.RELEASES if releases else 0) | (code.RETRIES if retries else 0)
+        variant = _Variant(native, arguments, sources, result, flags)
+        last = self._variants[-1]
+        self._variants.append(variant)
+        if isinstance(last, _Variant):
+            last.words[0] = variant.address
+        else:
+            self._holder[0] = variant.address
+
+    def accept_error_state(self) -> None:
+        """Run programs under NumPy's present error state too (it must only warn or ignore)."""
+        variable, _ = numpy_abi.error_state()
+        current = variable.get()
+        self._variants[0] = current
+        self._holder[code.HOLDER_FIELDS.index("errors")] = id(current)
+
+
+def attach(instance: Any, entry: Entry) -> None:
+    """Make the calls of an object go through an entry: its class gets a subclass of its own.
+
+    The subclass has the builtin as ``__call__``, which costs 20 ns more than the builtin alone and
+    leaves the object all its attributes.
+    """
+    base = type(instance)
+    with contextlib.suppress(AttributeError):
+        base = base.__wengert_base__
+    made = type(
+        base.__name__,
+        (base,),
+        {
+            "__call__": entry.call,
+            "__slots__": (),
+            "__module__": base.__module__,
+            "__doc__": base.__doc__,
+            "__wengert_base__": base,
+        },
+    )
+    instance.__class__ = made

@@ -1,0 +1,334 @@
+"""The code of the native entry, second part: one attempt at a program, and the call itself."""
+
+from __future__ import annotations
+
+from .entry_code import (
+    _HEAD,
+    _PACK,
+    _UNPACK,
+    ARRAY,
+    HOLDER_FIELDS,
+    NODE_WORDS,
+    RELEASES,
+    RETRIES,
+    SMALL_WORKSPACE,
+    VARIANT_FIELDS,
+)
+from .frame import RAISED
+
+ENTRY_SYMBOL = "wengert_enter"
+
+
+def _load(name: str, kind: str = "ptr") -> str:
+    """Return the text that loads a field of a program's table under its name."""
+    offset = 8 * VARIANT_FIELDS.index(name)
+    return (
+        f"  %{name}.at = getelementptr i8, ptr %variant, i64 {offset}\n"
+        f"  %{name} = load {kind}, ptr %{name}.at"
+    )
+
+
+_ATTEMPT = f"""
+; Run one program on the arguments. Returns the result, null with an exception set, or the table
+; itself where the program does not apply.
+define internal ptr @attempt(ptr %variant, ptr %arguments.given, i64 %given) {{
+entry:
+{_load("argument_count", "i64")}
+  %right.count = icmp eq i64 %argument_count, %given
+  br i1 %right.count, label %prepare, label %inapplicable
+prepare:
+{_load("input_count", "i64")}
+{_load("output_count", "i64")}
+{_load("source_count", "i64")}
+{_load("arguments")}
+{_load("sources")}
+  %with.constants = add i64 %input_count, 1
+  %inputs = alloca ptr, i64 %with.constants
+  %objects = alloca ptr, i64 %with.constants
+  %room.bytes = shl i64 %with.constants, 4
+  %room = alloca i8, i64 %room.bytes, align 16
+  ; every source may read several attributes, every input may be copied
+  %most.kept = call i64 @most_kept(i64 %input_count, i64 %source_count)
+  %kept = alloca ptr, i64 %most.kept
+  %state = alloca %state
+  store ptr %inputs, ptr %state
+  %position.at = getelementptr %state, ptr %state, i32 0, i32 1
+  store i64 0, ptr %position.at
+  %room.at = getelementptr %state, ptr %state, i32 0, i32 2
+  store ptr %room, ptr %room.at
+  %kept.at = getelementptr %state, ptr %state, i32 0, i32 3
+  store ptr %kept, ptr %kept.at
+  %kept.count.at = getelementptr %state, ptr %state, i32 0, i32 4
+  store i64 0, ptr %kept.count.at
+  %objects.at = getelementptr %state, ptr %state, i32 0, i32 5
+  store ptr %objects, ptr %objects.at
+  br label %argument
+argument:
+  %index = phi i64 [ 0, %prepare ], [ %index.next, %argument.more ]
+  %node = phi ptr [ %arguments, %prepare ], [ %after, %argument.more ]
+  %arguments.done = icmp eq i64 %index, %given
+  br i1 %arguments.done, label %source, label %argument.one
+argument.one:
+  %object.at = getelementptr ptr, ptr %arguments.given, i64 %index
+  %object = load ptr, ptr %object.at
+  %after = call ptr @unpack(ptr %node, ptr %object, ptr %state)
+  %unlike = icmp eq ptr %after, null
+  br i1 %unlike, label %undo, label %argument.more
+argument.more:
+  %index.next = add i64 %index, 1
+  br label %argument
+source:
+  %number = phi i64 [ 0, %argument ], [ %number.next, %source.more ]
+  %source.node = phi ptr [ %sources, %argument ], [ %after.source, %source.more ]
+  %sources.done = icmp eq i64 %number, %source_count
+  br i1 %sources.done, label %outputs.prepare, label %source.one
+source.one:
+  %after.source = call ptr @unpack(ptr %source.node, ptr null, ptr %state)
+  %source.unlike = icmp eq ptr %after.source, null
+  br i1 %source.unlike, label %undo, label %source.more
+source.more:
+  %number.next = add i64 %number, 1
+  br label %source
+undo:
+  call void @drop(ptr %state)
+  call void @PyErr_Clear()
+  br label %inapplicable
+inapplicable:
+  ret ptr %variant
+
+outputs.prepare:
+{_load("constants")}
+  %constants.entry = getelementptr ptr, ptr %inputs, i64 %input_count
+  store ptr %constants, ptr %constants.entry
+{_load("outputs")}
+  %one.more = add i64 %output_count, 1
+  %results = alloca ptr, i64 %one.more
+  %arrays = alloca ptr, i64 %one.more
+  %result.bytes = shl i64 %one.more, 4
+  %result.room = alloca i8, i64 %result.bytes, align 16
+  br label %output
+output:
+  %j = phi i64 [ 0, %outputs.prepare ], [ %j.next, %output.ready ]
+  %outputs.done = icmp eq i64 %j, %output_count
+  br i1 %outputs.done, label %run, label %output.one
+output.one:
+  %place.at = getelementptr ptr, ptr %results, i64 %j
+  %array.at = getelementptr ptr, ptr %arrays, i64 %j
+  %node.offset = mul i64 %j, {8 * NODE_WORDS}
+  %output.node = getelementptr i8, ptr %outputs, i64 %node.offset
+  %output.operation = load i64, ptr %output.node
+  %makes.array = icmp eq i64 %output.operation, {ARRAY}
+  br i1 %makes.array, label %output.array, label %output.number
+output.number:
+  %number.offset = shl i64 %j, 4
+  %number.room = getelementptr i8, ptr %result.room, i64 %number.offset
+  br label %output.ready
+output.array:
+  %descr.at = getelementptr i8, ptr %output.node, i64 16
+  %descr = load ptr, ptr %descr.at
+  %ndim.at = getelementptr i8, ptr %output.node, i64 32
+  %ndim = load i64, ptr %ndim.at
+  %ndim.short = trunc i64 %ndim to i32
+  %lengths.at = getelementptr i8, ptr %output.node, i64 40
+  %lengths = load ptr, ptr %lengths.at
+  call void @Py_IncRef(ptr %descr)
+  %array = call ptr @wengert_array_empty(i32 %ndim.short, ptr %lengths, ptr %descr, i32 0)
+  %no.array = icmp eq ptr %array, null
+  br i1 %no.array, label %no.memory, label %output.memory
+output.memory:
+  %array.data.at = getelementptr i8, ptr %array, i64 16
+  %array.data = load ptr, ptr %array.data.at
+  br label %output.ready
+output.ready:
+  %memory = phi ptr [ %number.room, %output.number ], [ %array.data, %output.memory ]
+  %made = phi ptr [ null, %output.number ], [ %array, %output.memory ]
+  store ptr %memory, ptr %place.at
+  store ptr %made, ptr %array.at
+  %j.next = add i64 %j, 1
+  br label %output
+no.memory:
+  call void @drop_arrays(ptr %arrays, i64 %j)
+  call void @drop(ptr %state)
+  ret ptr null
+
+run:
+{_load("workspace", "i64")}
+{_load("address")}
+{_load("flags", "i64")}
+  %small = icmp ule i64 %workspace, {SMALL_WORKSPACE}
+  br i1 %small, label %run.small, label %run.large
+run.small:
+  %stack = alloca i8, i64 {SMALL_WORKSPACE}, align 64
+  br label %run.now
+run.large:
+  %spare.at = getelementptr i8, ptr %variant, i64 {8 * VARIANT_FIELDS.index("spare")}
+  %spare.word = atomicrmw xchg ptr %spare.at, i64 0 acq_rel
+  %none.spare = icmp eq i64 %spare.word, 0
+  br i1 %none.spare, label %run.allocate, label %run.spare
+run.spare:
+  %spare = inttoptr i64 %spare.word to ptr
+  br label %run.align
+run.allocate:
+  %with.slack = add i64 %workspace, 64
+  %fresh = call ptr @PyMem_RawMalloc(i64 %with.slack)
+  %no.fresh = icmp eq ptr %fresh, null
+  br i1 %no.fresh, label %no.workspace, label %run.align
+no.workspace:
+  %raised.memory = call ptr @PyErr_NoMemory()
+  br label %failed
+run.align:
+  %block = phi ptr [ %spare, %run.spare ], [ %fresh, %run.allocate ]
+  %block.word = ptrtoint ptr %block to i64
+  %moved = add i64 %block.word, 63
+  %aligned = and i64 %moved, -64
+  %start = inttoptr i64 %aligned to ptr
+  br label %run.now
+run.now:
+  %work = phi ptr [ %stack, %run.small ], [ %start, %run.align ]
+  %taken = phi ptr [ null, %run.small ], [ %block, %run.align ]
+  %releases = and i64 %flags, {RELEASES}
+  %lets.go = icmp ne i64 %releases, 0
+  br i1 %lets.go, label %run.free, label %run.held
+run.free:
+  %thread = call ptr @PyEval_SaveThread()
+  %status.free = call i32 %address(ptr %inputs, ptr %results, ptr %work)
+  call void @PyEval_RestoreThread(ptr %thread)
+  br label %finished
+run.held:
+  %status.held = call i32 %address(ptr %inputs, ptr %results, ptr %work)
+  br label %finished
+finished:
+  %status = phi i32 [ %status.free, %run.free ], [ %status.held, %run.held ]
+  %no.block = icmp eq ptr %taken, null
+  br i1 %no.block, label %judge, label %give.back
+give.back:
+  %spare.again = getelementptr i8, ptr %variant, i64 {8 * VARIANT_FIELDS.index("spare")}
+  %taken.word = ptrtoint ptr %taken to i64
+  %before = atomicrmw xchg ptr %spare.again, i64 %taken.word acq_rel
+  %before.pointer = inttoptr i64 %before to ptr
+  call void @PyMem_RawFree(ptr %before.pointer)
+  br label %judge
+judge:
+  %done = icmp eq i32 %status, 0
+  br i1 %done, label %packing, label %not.done
+packing:
+{_load("result")}
+  %cursor = alloca ptr
+  store ptr %result, ptr %cursor
+  %packed = call ptr @pack(ptr %cursor, ptr %results, ptr %arrays, ptr %objects)
+  call void @drop_arrays(ptr %arrays, i64 %output_count)
+  call void @drop(ptr %state)
+  ret ptr %packed
+not.done:
+  %raised = icmp eq i32 %status, {RAISED}
+  br i1 %raised, label %exception, label %elsewhere
+exception:
+  %retries = and i64 %flags, {RETRIES}
+  %retried = icmp ne i64 %retries, 0
+  br i1 %retried, label %exception.class, label %failed
+exception.class:
+  %class = load ptr, ptr @PyExc_Exception
+  %matches = call i32 @PyErr_ExceptionMatches(ptr %class)
+  %ordinary = icmp ne i32 %matches, 0
+  br i1 %ordinary, label %exception.cleared, label %failed
+exception.cleared:
+  call void @PyErr_Clear()
+  br label %elsewhere
+failed:
+  call void @drop_arrays(ptr %arrays, i64 %output_count)
+  call void @drop(ptr %state)
+  ret ptr null
+elsewhere:
+  call void @drop_arrays(ptr %arrays, i64 %output_count)
+  call void @drop(ptr %state)
+  ret ptr %variant
+}}
+
+define internal i64 @most_kept(i64 %inputs, i64 %sources) alwaysinline {{
+  %attributes = mul i64 %sources, 8
+  %all = add i64 %inputs, %attributes
+  %one.more = add i64 %all, 1
+  ret i64 %one.more
+}}
+
+define internal void @drop(ptr %state) {{
+entry:
+  %count.at = getelementptr %state, ptr %state, i32 0, i32 4
+  %count = load i64, ptr %count.at
+  %kept.at = getelementptr %state, ptr %state, i32 0, i32 3
+  %kept = load ptr, ptr %kept.at
+  call void @drop_arrays(ptr %kept, i64 %count)
+  ret void
+}}
+
+define internal void @drop_arrays(ptr %table, i64 %count) {{
+entry:
+  br label %loop
+loop:
+  %index = phi i64 [ 0, %entry ], [ %next, %more ]
+  %done = icmp eq i64 %index, %count
+  br i1 %done, label %leave, label %one
+one:
+  %entry.at = getelementptr ptr, ptr %table, i64 %index
+  %object = load ptr, ptr %entry.at
+  call void @Py_DecRef(ptr %object)
+  br label %more
+more:
+  %next = add i64 %index, 1
+  br label %loop
+leave:
+  ret void
+}}
+"""
+
+_ENTER = f"""
+; The method of a builtin (METH_FASTCALL | METH_KEYWORDS). Its self is the tuple (fallback, holder,
+; ...); the holder is an array of words.
+define ptr @{ENTRY_SYMBOL}(ptr %self, ptr %arguments, i64 %given, ptr %names) {{
+entry:
+  %fallback.at = getelementptr i8, ptr %self, i64 24
+  %fallback = load ptr, ptr %fallback.at
+  %named = icmp ne ptr %names, null
+  br i1 %named, label %elsewhere, label %positional
+positional:
+  %holder.at = getelementptr i8, ptr %self, i64 32
+  %holder = load ptr, ptr %holder.at
+  %words.at = getelementptr i8, ptr %holder, i64 16
+  %words = load ptr, ptr %words.at
+  %variable.at = getelementptr i8, ptr %words, i64 {8 * HOLDER_FIELDS.index("variable")}
+  %variable = load ptr, ptr %variable.at
+  %errors.at = getelementptr i8, ptr %words, i64 {8 * HOLDER_FIELDS.index("errors")}
+  %wanted = load ptr, ptr %errors.at
+  %errors = alloca ptr
+  store ptr null, ptr %errors
+  %got = call i32 @PyContextVar_Get(ptr %variable, ptr null, ptr %errors)
+  %current = load ptr, ptr %errors
+  %unset = icmp eq ptr %current, null
+  br i1 %unset, label %elsewhere, label %compare
+compare:
+  call void @Py_DecRef(ptr %current)
+  %usual = icmp eq ptr %current, %wanted
+  br i1 %usual, label %begin, label %elsewhere
+begin:
+  %first = load ptr, ptr %words
+  br label %try
+try:
+  %variant = phi ptr [ %first, %begin ], [ %following, %next ]
+  %none = icmp eq ptr %variant, null
+  br i1 %none, label %elsewhere, label %one
+one:
+  %result = call ptr @attempt(ptr %variant, ptr %arguments, i64 %given)
+  %inapplicable = icmp eq ptr %result, %variant
+  br i1 %inapplicable, label %next, label %leave
+next:
+  %following = load ptr, ptr %variant
+  br label %try
+leave:
+  ret ptr %result
+elsewhere:
+  %answer = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %arguments, i64 %given, ptr %names)
+  ret ptr %answer
+}}
+"""
+
+TEXT = _HEAD + _UNPACK + _PACK + _ATTEMPT + _ENTER
