@@ -39,11 +39,8 @@ def _api_table() -> int:
 @functools.cache
 def error_state() -> tuple[Any, Any]:
     """Return the context variable of NumPy's error state, and what it holds at first."""
-    import contextvars
-
-    from numpy._core.umath import _extobj_contextvar
-
-    return _extobj_contextvar, contextvars.Context().run(_extobj_contextvar.get)
+    variable = importlib.import_module("numpy._core.umath")._extobj_contextvar
+    return variable, contextvars.Context().run(variable.get)
 
 
 @functools.cache
