@@ -1,0 +1,346 @@
+"""Fusion: which equations share a loop nest, which results go to memory, and in which order.
+
+Equations get stages: a result that must be in memory before it is read separates its readers by one
+stage, so that what shares a stage can share kernels. Takes time linear in the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from ..ir.equation import Equation, Literal, Operand, Variable
+from ..ir.wengert_list import WengertList
+from .schedule import Role, Schedule
+
+# A value that costs no more than this (in additions) is computed again rather than stored.
+CHEAP = 4
+# Longer chains and larger kernels are cut: code for a kernel takes time beyond linear.
+DEEPEST = 48
+LARGEST = 192
+_MOST_COST = 1_000_000
+
+
+class _Known(NamedTuple):
+    """What is known of a value that a kernel may compute where it is needed."""
+
+    stage: int
+    cost: int
+    depth: int
+
+
+class _Components:
+    """Which equations are bound to share a kernel, and how many these are."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Variable, Variable] = {}
+        self._size: dict[Variable, int] = {}
+
+    def find(self, variable: Variable) -> Variable:
+        root = variable
+        while (above := self._parent.get(root, root)) is not root:
+            root = above
+        while (above := self._parent.get(variable, variable)) is not root:
+            self._parent[variable] = root
+            variable = above
+        return root
+
+    def size(self, variable: Variable) -> int:
+        return self._size.get(self.find(variable), 1)
+
+    def join(self, first: Variable, second: Variable) -> None:
+        first, second = self.find(first), self.find(second)
+        if first is second:
+            return
+        size = self._size.get(first, 1) + self._size.get(second, 1)
+        if self._size.get(first, 1) < self._size.get(second, 1):
+            first, second = second, first
+        self._parent[second] = first
+        self._size[first] = size
+
+
+def fuse(program: WengertList, role_of: Callable[[Equation], Role | None]) -> Schedule:
+    """Return a schedule of a list.
+
+    Parameters
+    ----------
+    program : WengertList
+    role_of : callable
+        Says of an equation how it may take part in kernels; None where it cannot.
+
+    Returns
+    -------
+    Schedule
+    """
+    return _Fusion(program, role_of).schedule()
+
+
+class _Fusion:
+    def __init__(
+        self, program: WengertList, role_of: Callable[[Equation], Role | None]
+    ) -> None:
+        self.program = program
+        self.roles: list[Role | None] = [
+            None if _is_single(equation) else role_of(equation) for equation in program.equations
+        ]
+        self.uses: dict[Variable, int] = {}
+        self.producers: dict[Variable, Equation] = {}
+        self.fused: dict[Variable, _Known] = {}  # values that kernels compute
+        self.alone: dict[Variable, int] = {}  # the stages of what single equations give
+        self.stored: set[Variable] = set()
+        self.stages: list[int] = []
+        self.components = _Components()
+
+    def schedule(self) -> Schedule:
+        program = self.program
+        for equation in program.equations:
+            for operand in equation.operands:
+                if isinstance(operand, Variable):
+                    self.uses[operand] = self.uses.get(operand, 0) + 1
+        guarded = 0
+        for equation, role in zip(program.equations, self.roles, strict=True):
+            if role is None:
+                # What may raise, or checks a guard, stays behind the guards before it.
+                stage = max(self._stage_of_call(equation), guarded)
+                if not equation.outputs:
+                    guarded = stage
+                for variable in equation.outputs:
+                    self.alone[variable] = stage
+            else:
+                stage = self._place(equation, role)
+                for variable in equation.outputs:
+                    self.producers[variable] = equation
+            self.stages.append(stage)
+        self._store_what_is_read()
+        return Schedule(program.inputs, self._steps(), program.outputs)
+
+    # -------------------------------------------------------------- stages
+
+    def _stage_of_call(self, equation: Equation) -> int:
+        stage = 0
+        for operand in equation.operands:
+            if isinstance(operand, Literal):
+                continue
+            if operand in self.fused:
+                stage = max(stage, self.fused[operand].stage + 1)
+            else:
+                stage = max(stage, self.alone.get(operand, 0))
+        return stage
+
+    def _place(self, equation: Equation, role: Role) -> int:
+        """Give an equation that can be fused its stage, and note what must be stored for it."""
+        stage = 0
+        read = [operand for operand in equation.operands if isinstance(operand, Variable)]
+        for operand in read:
+            known = self.fused.get(operand)
+            if known is None:
+                stage = max(stage, self.alone.get(operand, 0))
+            elif operand in self.stored or self._separates(operand, known, equation, role):
+                self.stored.add(operand)
+                stage = max(stage, known.stage + 1)
+            else:
+                stage = max(stage, known.stage)
+        cost, depth = role.cost, 0
+        first = equation.outputs[0]
+        for operand in read:
+            known = self.fused.get(operand)
+            if known is None or operand in self.stored:
+                continue
+            if known.stage < stage and known.cost > CHEAP:
+                self.stored.add(operand)
+                continue
+            if known.stage == stage:
+                size = self.components.size(operand) + self.components.size(first)
+                if size > LARGEST and self.components.find(operand) is not self.components.find(
+                    first
+                ):
+                    self.stored.add(operand)
+                    stage += 1
+                    return self._placed_alone(equation, role, stage)
+                self.components.join(operand, first)
+            cost = min(cost + known.cost, _MOST_COST)
+            depth = max(depth, known.depth + 1)
+        for variable in equation.outputs:
+            self.fused[variable] = _Known(stage, cost, depth)
+            if role.kind in ("reduction", "last"):
+                self.stored.add(variable)
+            self.components.join(first, variable)
+        return stage
+
+    def _placed_alone(self, equation: Equation, role: Role, stage: int) -> int:
+        """Place an equation one stage after everything it reads, which is stored."""
+        for operand in equation.operands:
+            if isinstance(operand, Variable) and operand in self.fused:
+                known = self.fused[operand]
+                if known.cost > CHEAP:
+                    self.stored.add(operand)
+                    stage = max(stage, known.stage + 1)
+                else:
+                    stage = max(stage, known.stage)
+        for variable in equation.outputs:
+            self.fused[variable] = _Known(stage, role.cost + CHEAP, 1)
+            if role.kind in ("reduction", "last"):
+                self.stored.add(variable)
+        return stage
+
+    def _separates(
+        self, operand: Variable, known: _Known, equation: Equation, role: Role
+    ) -> bool:
+        """Return whether a value is stored rather than computed where this equation reads it."""
+        if known.depth >= DEEPEST:
+            return True
+        if known.cost <= CHEAP:
+            return False
+        if _expands(operand, equation, role):
+            return True
+        return role.kind in ("view", "window") and self.uses[operand] > 1 and not _keeps_order(
+            operand, equation
+        )
+
+    # -------------------------------------------------------------- results in memory
+
+    def _store_what_is_read(self) -> None:
+        """Store what the program gives, what calls read, and what later stages want whole."""
+        for operand in self.program.outputs:
+            if isinstance(operand, Variable) and operand in self.fused:
+                self.stored.add(operand)
+        for equation, role in zip(self.program.equations, self.roles, strict=True):
+            if role is None:
+                for operand in equation.operands:
+                    if isinstance(operand, Variable) and operand in self.fused:
+                        self.stored.add(operand)
+
+    def _steps(self) -> list[WengertList | Equation]:
+        last = max(self.stages, default=0) + 1
+        calls: list[list[Equation]] = [[] for _ in range(last)]
+        roots: list[list[Variable]] = [[] for _ in range(last)]
+        roles = {}
+        for equation, role, stage in zip(
+            self.program.equations, self.roles, self.stages, strict=True
+        ):
+            if role is None:
+                calls[stage].append(equation)
+                continue
+            roles[equation] = role
+            roots[stage] += [v for v in equation.outputs if v in self.stored]
+        steps: list[WengertList | Equation] = []
+        for here, found in zip(calls, roots, strict=True):
+            steps += here
+            steps += self._kernels(found, roles)
+        return steps
+
+    def _kernels(
+        self, roots: list[Variable], roles: dict[Equation, Role]
+    ) -> Iterable[WengertList]:
+        """Group the results of one stage: what shares an index space and an operand."""
+        bodies = {root: self._body(root) for root in roots}
+        groups = _Components()
+        for root, (equations, inputs) in bodies.items():
+            role = roles[self.producers[root]]
+            space = _space(root, self.producers[root], role)
+            for entry in (*equations, *inputs):
+                groups.join(root, _token(self._tokens, (space, role.kind == "last", entry)))
+        self._tokens.clear()
+        members: dict[Variable, list[Variable]] = {}
+        for root in roots:
+            members.setdefault(groups.find(root), []).append(root)
+        for group in members.values():
+            for part in (group[i : i + _MOST_ROOTS] for i in range(0, len(group), _MOST_ROOTS)):
+                yield self._kernel(part, bodies)
+
+    _tokens: dict[object, Variable] = {}
+
+    def _kernel(
+        self,
+        roots: list[Variable],
+        bodies: dict[Variable, tuple[dict[Equation, int], dict[Variable, None]]],
+    ) -> WengertList:
+        equations: dict[Equation, int] = {}
+        inputs: dict[Variable, None] = {}
+        for root in roots:
+            equations.update(bodies[root][0])
+            inputs.update(bodies[root][1])
+        ordered = sorted(equations, key=lambda equation: equations[equation])
+        given = {variable for equation in ordered for variable in equation.outputs}
+        return WengertList([v for v in inputs if v not in given], ordered, roots)
+
+    def _body(self, root: Variable) -> tuple[dict[Equation, int], dict[Variable, None]]:
+        """Return the equations that compute a result, with their places, and what they read."""
+        stage = self.fused[root].stage
+        equations: dict[Equation, int] = {}
+        inputs: dict[Variable, None] = {}
+        waiting = [root]
+        while waiting:
+            variable = waiting.pop()
+            equation = self.producers[variable]
+            if equation in equations:
+                continue
+            equations[equation] = self._number(equation)
+            for operand in equation.operands:
+                if isinstance(operand, Literal):
+                    continue
+                if operand not in self.fused or (
+                    operand in self.stored and self.fused[operand].stage < stage
+                ):
+                    inputs[operand] = None
+                else:
+                    waiting.append(operand)
+        return equations, inputs
+
+    def _number(self, equation: Equation) -> int:
+        if self._numbers is None:
+            self._numbers = {e: i for i, e in enumerate(self.program.equations)}
+        return self._numbers[equation]
+
+    _numbers: dict[Equation, int] | None = None
+
+
+# More results than this in one kernel are more streams than a processor follows.
+_MOST_ROOTS = 16
+
+
+def _token(tokens: dict[object, Variable], key: object) -> Variable:
+    """Return a variable that stands for a key among the components."""
+    found = tokens.get(key)
+    if found is None:
+        found = tokens[key] = Variable(None)  # type: ignore[arg-type]
+    return found
+
+
+def _is_single(equation: Equation) -> bool:
+    """Return whether an equation has only single numbers: no loop, so no kernel."""
+    return not any(operand.aval.shape for operand in equation.operands) and not any(
+        variable.aval.shape for variable in equation.outputs
+    )
+
+
+def _space(variable: Variable, equation: Equation, role: Role) -> tuple[int, ...]:
+    if role.kind == "reduction":
+        return equation.operands[0].aval.shape
+    return variable.aval.shape
+
+
+def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
+    """Return whether an equation reads each entry many times, in loops that do not stand still.
+
+    Where only the last axes are spread, the value is computed once outside the loops over them.
+    """
+    own = operand.aval.shape
+    if role.kind == "reduction":
+        return False
+    result = equation.outputs[0].aval.shape
+    if not own or operand.aval.size >= equation.outputs[0].aval.size:
+        return False
+    if equation.primitive.name not in ("broadcast_to",) and role.kind != "elementwise":
+        return True  # tiled, repeated, or put into a larger array
+    padded = (1,) * (len(result) - len(own)) + own
+    spread = [n != m for n, m in zip(padded, result, strict=True)]
+    first = spread.index(True)
+    return not all(
+        spread[k] or result[k] == 1 for k in range(first, len(result))
+    )
+
+
+def _keeps_order(operand: Operand, equation: Equation) -> bool:
+    """Return whether a view has all entries in the same order."""
+    return equation.primitive.name == "reshape" and equation.params["order"] == "C"
