@@ -56,3 +56,14 @@ def same(found, expected, ulps=0):
             mine, other = getattr(np.asarray(found), part), getattr(np.asarray(expected), part)
             numbers = ~np.isnan(other)
             np.testing.assert_array_equal(np.signbit(mine)[numbers], np.signbit(other)[numbers])
+
+
+def close(found, expected, summed):
+    """Assert equal Avals, and entries that differ by what another order of summation explains."""
+    assert aval_of(found) == aval_of(expected)
+    summed = np.abs(np.asarray(summed))
+    unit = np.finfo(aval_of(expected).dtype).eps
+    size = max(summed.size, 1)
+    np.testing.assert_allclose(
+        found, expected, rtol=4 * size * unit, atol=4 * unit * np.sum(summed, initial=0.0)
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from native.programs import one_equation, same
+from native.programs import close, one_equation, same
 from primitive_calls import each, samples_of
 from wengert.backends.llvm import compile_program
 from wengert.ir.primitive import registry
@@ -23,6 +23,10 @@ EXACT = {
 }
 
 
+# Sums and products of many entries: they are added up in another order than NumPy's.
+ORDERED = {"sum", "mean", "prod", "sum_selected", "prod_selected"}
+
+
 @pytest.mark.parametrize(("name", "index"), each(samples_of))
 def test_native_is_the_straight_evaluator(name, index):
     sample = samples_of(name)[index]
@@ -33,6 +37,9 @@ def test_native_is_the_straight_evaluator(name, index):
         found = compile_program(program)(*values)
     assert len(found) == len(expected)
     exact = name in EXACT or registry[name].lower is None
+    if name in ORDERED:
+        close(found[0], expected[0], values[0])
+        return
     for one, other in zip(found, expected, strict=True):
         # NumPy may multiply complex numbers with contraction, native code does not.
         same(one, other, 0 if exact and np.asarray(other).dtype.kind != "c" else 2)

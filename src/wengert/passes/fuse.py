@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from ..ir.equation import Equation, Literal, Operand, Variable
+from ..ir.equation import Equation, Literal, Variable
 from ..ir.wengert_list import WengertList
 from .schedule import Role, Schedule
 
 # A value that costs no more than this (in additions) is computed again rather than stored.
 CHEAP = 4
+# Nor is one that is read at neighbouring places: storing costs as much as these additions do.
+SHIFTED = 16
 # Longer chains and larger kernels are cut: code for a kernel takes time beyond linear.
 DEEPEST = 48
 LARGEST = 192
@@ -76,9 +78,7 @@ def fuse(program: WengertList, role_of: Callable[[Equation], Role | None]) -> Sc
 
 
 class _Fusion:
-    def __init__(
-        self, program: WengertList, role_of: Callable[[Equation], Role | None]
-    ) -> None:
+    def __init__(self, program: WengertList, role_of: Callable[[Equation], Role | None]) -> None:
         self.program = program
         self.roles: list[Role | None] = [
             None if _is_single(equation) else role_of(equation) for equation in program.equations
@@ -90,6 +90,7 @@ class _Fusion:
         self.stored: set[Variable] = set()
         self.stages: list[int] = []
         self.components = _Components()
+        self.numbers = {equation: i for i, equation in enumerate(program.equations)}
 
     def schedule(self) -> Schedule:
         program = self.program
@@ -183,9 +184,7 @@ class _Fusion:
                 self.stored.add(variable)
         return stage
 
-    def _separates(
-        self, operand: Variable, known: _Known, equation: Equation, role: Role
-    ) -> bool:
+    def _separates(self, operand: Variable, known: _Known, equation: Equation, role: Role) -> bool:
         """Return whether a value is stored rather than computed where this equation reads it."""
         if known.depth >= DEEPEST:
             return True
@@ -193,9 +192,9 @@ class _Fusion:
             return False
         if _expands(operand, equation, role):
             return True
-        return role.kind in ("view", "window") and self.uses[operand] > 1 and not _keeps_order(
-            operand, equation
-        )
+        if known.cost <= SHIFTED or self.uses[operand] == 1:
+            return False
+        return role.kind in ("view", "window") and not _keeps_order(equation)
 
     # -------------------------------------------------------------- results in memory
 
@@ -229,26 +228,22 @@ class _Fusion:
             steps += self._kernels(found, roles)
         return steps
 
-    def _kernels(
-        self, roots: list[Variable], roles: dict[Equation, Role]
-    ) -> Iterable[WengertList]:
+    def _kernels(self, roots: list[Variable], roles: dict[Equation, Role]) -> Iterable[WengertList]:
         """Group the results of one stage: what shares an index space and an operand."""
         bodies = {root: self._body(root) for root in roots}
         groups = _Components()
+        tokens: dict[object, Variable] = {}
         for root, (equations, inputs) in bodies.items():
             role = roles[self.producers[root]]
             space = _space(root, self.producers[root], role)
             for entry in (*equations, *inputs):
-                groups.join(root, _token(self._tokens, (space, role.kind == "last", entry)))
-        self._tokens.clear()
+                groups.join(root, _token(tokens, (space, role.kind == "last", entry)))
         members: dict[Variable, list[Variable]] = {}
         for root in roots:
             members.setdefault(groups.find(root), []).append(root)
         for group in members.values():
             for part in (group[i : i + _MOST_ROOTS] for i in range(0, len(group), _MOST_ROOTS)):
                 yield self._kernel(part, bodies)
-
-    _tokens: dict[object, Variable] = {}
 
     def _kernel(
         self,
@@ -275,7 +270,7 @@ class _Fusion:
             equation = self.producers[variable]
             if equation in equations:
                 continue
-            equations[equation] = self._number(equation)
+            equations[equation] = self.numbers[equation]
             for operand in equation.operands:
                 if isinstance(operand, Literal):
                     continue
@@ -286,13 +281,6 @@ class _Fusion:
                 else:
                     waiting.append(operand)
         return equations, inputs
-
-    def _number(self, equation: Equation) -> int:
-        if self._numbers is None:
-            self._numbers = {e: i for i, e in enumerate(self.program.equations)}
-        return self._numbers[equation]
-
-    _numbers: dict[Equation, int] | None = None
 
 
 # More results than this in one kernel are more streams than a processor follows.
@@ -336,11 +324,9 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
     padded = (1,) * (len(result) - len(own)) + own
     spread = [n != m for n, m in zip(padded, result, strict=True)]
     first = spread.index(True)
-    return not all(
-        spread[k] or result[k] == 1 for k in range(first, len(result))
-    )
+    return not all(spread[k] or result[k] == 1 for k in range(first, len(result)))
 
 
-def _keeps_order(operand: Operand, equation: Equation) -> bool:
+def _keeps_order(equation: Equation) -> bool:
     """Return whether a view has all entries in the same order."""
     return equation.primitive.name == "reshape" and equation.params["order"] == "C"

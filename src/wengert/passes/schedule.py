@@ -56,6 +56,7 @@ class Schedule:
 
     @property
     def kernels(self) -> tuple[WengertList, ...]:
+        """The steps that are kernels."""
         return tuple(step for step in self.steps if isinstance(step, WengertList))
 
     def __str__(self) -> str:

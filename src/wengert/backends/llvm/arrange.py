@@ -9,15 +9,29 @@ from __future__ import annotations
 
 from ...ir.equation import Equation
 from ...ir.wengert_list import WengertList
+from ...passes.fuse import fuse
 from .callback import CallBack
 from .frame import Step
 from .guards import Guard
+from .kernels.rules import role_of
+from .kernels.step import KernelStep
 from .scalars import ScalarEquation
 
 
 def arrange(program: WengertList) -> list[Step]:
     """Return the steps of a program, in an order in which they can run."""
-    return [_step(equation) for equation in program.equations]
+    if not _has_arrays(program):
+        return [_step(equation) for equation in program.equations]
+    return [
+        KernelStep(step) if isinstance(step, WengertList) else _step(step)
+        for step in fuse(program, role_of).steps
+    ]
+
+
+def _has_arrays(program: WengertList) -> bool:
+    return any(
+        variable.aval.shape for equation in program.equations for variable in equation.outputs
+    ) or any(variable.aval.shape for variable in program.inputs)
 
 
 def _step(equation: Equation) -> Step:

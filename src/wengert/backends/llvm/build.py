@@ -48,6 +48,7 @@ def build(program: WengertList) -> Built:
     parts = [steps[i : i + PART] for i in range(0, len(steps), PART)] or [[]]
     crossing = _crossing(parts, program.outputs) if len(parts) > 1 else frozenset()
     count = len(program.inputs)
+    loops = Module(level=3)
     modules: list[Module] = []
     names: list[str] = []
     for number, part in enumerate(parts):
@@ -55,7 +56,7 @@ def build(program: WengertList) -> Built:
         module = Module()
         modules.append(module)
         names.append(name)
-        frame = Frame(module, name, layout, count, spills, crossing)
+        frame = Frame(module, name, layout, count, spills, loops, crossing)
         for step in part:
             step.emit(frame)
         if number == len(parts) - 1:
@@ -63,6 +64,8 @@ def build(program: WengertList) -> Built:
         frame.finish()
     if len(parts) > 1:
         modules.append(_chain(names))
+    if loops.functions:
+        modules.append(loops)
     return Built(modules, layout, steps)
 
 

@@ -61,6 +61,8 @@ class Frame:
         Inputs of the program; the table of constants stands behind them.
     spills : Spills
         Shared by the functions of a program.
+    loops : Module
+        Takes the functions that have loops; shared too.
     crossing : set of Variable
         Numbers that functions after this one read.
     """
@@ -72,6 +74,7 @@ class Frame:
         layout: Layout,
         input_count: int,
         spills: Spills,
+        loops: Module,
         crossing: frozenset[Variable] | set[Variable] = frozenset(),
     ) -> None:
         self.module = module
@@ -80,6 +83,7 @@ class Frame:
         self.layout = layout
         self.input_count = input_count
         self.spills = spills
+        self.loops = loops
         self.crossing = crossing
         self._values: dict[Variable, Value] = {}
         self._pointers: dict[object, str] = {}

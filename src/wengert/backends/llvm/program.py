@@ -128,6 +128,6 @@ def compile_program(program: WengertList) -> NativeProgram:
     NativeProgram
     """
     built = build(program)
-    objects = [engine.assemble(module.text()) for module in built.modules]
+    objects = [engine.assemble(module.text(), module.level) for module in built.modules]
     code = engine.link(objects, [ENTRY], built.externals)
     return NativeProgram(program, built, code)

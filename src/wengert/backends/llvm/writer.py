@@ -16,9 +16,12 @@ class Module:
     ----------
     externals : dict
         From the name of each function that is defined elsewhere to its declaration.
+    level : int
+        How much LLVM shall optimise: 0 for straight-line code, 3 for loops.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = 0) -> None:
+        self.level = level
         self.externals: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
         self.functions: list[Function] = []

@@ -141,7 +141,9 @@ class Affine:
             return self
         if factor == 0:
             return ZERO
-        return Affine(self.constant * factor, [(atom, c * factor) for atom, c in self.terms.items()])
+        return Affine(
+            self.constant * factor, [(atom, c * factor) for atom, c in self.terms.items()]
+        )
 
     def plus(self, number: int) -> Affine:
         return Affine(self.constant + number, self.terms.items()) if number else self

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ....ir.emitter import CannotLower
 from ....ir.equation import Equation, Literal, Operand, Variable
 from ..lowering import lower
 from .affine import Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
 from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope
-from .reductions import inline_reduction
+from .reductions import inline_reduction, is_reduction
 from .structural import RULES, broadcast_index
 
 # More pieces of an axis than this are not compiled apart; entries are selected instead.
@@ -102,7 +101,7 @@ class Build:
         rule = RULES.get(name)
         if rule is not None:
             return rule(self, equation, index)
-        if equation.primitive.family == "reducer" or name == "mean":
+        if is_reduction(equation):
             return inline_reduction(self, equation, index)
         return self._elementwise(equation, equation.outputs.index(variable), index)
 
@@ -218,9 +217,3 @@ def uniform_number(array: np.ndarray[Any, Any]) -> Any:
     else:
         same = bool((array == first).all())
     return first if same else None
-
-
-def check_fused(equation: Equation) -> None:
-    """Raise where an equation that stands in a kernel has no rule."""
-    if equation.primitive.name not in RULES and equation.primitive.lower is None:
-        raise CannotLower(f"{equation.primitive.name} does not belong into a kernel")

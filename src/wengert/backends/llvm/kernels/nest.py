@@ -1,4 +1,4 @@
-"""One loop nest for all results that run over one space: which loops, in which order, in which parts.
+"""One loop nest for all results over one space: which loops, in which order and parts.
 
 A nest is built up to three times, which costs little: on the natural axes, to see what is accessed;
 on merged and ordered axes, to see where conditions change; and in parts between these places.
@@ -16,7 +16,7 @@ from ....ir.equation import Equation, Variable
 from .affine import ZERO, Affine, Axis, Floor, constant, flattened, unflattened, variable
 from .build import MAX_BREAKS, Build, Constants
 from .nodes import Buffer, Combine, Fill, Load, Loop, Scope, Store
-from .reductions import Reduction, operand_index
+from .reductions import Reduction
 
 # So many entries are accumulated before they are combined pairwise: short enough for the accuracy
 # of float32 sums, long enough that combining costs nothing.
@@ -382,7 +382,9 @@ class _Accumulation:
         kept = [k for k, level in enumerate(levels) if level.axes[0] not in reduced]
         self.home = max((k for k in kept if k < attempt.looped), default=-1)
         self.in_lanes = self.home < attempt.vector or attempt.vector < 0
-        self.written = [levels[k].extent if k in kept else 1 for k in range(attempt.looped, len(levels))]
+        self.written = [
+            levels[k].extent if k in kept else 1 for k in range(attempt.looped, len(levels))
+        ]
         reduced_outside = any(
             k not in kept and levels[k].extent > 1 for k in range(max(self.home, 0))
         )
@@ -523,6 +525,3 @@ class _Accumulation:
         node = self.reduction.finish(build, build.place(Load(buffer, variable(axis))))
         build.emit(Store(buffer, variable(axis), node))
         attempt._close(loop)
-
-
-__all__ = ["BLOCK", "LANES", "NestBuilder", "Root", "operand_index"]

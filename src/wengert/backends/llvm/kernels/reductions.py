@@ -152,7 +152,8 @@ def _identity(name: str, dtype: np.dtype[Any]) -> Any:
 
 def is_reduction(equation: Equation) -> bool:
     """Return whether an equation reduces in a way that has an entry here."""
-    return equation.primitive.name.removesuffix(_SELECTED) in _OPERATIONS
+    name = equation.primitive.name
+    return name != "mean_selected" and name.removesuffix(_SELECTED) in _OPERATIONS
 
 
 def can_reduce(equation: Equation) -> bool:

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ....ir.emitter import CannotLower
 from ....ir.equation import Equation
 from ....passes.schedule import Role
+from ..emitter import TextEmitter
 from ..lowering import can_lower
-from ..values import is_supported
+from ..values import Value, is_supported
+from ..writer import Module
 from .nest import WRITTEN_OUT
 from .reductions import Reduction, can_reduce, is_reduction
 from .structural import RULES, is_view_path, window_of
@@ -57,8 +60,9 @@ def role_of(equation: Equation) -> Role | None:
     if not _is_elementwise(equation) or not can_lower(equation):
         return None
     if name in ("power", "power_operator"):
-        exponent = getattr(equation.operands[1], "value", None)
-        return Role("elementwise", 1 if np.ndim(exponent) == 0 and exponent == 2 else 40)
+        exponent: Any = getattr(equation.operands[1], "value", None)
+        squares = exponent is not None and np.ndim(exponent) == 0 and exponent == 2
+        return Role("elementwise", 1 if squares else 2 * _FUNCTION_COST)
     return Role("elementwise", _COSTS.get(name, _FUNCTION_COST))
 
 
@@ -68,16 +72,10 @@ def _is_elementwise(equation: Equation) -> bool:
 
 def _combines(equation: Equation) -> bool:
     """Return whether the combining operation has code for the dtype."""
-    from ..emitter import TextEmitter
-    from ..values import Value
-    from ..writer import Module
-
     reduction = Reduction(equation)
     emitter = TextEmitter(Module().function("trial", "void"))
     imag = "%y" if reduction.dtype.kind == "c" else None
     value = Value(reduction.dtype, "%x", imag)
-    from ....ir.emitter import CannotLower
-
     try:
         found: Any = reduction.combine(emitter, value, value)
     except CannotLower:
@@ -92,7 +90,7 @@ def _structural_role(equation: Equation, name: str) -> Role | None:
     if name == "read":
         return Role("view", 0) if is_view_path(params["path"]) else None
     if name in ("write", "indexed_add"):
-        base, value = equation.operands
+        base = equation.operands[0]
         windows = window_of(base.aval.shape, params["path"])
         if windows is None or base.aval.kind != "array":
             return None

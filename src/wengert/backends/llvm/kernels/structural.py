@@ -213,9 +213,7 @@ def _windowed(build: Any, equation: Equation, index: Index, *, add: bool) -> Nod
     dtype = base.aval.dtype
 
     def inside() -> Node:
-        found = build.cast(
-            build.value(value, broadcast_index(tuple(own), value.aval.shape)), dtype
-        )
+        found = build.cast(build.value(value, broadcast_index(tuple(own), value.aval.shape)), dtype)
         if not add:
             return found  # type: ignore[no-any-return]
         return build.apply(lambda e, x, y: e.add(x, y), (build.value(base, index), found), dtype)  # type: ignore[no-any-return]
@@ -410,9 +408,7 @@ def _stack(build: Any, equation: Equation, index: Index) -> Node:
 @_rule("array")
 def _array(build: Any, equation: Equation, index: Index) -> Node:
     at = flattened(index, equation.outputs[0].aval.shape)
-    pieces = [
-        (at.plus(-place), operand, ()) for place, operand in enumerate(equation.operands)
-    ]
+    pieces = [(at.plus(-place), operand, ()) for place, operand in enumerate(equation.operands)]
     return _pieced(build, pieces, equation.outputs[0].aval.dtype)
 
 
@@ -456,9 +452,7 @@ def _arange(build: Any, equation: Equation, index: Index) -> Node:
     return build.choose([index[0].plus(-1)], later, lambda: start)  # type: ignore[no-any-return]
 
 
-STEPS = frozenset(
-    {"index", "transpose", "reshape", "broadcast", "real", "imag", "diagonal"}
-)
+STEPS = frozenset({"index", "transpose", "reshape", "broadcast", "real", "imag", "diagonal"})
 
 
 def is_view_path(path: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Tests of array kernels: fusion, loop nests, reductions, writes, library calls."""
