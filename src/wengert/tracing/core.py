@@ -36,6 +36,7 @@ class Trace:
     """
 
     __slots__ = ("description", "level", "scalar_rows", "thread", "warns")
+    stages = False  # whether values are known by their Avals only
 
     def __init__(self, description: Callable[..., Any] | str = "a transformation") -> None:
         self.description = description
@@ -429,9 +430,12 @@ def bind_one(primitive: Primitive, value: Any, params: dict[str, Any]) -> Any:
 
 
 class Levels(threading.local):
-    """The number of live traces in this thread."""
+    """The live traces of this thread, outermost first, and the level of the innermost."""
 
     depth = 0
+
+    def __init__(self) -> None:
+        self.traces: list[Trace] = []
 
 
 levels = Levels()
@@ -440,6 +444,11 @@ levels = Levels()
 def depth() -> int:
     """Return the number of live traces in this thread."""
     return levels.depth
+
+
+def is_staging() -> bool:
+    """Return whether a program is being staged in this thread."""
+    return any(trace.stages for trace in levels.traces)
 
 
 def describe(function: Callable[..., Any] | str) -> str:

@@ -319,6 +319,7 @@ def begin(trace: Trace) -> None:
                 _numpy_names.update(_replacements)
                 _linalg_names.update(_linalg_replacements)
     trace.level = levels.depth = level + 1
+    levels.traces.append(trace)
     trace.thread = get_ident()
 
 
@@ -327,6 +328,7 @@ def end(trace: Trace) -> None:
     global _active
     trace.thread = None
     levels.depth = level = trace.level - 1
+    del levels.traces[level:]
     if not level:
         with _lock:
             _active -= 1

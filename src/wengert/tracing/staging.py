@@ -19,6 +19,7 @@ class StagingTrace(Trace):
     """A trace whose values are Avals and whose payloads are variables of a list."""
 
     __slots__ = ("equations",)
+    stages = True
 
     def __init__(self, description: Callable[..., Any] | str) -> None:
         super().__init__(description)

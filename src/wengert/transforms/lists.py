@@ -25,8 +25,11 @@ from .reverse import ReverseTrace
 _memory: weakref.WeakKeyDictionary[WengertList, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
 
 
-def _remembered(program: WengertList, key: Hashable, make: Callable[[], Any]) -> Any:
-    """Return what `make` gives for a list, made once and kept as long as the list lives."""
+def remembered(program: WengertList, key: Hashable, make: Callable[[], Any]) -> Any:
+    """Return what `make` gives for a list, made once and kept as long as the list lives.
+
+    What is made must not refer to the list itself, which would keep it alive.
+    """
     known = _memory.setdefault(program, {})
     if key not in known:
         known[key] = make()
@@ -50,6 +53,16 @@ def differentiable_outputs(program: WengertList) -> tuple[int, ...]:
 def is_zero(operand: Operand) -> bool:
     """Return whether an operand of a list is known to be zero: a literal zero."""
     return isinstance(operand, Literal) and not np.any(operand.value)
+
+
+def dependent_outputs(program: WengertList, flags: Sequence[bool]) -> tuple[bool, ...]:
+    """Return which outputs have a derivative with respect to the inputs that are flagged."""
+    varying = {variable for variable, flag in zip(program.inputs, flags, strict=True) if flag}
+    for equation in program.equations:
+        if equation.primitive.zero_derivative or varying.isdisjoint(equation.operands):
+            continue
+        varying.update(v for v in equation.outputs if is_differentiable(v.aval.dtype))
+    return tuple(operand in varying for operand in program.outputs)
 
 
 # ------------------------------------------------------------------ jvp
@@ -82,7 +95,7 @@ def jvp_of_list(program: WengertList, nonzero: Sequence[bool]) -> WengertList:
     outputs v1, v2
     """
     flags = _flags(program, nonzero)
-    return _remembered(program, ("jvp", flags), lambda: _jvp_of_list(program, flags))  # type: ignore[no-any-return]
+    return remembered(program, ("jvp", flags), lambda: _jvp_of_list(program, flags))  # type: ignore[no-any-return]
 
 
 def _jvp_of_list(program: WengertList, nonzero: tuple[bool, ...]) -> WengertList:
@@ -153,7 +166,7 @@ def vjp_of_list(
     else:
         seeds = tuple(bool(flag) and index in differentiable for index, flag in enumerate(seeded))
     key = ("vjp", flags, seeds)
-    return _remembered(program, key, lambda: _vjp_of_list(program, flags, seeds))  # type: ignore[no-any-return]
+    return remembered(program, key, lambda: _vjp_of_list(program, flags, seeds))  # type: ignore[no-any-return]
 
 
 def _vjp_of_list(
