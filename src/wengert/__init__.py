@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from . import errors, numerical, ops, testing, tree
 from ._version import __version__
 from .config import config
+from .higher.branches import cond, switch
+from .higher.loops import associative_scan, fori_loop, map, scan, while_loop  # noqa: A004
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .transforms.jacobians import (
     gnvp,
@@ -31,12 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "associative_scan",
+    "cond",
     "config",
     "draw",
     "elementwise_grad",
     "errors",
     "eval_shape",
     "explain",
+    "fori_loop",
     "gnvp",
     "grad",
     "hessian",
@@ -47,9 +52,12 @@ __all__ = [
     "jvp",
     "linear_transpose",
     "linearize",
+    "map",
     "numerical",
     "ops",
+    "scan",
     "stop_gradient",
+    "switch",
     "symbolic",
     "testing",
     "trace",
@@ -58,6 +66,7 @@ __all__ = [
     "value_and_jacobian",
     "value_grad_hessian",
     "vjp",
+    "while_loop",
 ]
 
 _LOADED_AT_FIRST_USE = {"draw": "seeing", "explain": "seeing", "symbolic": ""}

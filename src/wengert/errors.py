@@ -66,6 +66,10 @@ class GuardFailed(WengertError, RuntimeError):
         self.position = position
 
 
+class CarryError(WengertError, TypeError):
+    """A value that a loop carries, or that branches return, changes shape, dtype or kind."""
+
+
 class NotLinearError(WengertError, ValueError):
     """A function given to ``linear_transpose`` is not linear."""
 

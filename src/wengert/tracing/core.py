@@ -37,6 +37,7 @@ class Trace:
 
     __slots__ = ("description", "level", "scalar_rows", "thread", "warns")
     stages = False  # whether values are known by their Avals only
+    batches = False  # whether a value stands for one value an example
 
     def __init__(self, description: Callable[..., Any] | str = "a transformation") -> None:
         self.description = description
@@ -449,6 +450,15 @@ def depth() -> int:
 def is_staging() -> bool:
     """Return whether a program is being staged in this thread."""
     return any(trace.stages for trace in levels.traces)
+
+
+def is_decided(value: Any) -> bool:
+    """Return whether one plain value stands below a raw value: not staged, not batched."""
+    while type(value) is Traced:
+        if value.trace.batches:
+            return False
+        value = value.value
+    return type(value) is not Aval
 
 
 def describe(function: Callable[..., Any] | str) -> str:

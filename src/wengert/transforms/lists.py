@@ -297,3 +297,52 @@ def _flags(program: WengertList, flags: Sequence[bool]) -> tuple[bool, ...]:
         bool(flag) and is_differentiable(variable.aval.dtype)
         for flag, variable in zip(flags, program.inputs, strict=True)
     )
+
+
+def jvp_in_groups(
+    program: WengertList,
+    flags: Sequence[bool],
+    groups: Sequence[int],
+    kept: Sequence[bool],
+    output_groups: Sequence[int],
+) -> WengertList:
+    """Return the jvp of a list with the tangents behind their group of inputs and outputs.
+
+    Parameters
+    ----------
+    flags : sequence of bool
+        For each input whether it has a tangent.
+    groups, output_groups : sequence of int
+        The sizes of the groups, in order.
+    kept : sequence of bool
+        For each output whether its tangent is an output.
+    """
+    flags = _flags(program, flags)
+    key = ("jvp in groups", flags, tuple(groups), tuple(kept), tuple(output_groups))
+
+    def make() -> WengertList:
+        pushing = jvp_of_list(program, flags)
+        tangents = iter(pushing.inputs[len(flags) :])
+        changes = dict(
+            zip(differentiable_outputs(program), pushing.outputs[len(kept) :], strict=True)
+        )
+        inputs = [next(tangents) if flag else None for flag in flags]
+        outputs = [changes[i] if keep else None for i, keep in enumerate(kept)]
+        return WengertList(
+            in_groups(pushing.inputs[: len(flags)], inputs, groups),
+            pushing.equations,
+            in_groups(pushing.outputs[: len(kept)], outputs, output_groups),
+        )
+
+    return remembered(program, key, make)  # type: ignore[no-any-return]
+
+
+def in_groups(values: Sequence[Any], changes: Sequence[Any], groups: Sequence[int]) -> list[Any]:
+    """Return values and their changes, each group of changes behind its values, None left out."""
+    found: list[Any] = []
+    start = 0
+    for size in groups:
+        found += values[start : start + size]
+        found += [c for c in changes[start : start + size] if c is not None]
+        start += size
+    return found

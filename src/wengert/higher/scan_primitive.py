@@ -1,0 +1,355 @@
+"""The equation of a loop with a known number of steps that reads and makes stacked values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..ir.aval import Aval, aval_of, kind_of_result, zeros_of
+from ..ir.equation import Variable
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..ops.kinds import with_kind
+from ..ops.samples import Fail, Sample, array
+from ..tracing.core import bind, raw_of
+from ..tracing.staging import stage
+from ..transforms.lists import (
+    dependent_outputs,
+    evaluate_traced,
+    fitted,
+    in_groups,
+    jvp_in_groups,
+    remembered,
+    vjp_of_list,
+)
+from .while_primitive import closed_flags
+
+# outputs = scan(*constants, *carry, *xs; body, constants, carry, length, reverse)
+#
+# `body` is a list over (constants, carry, one entry of each xs along its first axis) whose outputs
+# are the next carry, with the Avals of the carry, and one entry of each stacked result. The two
+# integers count the constants and the carried values. The body runs `length` times, over the
+# entries in order or, with `reverse`, from the last to the first; entry i of a stacked result was
+# made of entry i of the xs. The outputs are the last carry and the stacked results.
+
+
+class Scan:
+    """The operands and parameters of a scan, taken apart."""
+
+    def __init__(self, values: Sequence[Any], params: dict[str, Any]) -> None:
+        first = params["constants"]
+        second = first + params["carry"]
+        self.body: WengertList = params["body"]
+        self.constants = tuple(values[:first])
+        self.carry = tuple(values[first:second])
+        self.xs = tuple(values[second:])
+        self.length: int = params["length"]
+        self.reverse: bool = params["reverse"]
+
+    @property
+    def groups(self) -> tuple[int, int, int]:
+        """The numbers of constants, carried values and arrays that are read."""
+        return len(self.constants), len(self.carry), len(self.xs)
+
+    @property
+    def output_groups(self) -> tuple[int, int]:
+        """The numbers of carried values and stacked results."""
+        return len(self.carry), len(self.body.outputs) - len(self.carry)
+
+    def indices(self) -> range:
+        """Return the positions of the entries in the order in which they are taken."""
+        forwards = range(self.length)
+        return forwards[::-1] if self.reverse else forwards
+
+
+def stacked_aval(aval: Aval, length: int) -> Aval:
+    """Return the Aval of a value for each of `length` steps, stacked."""
+    return Aval((length, *aval.shape), aval.dtype, "array")
+
+
+def entry_aval(aval: Aval) -> Aval:
+    """Return the Aval of one entry along the first axis."""
+    shape = aval.shape[1:]
+    return Aval(shape, aval.dtype, kind_of_result(shape))
+
+
+# ------------------------------------------------------------------ values
+
+
+def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
+    scan = Scan(values, params)
+    count = len(scan.carry)
+    stacked = [
+        np.empty(stacked_aval(operand.aval, scan.length).shape, operand.aval.dtype)
+        for operand in scan.body.outputs[count:]
+    ]
+    constants, carry, xs = scan.constants, scan.carry, scan.xs
+    run = scan.body.evaluate
+    for index in scan.indices():
+        found = run(*constants, *carry, *[x[index] for x in xs])
+        carry = found[:count]
+        for target, entry in zip(stacked, found[count:], strict=True):
+            target[index] = entry
+    return (*carry, *stacked)
+
+
+def _infer(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
+    scan = Scan(avals, params)
+    for x in scan.xs:
+        if x.shape[:1] != (scan.length,):
+            raise ArgumentError(f"scan of {scan.length} steps over an array {x}")
+    given = (*scan.constants, *scan.carry, *map(entry_aval, scan.xs))
+    for aval, variable in zip(given, scan.body.inputs, strict=True):
+        if aval != variable.aval:
+            raise ArgumentError(f"scan: its body takes {variable.aval}, got {aval}")
+    count = len(scan.carry)
+    return (
+        *scan.carry,
+        *(stacked_aval(operand.aval, scan.length) for operand in scan.body.outputs[count:]),
+    )
+
+
+# ------------------------------------------------------------------ forward mode
+
+
+def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
+    scan = Scan(primals, params)
+    first, count, _ = scan.groups
+    flags = closed_flags(scan.body, [t is not None for t in tangents], first, count)
+    kept = _varying_outputs(scan.body, flags, first, count)
+    body = jvp_in_groups(scan.body, flags, scan.groups, kept, scan.output_groups)
+    changes = [
+        fitted(tangent, aval_of(primal)) if flag else None
+        for tangent, primal, flag in zip(tangents, primals, flags, strict=True)
+    ]
+    found = bind(
+        scan_primitive,
+        *in_groups(primals, changes, scan.groups),
+        body=body,
+        constants=first + sum(flags[:first]),
+        carry=count + sum(flags[first : first + count]),
+        length=scan.length,
+        reverse=scan.reverse,
+    )
+    return apart(found, kept, scan.output_groups)
+
+
+def apart(
+    found: Sequence[Any], kept: Sequence[bool], groups: Sequence[int]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return values and changes (None where not kept) from what `in_groups` put together."""
+    entries = iter(found)
+    values: list[Any] = []
+    changes: list[Any] = []
+    start = 0
+    for size in groups:
+        values += [next(entries) for _ in range(size)]
+        changes += [next(entries) if keep else None for keep in kept[start : start + size]]
+        start += size
+    return tuple(values), tuple(changes)
+
+
+def _varying_outputs(
+    body: WengertList, flags: Sequence[bool], constants: int, carry: int
+) -> tuple[bool, ...]:
+    """Return which outputs vary: the carry as closed over steps, stacked results by the body."""
+    outputs = dependent_outputs(body, flags)
+    return (*flags[constants : constants + carry], *outputs[carry:])
+
+
+# ------------------------------------------------------------------ reverse mode
+
+
+class _Reversal:
+    """The scan that keeps residuals, and the one that pulls back, for one set of wanted inputs.
+
+    A residual that is a constant or an entry of the xs is not stacked: it is there already.
+    """
+
+    def __init__(self, body: WengertList, varying: Sequence[bool], first: int, count: int) -> None:
+        self.seeded = _varying_outputs(body, varying, first, count)
+        forward, backward = vjp_of_list(body, varying, self.seeded)
+        outputs = len(body.outputs)
+        position = {variable: index for index, variable in enumerate(forward.inputs)}
+        residuals = forward.outputs[outputs:]
+        self.forward = WengertList(
+            forward.inputs,
+            forward.equations,
+            [
+                *forward.outputs[:outputs],
+                *(r for r in residuals if not _is_there(position, r, first, count)),
+            ],
+        )
+        # The inputs of `backward` by where they come from.
+        constants: list[tuple[int, Variable]] = []
+        entries: list[tuple[int, Variable]] = []
+        stacked: list[Variable] = []
+        for residual, variable in zip(residuals, backward.inputs, strict=False):
+            if not _is_there(position, residual, first, count):
+                stacked.append(variable)
+                continue
+            index = position[residual]  # type: ignore[index]
+            (constants if index < first else entries).append((index, variable))
+        self.constants = [index for index, _ in constants]
+        self.entries = [index for index, _ in entries]
+        seeds = backward.inputs[len(residuals) :]
+        carried = sum(self.seeded[:count])
+        self.sums = sum(varying[:first])
+        self.carried = carried
+        self.backward = _accumulating(
+            backward,
+            [variable for _, variable in constants],
+            seeds[:carried],
+            [*(variable for _, variable in entries), *stacked, *seeds[carried:]],
+            self.sums,
+        )
+
+
+def _is_there(position: dict[Variable, int], residual: Any, first: int, count: int) -> bool:
+    index = position.get(residual)
+    return index is not None and not first <= index < first + count
+
+
+def _accumulating(
+    backward: WengertList,
+    constants: Sequence[Variable],
+    carried: Sequence[Variable],
+    entries: Sequence[Variable],
+    sums: int,
+) -> WengertList:
+    """Return the body of the pullback: it adds up the cotangents of constants.
+
+    Inputs: constants; cotangents of the carry, sums; entries. Outputs: cotangents of the carry,
+    sums; cotangents of entries.
+    """
+    ordered = WengertList([*constants, *carried, *entries], backward.equations, backward.outputs)
+    totals = [operand.aval for operand in backward.outputs[:sums]]
+    kinds = [variable.aval for variable in entries]
+    # What was stacked comes back as NumPy's scalar, also where it was a Python number.
+    stacked = [entry_aval(stacked_aval(aval, 1)) for aval in kinds]
+    if not sums and stacked == kinds:
+        return ordered
+    split = len(constants) + len(carried)
+
+    def step(*values: Any) -> list[Any]:
+        raw = [raw_of(value) for value in values]
+        given = [
+            with_kind(value, aval) for value, aval in zip(raw[split + sums :], kinds, strict=True)
+        ]
+        found = evaluate_traced(ordered, [*raw[:split], *given])
+        added = [
+            fitted(total + term, aval)
+            for total, term, aval in zip(values[split : split + sums], found, totals, strict=False)
+        ]
+        return [*found[sums : sums + len(carried)], *added, *found[sums + len(carried) :]]
+
+    avals = [variable.aval for variable in ordered.inputs]
+    return stage(step, [*avals[:split], *totals, *stacked], "the pullback of a scan")
+
+
+def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
+    scan = Scan(values, params)
+    first, count, _ = scan.groups
+    varying = closed_flags(
+        scan.body, [index in which for index in range(len(values))], first, count
+    )
+    reversal: _Reversal = remembered(
+        scan.body,
+        ("scan", varying, first, count),
+        lambda: _Reversal(scan.body, varying, first, count),
+    )
+    found = bind(scan_primitive, *values, **(params | {"body": reversal.forward}))
+    outputs = len(scan.body.outputs)
+    kept = (
+        tuple(values[index] for index in reversal.constants),
+        tuple(values[index] for index in reversal.entries),
+        tuple(found[outputs:]),
+    )
+    avals = [aval_of(value) for value in found[:outputs]]
+    inputs = [aval_of(value) for value in values[: first + count]]
+    residuals = (reversal, kept, avals, inputs, varying, which, scan.groups, params)
+    return tuple(found[:outputs]), _pull, residuals
+
+
+def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
+    reversal, kept, avals, inputs, varying, which, groups, params = residuals
+    first, count, _ = groups
+    constants, entries, stacked = kept
+    seeds = [
+        fitted(cotangent, aval)
+        for cotangent, aval, flag in zip(cotangents, avals, reversal.seeded, strict=True)
+        if flag
+    ]
+    sums = [zeros_of(aval) for aval, flag in zip(inputs[:first], varying, strict=False) if flag]
+    found = bind(
+        scan_primitive,
+        *constants,
+        *seeds[: reversal.carried],
+        *sums,
+        *entries,
+        *stacked,
+        *seeds[reversal.carried :],
+        body=reversal.backward,
+        constants=len(constants),
+        carry=reversal.carried + reversal.sums,
+        length=params["length"],
+        reverse=not params["reverse"],
+    )
+    carried = iter(found[: reversal.carried])
+    totals = iter(found[reversal.carried : reversal.carried + reversal.sums])
+    of_entries = iter(found[reversal.carried + reversal.sums :])
+    sources = [totals] * first + [carried] * count + [of_entries] * (len(varying) - first - count)
+    every = [next(source) if flag else None for source, flag in zip(sources, varying, strict=True)]
+    chosen = tuple(every[index] for index in which)
+    return chosen[0] if len(chosen) == 1 else chosen
+
+
+# ------------------------------------------------------------------ the record
+
+
+def _sample_params(**changes: Any) -> dict[str, Any]:
+    vector = Aval((3,), np.float64)
+    number = Aval((), np.float64, "scalar")
+    counter = Aval((), np.int64, "python")
+    body = stage(
+        lambda a, n, c, x: (n + 1, np.sin(c) * a + x, c * x, x * x),
+        [vector, counter, vector, number],
+    )
+    return {
+        "body": body,
+        "constants": 1,
+        "carry": 2,
+        "length": 4,
+        "reverse": False,
+    } | changes
+
+
+def _samples() -> list[Sample]:
+    a, c = array(3), array(3, seed=1)
+    return [
+        Sample(a, 0, c, array(4), **_sample_params()),
+        Sample(a, 0, c, array(4), **_sample_params(reverse=True)),
+        Sample(a, 0, c, array(0), **_sample_params(length=0)),
+        Sample(a, 0, c, array(1), **_sample_params(length=1)),
+    ]
+
+
+def _fails() -> list[Fail]:
+    return [Fail(ValueError, "", array(2), 0, array(3), array(4), **_sample_params())]
+
+
+scan_primitive = Primitive(
+    "scan",
+    family="control",
+    arguments=("first",),
+    evaluate=_evaluate,
+    infer=_infer,
+    push=_push,
+    record=_record,
+    multiple=True,
+    samples=_samples,
+    fails=_fails,
+)

@@ -1,0 +1,400 @@
+"""The equation of a loop that runs while a condition holds, and the equation of its pullback.
+
+The pullback counts the iterations again and keeps what each one's derivative needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..ir.aval import Aval, aval_of, zeros_of
+from ..ir.equation import Variable
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..ops.projection import add
+from ..ops.samples import Fail, Sample, array
+from ..tracing.core import Traced, bind
+from ..tracing.staging import stage
+from ..transforms.lists import (
+    dependent_outputs,
+    fitted,
+    in_groups,
+    jvp_in_groups,
+    remembered,
+    vjp_of_list,
+)
+
+# outputs = while_loop(*condition constants, *body constants, *carry;
+#                      condition, body, condition_constants, body_constants)
+#
+# `condition` is a list over (condition constants, carry) with one bool output; `body` one over
+# (body constants, carry) whose outputs have the Avals of the carry. The two integers count the
+# constants. While the condition holds the carry becomes what the body makes of it; the outputs are
+# the carry at the end.
+
+
+class _Loop:
+    """The operands and parameters of a loop, taken apart."""
+
+    def __init__(self, values: Sequence[Any], params: dict[str, Any]) -> None:
+        first = params["condition_constants"]
+        second = first + params["body_constants"]
+        self.condition: WengertList = params["condition"]
+        self.body: WengertList = params["body"]
+        self.count = len(self.body.outputs)
+        self.for_condition = tuple(values[:first])
+        self.constants = tuple(values[first:second])
+        self.carry = tuple(values[second : second + self.count])
+        self.rest = tuple(values[second + self.count :])
+
+    def pushed(self, tangents: Sequence[Any]) -> tuple[list[Any], dict[str, Any], tuple[bool, ...]]:
+        """Return operands and parameters of the loop that carries tangents along.
+
+        `tangents` are those of constants and carry, None where zero; the flags that are returned
+        say which of them the loop carries.
+        """
+        size = len(self.constants)
+        flags = closed_flags(self.body, [t is not None for t in tangents], size, self.count)
+        body = jvp_in_groups(self.body, flags, (size, self.count), flags[size:], (self.count,))
+        primals = (*self.constants, *self.carry)
+        changes = [
+            fitted(tangent, aval_of(primal)) if flag else None
+            for tangent, primal, flag in zip(tangents, primals, flags, strict=True)
+        ]
+        condition = _padded(self.condition, [aval_of(c) for c in changes[size:] if c is not None])
+        values = [
+            *self.for_condition,
+            *in_groups(primals, changes, (size, self.count)),
+        ]
+        params = {
+            "condition": condition,
+            "body": body,
+            "condition_constants": len(self.for_condition),
+            "body_constants": size + sum(flags[:size]),
+        }
+        return values, params, flags
+
+
+def closed_flags(
+    body: WengertList, flags: Sequence[bool], constants: int, carry: int
+) -> tuple[bool, ...]:
+    """Return which inputs of a body vary, if those flagged do: the carry takes over from outputs.
+
+    The inputs are constants, then the carry, then others; outputs begin with the carry.
+    """
+    found = list(flags)
+    while True:
+        outputs = dependent_outputs(body, found)
+        grown = list(found)
+        for position in range(carry):
+            if outputs[position]:
+                grown[constants + position] = True
+        if grown == found:
+            return tuple(found)
+        found = grown
+
+
+def _padded(condition: WengertList, avals: Sequence[Aval]) -> WengertList:
+    """Return a condition that takes further values and does not look at them."""
+
+    def make() -> WengertList:
+        inputs = [*condition.inputs, *map(Variable, avals)]
+        return WengertList(inputs, condition.equations, condition.outputs)
+
+    return remembered(condition, ("padded", tuple(avals)), make)  # type: ignore[no-any-return]
+
+
+# ------------------------------------------------------------------ values
+
+
+def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
+    loop = _Loop(values, params)
+    carry = loop.carry
+    while loop.condition.evaluate(*loop.for_condition, *carry)[0]:
+        carry = loop.body.evaluate(*loop.constants, *carry)
+    return carry
+
+
+def _infer(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
+    return _checked(avals, params).carry
+
+
+def _checked(avals: Sequence[Aval], params: dict[str, Any]) -> _Loop:
+    loop = _Loop(avals, params)
+    for given, variable in zip((*loop.constants, *loop.carry), loop.body.inputs, strict=True):
+        if given != variable.aval:
+            raise ArgumentError(f"while_loop: its body takes {variable.aval}, got {given}")
+    return loop
+
+
+# ------------------------------------------------------------------ derivatives
+
+
+def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
+    loop = _Loop(primals, params)
+    size = len(loop.constants)
+    values, pushed, flags = loop.pushed(tangents[len(loop.for_condition) :])
+    found = bind(while_loop_primitive, *values, **pushed)
+    changes = iter(found[loop.count :])
+    carried = [next(changes) if flag else None for flag in flags[size:]]
+    return found[: loop.count], tuple(carried)
+
+
+def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
+    loop = _Loop(values, params)
+    skipped = len(loop.for_condition)
+    varying = closed_flags(
+        loop.body,
+        [index in which for index in range(skipped, len(values))],
+        len(loop.constants),
+        loop.count,
+    )
+    if any(type(value) is Traced for value in values):
+        ans = bind(while_loop_primitive, *values, **params)
+        return ans, _pull, (which, values, params, varying)
+    tape = _Tape(loop, varying)
+    return tape.ans, _pull_tape, (which, skipped, tape)
+
+
+def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
+    which, values, params, varying = residuals
+    loop = _Loop(values, params)
+    seeds = _seeds(cotangents, loop, varying)
+    found = bind(while_pull, *values, *seeds, varying=varying, **params)
+    return _chosen(which, len(loop.for_condition), varying, found)
+
+
+def _pull_tape(cotangents: Sequence[Any], residuals: Any) -> Any:
+    which, skipped, tape = residuals
+    seeds = _seeds(cotangents, tape.loop, tape.varying)
+    return _chosen(which, skipped, tape.varying, tape.pull_back(seeds))
+
+
+def _seeds(cotangents: Sequence[Any], loop: _Loop, varying: Sequence[bool]) -> list[Any]:
+    """Return the cotangents of the carry that varies, zeros where there is none."""
+    flags = varying[len(loop.constants) :]
+    avals = [operand.aval for operand in loop.body.outputs]
+    return [
+        fitted(cotangent, aval)
+        for cotangent, aval, flag in zip(cotangents, avals, flags, strict=True)
+        if flag
+    ]
+
+
+def _chosen(
+    which: Sequence[int], skipped: int, varying: Sequence[bool], found: Sequence[Any]
+) -> Any:
+    """Return the cotangents of the arguments `which` from those of all inputs that vary."""
+    entries = iter(found)
+    every = [None] * skipped + [next(entries) if flag else None for flag in varying]
+    chosen = tuple(every[index] for index in which)
+    return chosen[0] if len(chosen) == 1 else chosen
+
+
+class _Tape:
+    """A loop run on plain values, with the residuals of every iteration."""
+
+    def __init__(self, loop: _Loop, varying: tuple[bool, ...]) -> None:
+        self.loop = loop
+        self.varying = varying
+        size = len(loop.constants)
+        seeded = varying[size:]
+        forward, self.backward = vjp_of_list(loop.body, varying, seeded)
+        self.residuals: list[tuple[Any, ...]] = []
+        carry = loop.carry
+        while loop.condition.evaluate(*loop.for_condition, *carry)[0]:
+            found = forward.evaluate(*loop.constants, *carry)
+            carry = found[: loop.count]
+            self.residuals.append(found[loop.count :])
+        self.ans = carry
+
+    def pull_back(self, seeds: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the cotangents of the constants and of the carry that vary."""
+        size = sum(self.varying[: len(self.loop.constants)])
+        sums: list[Any] = [None] * size
+        carried = tuple(seeds)
+        with np.errstate(all="ignore"):
+            for kept in reversed(self.residuals):
+                found = self.backward.evaluate(*kept, *carried)
+                sums = [add(total, term) for total, term in zip(sums, found[:size], strict=True)]
+                carried = found[size:]
+        avals = _varying_avals(self.loop, self.varying)
+        return tuple(
+            fitted(entry, aval) for entry, aval in zip([*sums, *carried], avals, strict=True)
+        )
+
+
+def _varying_avals(loop: _Loop, varying: Sequence[bool]) -> list[Aval]:
+    avals = [variable.aval for variable in loop.body.inputs]
+    return [aval for aval, flag in zip(avals, varying, strict=True) if flag]
+
+
+# ------------------------------------------------------------------ the pullback as an equation
+#
+# cotangents = while_pull(*operands of the loop, *cotangents of the carry that varies;
+#                         the parameters of the loop, varying)
+#
+# `varying` flags (body constants, carry); the outputs are the cotangents of those, in order.
+#
+# Its own derivatives need no look inside. Let F be the loop as a function of z (constants and
+# carry), J(z) its Jacobian and P(z, c) = Jᵀ c this pullback. P is linear in c, with transpose
+# w ↦ J w: the loop with tangents. And because second derivatives commute, the derivative of P
+# along t in z, as well as its transpose applied to t, is the gradient of <c, J(z) t> in z: the
+# pullback of the loop with tangents t, seeded with c at the tangents and 0 at the values.
+
+
+def _evaluate_pull(*values: Any, varying: tuple[bool, ...], **params: Any) -> tuple[Any, ...]:
+    loop = _Loop(values, params)
+    return _Tape(loop, varying).pull_back(loop.rest)
+
+
+def _infer_pull(*avals: Aval, varying: tuple[bool, ...], **params: Any) -> tuple[Aval, ...]:
+    return tuple(_varying_avals(_checked(avals, params), varying))
+
+
+def _along(
+    values: Sequence[Any],
+    tangents: Sequence[Any],
+    varying: tuple[bool, ...],
+    params: dict[str, Any],
+) -> list[Any]:
+    """Return the gradient of <c, J(z) t> in z for the tangents t of constants and carry."""
+    loop = _Loop(values, params)
+    size = len(loop.constants)
+    operands, pushed, flags = loop.pushed(tangents)
+    cotangents = iter(loop.rest)
+    zeros: list[Any] = []
+    seeds: list[Any] = []
+    for value, varies, flag in zip(loop.carry, varying[size:], flags[size:], strict=True):
+        cotangent = next(cotangents) if varies else None
+        zeros.append(zeros_of(aval_of(value)) if varies else None)
+        seeds.append(fitted(cotangent, aval_of(value)) if flag else None)
+    both = in_groups(varying, [True if flag else None for flag in flags], (size, loop.count))
+    given = [entry for entry in (*zeros, *seeds) if entry is not None]
+    found = iter(bind(while_pull, *operands, *given, varying=tuple(both), **pushed))
+    entries: list[Any] = []
+    start = 0
+    for length in (size, loop.count):
+        group = varying[start : start + length]
+        entries += [next(found) for varies in group if varies]
+        for flag in flags[start : start + length]:
+            if flag:
+                next(found)
+        start += length
+    return entries
+
+
+def _push_pull(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
+    params = dict(params)
+    varying = params.pop("varying")
+    loop = _Loop(primals, params)
+    ans = bind(while_pull, *primals, varying=varying, **params)
+    start = len(loop.for_condition)
+    end = start + len(loop.constants) + loop.count
+    total: list[Any] = [None] * len(ans)
+    if any(tangent is not None for tangent in tangents[end:]):
+        changes = [
+            fitted(tangent, aval_of(value))
+            for tangent, value in zip(tangents[end:], loop.rest, strict=True)
+        ]
+        total = list(bind(while_pull, *primals[:end], *changes, varying=varying, **params))
+    if any(tangent is not None for tangent in tangents[start:end]):
+        terms = _along(primals, tangents[start:end], varying, params)
+        total = [add(first, second) for first, second in zip(total, terms, strict=True)]
+    return ans, tuple(total)
+
+
+def _record_pull(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
+    ans = bind(while_pull, *values, **params)
+    return ans, _pull_pull, (which, values, params)
+
+
+def _pull_pull(cotangents: Sequence[Any], residuals: Any) -> Any:
+    which, values, params = residuals
+    params = dict(params)
+    varying = params.pop("varying")
+    loop = _Loop(values, params)
+    start = len(loop.for_condition)
+    size = len(loop.constants)
+    given = iter(cotangents)
+    directions = [next(given) if varies else None for varies in varying]
+    every: list[Any] = [None] * start
+    terms = iter(_along(values, directions, varying, params))
+    every += [next(terms) if varies else None for varies in varying]
+    operands, pushed, flags = loop.pushed(directions)
+    found = iter(bind(while_loop_primitive, *operands, **pushed)[loop.count :])
+    changes = [next(found) if flag else None for flag in flags[size:]]
+    every += [c for c, varies in zip(changes, varying[size:], strict=True) if varies]
+    chosen = tuple(every[index] for index in which)
+    return chosen[0] if len(chosen) == 1 else chosen
+
+
+# ------------------------------------------------------------------ records
+
+
+def _sample_params() -> dict[str, Any]:
+    number = Aval((), np.float64, "scalar")
+    counter = Aval((), np.int64, "python")
+    vector = Aval((3,), np.float64)
+    return {
+        "condition": stage(lambda limit, n, x, y: [n < limit], [counter, counter, vector, number]),
+        "body": stage(
+            lambda a, n, x, y: (n + 1, np.sin(x) * a + y, y * a[0] + 0.1),
+            [vector, counter, vector, number],
+        ),
+        "condition_constants": 1,
+        "body_constants": 1,
+    }
+
+
+def _samples() -> list[Sample]:
+    params = _sample_params()
+    a, x, y = array(3), array(3, seed=1), np.float64(0.4)
+    return [
+        Sample(4, a, 0, x, y, **params),
+        Sample(0, a, 0, x, y, **params),
+        Sample(1, a, 0, x, y, **params),
+    ]
+
+
+def _fails() -> list[Fail]:
+    return [Fail(ValueError, "", 2, array(4), 0, array(3), np.float64(0.4), **_sample_params())]
+
+
+while_loop_primitive = Primitive(
+    "while_loop",
+    family="control",
+    arguments=("first",),
+    evaluate=_evaluate,
+    infer=_infer,
+    push=_push,
+    record=_record,
+    multiple=True,
+    samples=_samples,
+    fails=_fails,
+)
+
+
+def _samples_pull() -> list[Sample]:
+    params = _sample_params() | {"varying": (True, False, True, True)}
+    a, x, y = array(3), array(3, seed=1), np.float64(0.4)
+    seeds = (array(3, seed=2), np.float64(1.5))
+    return [Sample(3, a, 0, x, y, *seeds, **params), Sample(0, a, 0, x, y, *seeds, **params)]
+
+
+while_pull = Primitive(
+    "while_pull",
+    family="control",
+    arguments=("first",),
+    evaluate=_evaluate_pull,
+    infer=_infer_pull,
+    push=_push_pull,
+    record=_record_pull,
+    multiple=True,
+    samples=_samples_pull,
+    fails=tuple,
+)
