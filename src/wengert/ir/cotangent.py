@@ -24,15 +24,26 @@ class Masked:
 
 
 class Part:
-    """A cotangent that is zero but for the part of an array that ``path`` leads to."""
+    """A cotangent that is zero but for the part of an array that ``path`` leads to.
 
-    __slots__ = ("aval", "mask", "path", "value")
+    ``indices`` are the values of the path's index operands.
+    """
 
-    def __init__(self, value: Any, path: Path, aval: Aval, mask: Any = True) -> None:
+    __slots__ = ("aval", "indices", "mask", "path", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        path: Path,
+        aval: Aval,
+        mask: Any = True,
+        indices: tuple[Any, ...] = (),
+    ) -> None:
         self.value = value
         self.path = path
         self.aval = aval
         self.mask = mask
+        self.indices = indices
 
 
 class Items:

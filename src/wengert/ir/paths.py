@@ -5,11 +5,15 @@ A path is a tuple of steps, each a tuple whose first entry names it:
 ``("imag",)``, ``("view", dtype)`` between complex numbers and pairs of reals, and for views that
 may only be read ``("diagonal", offset, axis1, axis2)`` and ``("broadcast", shape)``. Works on
 plain arrays only.
+
+An index key may name values that are not known when the path is made: `IndexOperand` ``(k, ndim)``
+stands for the k-th index operand of the primitive that has the path; `resolved` puts them in.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +24,53 @@ Path = tuple[Step, ...]
 _BASIC_INDEX_TYPES = (int, np.integer, slice, type(None), type(Ellipsis))
 
 
+class IndexOperand:
+    """In an index key, the place of an integer (``ndim`` 0) or of an array of integers.
+
+    Its value is the operand ``number`` of the primitive's index operands, which follow the array
+    (and the value that is written): negative entries count from the end, and NumPy's bounds hold.
+    """
+
+    __slots__ = ("ndim", "number")
+
+    def __init__(self, number: int, ndim: int) -> None:
+        self.number = number
+        self.ndim = ndim
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, IndexOperand)
+            and self.number == other.number
+            and self.ndim == other.ndim
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.number, self.ndim))
+
+    def __repr__(self) -> str:
+        return f"i{self.number}" if not self.ndim else f"i{self.number}[{self.ndim}d]"
+
+
+def resolved(path: Path, operands: Sequence[Any]) -> Path:
+    """Return a path with the values of its index operands in their places."""
+    return tuple(
+        ("index", _resolved_key(step[1], operands)) if step[0] == "index" else step for step in path
+    )
+
+
+def _resolved_key(key: Any, operands: Sequence[Any]) -> Any:
+    if isinstance(key, tuple):
+        return tuple(_resolved_key(entry, operands) for entry in key)
+    if type(key) is not IndexOperand:
+        return key
+    value = operands[key.number]
+    return value if key.ndim else int(value)
+
+
 def is_basic_index(key: Any) -> bool:
     """Return whether indexing with `key` gives a view or a scalar, not a copy."""
+    if type(key) is IndexOperand:
+        return not key.ndim
     if isinstance(key, tuple):
         return all(not isinstance(entry, tuple) and is_basic_index(entry) for entry in key)
     return isinstance(key, _BASIC_INDEX_TYPES) and not isinstance(key, (bool, np.bool_))

@@ -58,7 +58,12 @@ def simplify(cotangent: Masked) -> Masked:
 
 
 def _add_part(previous: Any, part: Part) -> Masked:
-    if len(part.path) == 1 and type(part.value) in _PLAIN and part.mask is True:
+    if (
+        len(part.path) == 1
+        and type(part.value) in _PLAIN
+        and part.mask is True
+        and not part.indices
+    ):
         step = part.path[0]
         key = step[1] if step[0] == "index" else None
         if step[0] == "index" and (type(key) is slice or type(key) is int or is_basic_index(key)):
@@ -79,9 +84,11 @@ def _add_part(previous: Any, part: Part) -> Masked:
                     previous.mask[key] = True
                 return previous
     target = _owned(previous, part)
-    target.value = bind(indexed_add, target.value, part.value, path=part.path, in_place=True)
+    target.value = bind(
+        indexed_add, target.value, part.value, *part.indices, path=part.path, in_place=True
+    )
     if target.mask is not None:
-        target.mask = marked(target.mask, part.mask, part.path)
+        target.mask = marked(target.mask, part.mask, part.path, part.indices)
     return target
 
 

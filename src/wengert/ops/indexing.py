@@ -1,6 +1,9 @@
 """Indexed reading and writing: the primitives ``read``, ``write`` and ``indexed_add``.
 
 All that views and in-place writes need. Each is linear; each one's transpose is made of the others.
+Where an index is not known when the operation is recorded (staging, batching), its value is an
+operand: ``read(base, *indices; path)``, ``write(base, value, *indices; path)``, likewise
+``indexed_add``; in the path `IndexOperand` ``(k, ndim)`` marks the place of the k-th of them.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import numpy as np
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked, Part
 from ..ir.paths import (
+    IndexOperand,
     Path,
     follow,
     is_advanced,
     is_basic_index,
     part_shape,
+    resolved,
     resolved_shape,
     store,
     through_imaginary,
@@ -24,29 +29,38 @@ from ..ir.paths import (
 )
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, detached, install_path_primitives, raw_of
+from ..tracing.decisions import certain
 from ..tracing.operators import install_reading
+from .constant_family import constant
 from .projection import cast, project, project_masked
 from .samples import Fail, Sample, array
 
 # ------------------------------------------------------------------ read
 
 
-def _infer_read(base: Aval, *, path: Path) -> Aval:
+def _infer_read(base: Aval, *indices: Aval, path: Path) -> Aval:
+    if indices:  # any position has the shape of all
+        path = resolved(path, [np.broadcast_to(np.intp(0), index.shape) for index in indices])
     stand_in, is_scalar = part_shape(base.shape, base.dtype, path)
     return Aval(stand_in.shape, stand_in.dtype, "scalar" if is_scalar else "array")
 
 
 def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
-    return bind(read, tangents[0], **params)
+    return bind(read, tangents[0], *primals[1:], **params)
 
 
 def _reverse_read(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
     path = params["path"]
+    if len(values) > 1:
+        indices = tuple(values[1:])
+        if any(step[0] not in _ENTRIES for step in path):
+            return _pull_read_of_views, (path, aval_of(values[0]), indices)
+        return _pull_read_at, (path, aval_of(values[0]), indices)
     if len(path) == 1 and path[0][0] == "index":
         return _pull_read, (path, aval_of(values[0]))
     if any(step[0] == "view" for step in path):
-        pull = _pull_read_of_views
-    elif through_imaginary(path):
+        return _pull_read_of_views, (path, aval_of(values[0]), ())
+    if through_imaginary(path):
         pull = _pull_read_of_parts
     elif path[-1][0] != "index" and all(step[0] in _WHOLE for step in path):
         pull = _pull_rearranged
@@ -68,6 +82,22 @@ def _pull_read_masked(cotangent: Masked, residuals: Any) -> Part:
 
 
 _pull_read.masked = _pull_read_masked  # type: ignore[attr-defined]
+
+
+def _pull_read_at(cotangent: Any, residuals: Any) -> Part:
+    path, aval, indices = residuals
+    return Part(cotangent, path, aval, True, indices)
+
+
+def _pull_read_at_masked(cotangent: Masked, residuals: Any) -> Part:
+    path, aval, indices = residuals
+    return Part(cotangent.value, path, aval, cotangent.mask, indices)
+
+
+_pull_read_at.masked = _pull_read_at_masked  # type: ignore[attr-defined]
+
+# Steps that lead to entries as they are, each to one place.
+_ENTRIES = frozenset({"index", "transpose", "reshape", "diagonal"})
 
 # Steps after which every entry is still there once: undone without a buffer of zeros.
 _WHOLE = frozenset({"transpose", "reshape"})
@@ -128,7 +158,7 @@ def _pull_broadcast(cotangent: Any, residuals: Any) -> Any:
 def dense_part(part: Part) -> Any:
     """Return the dense array that a part stands for."""
     zeros = np.zeros(part.aval.shape, part.aval.dtype)
-    return bind(indexed_add, zeros, part.value, path=part.path, in_place=True)
+    return bind(indexed_add, zeros, part.value, *part.indices, path=part.path, in_place=True)
 
 
 def own_mask(mask: Any) -> Any:
@@ -137,18 +167,19 @@ def own_mask(mask: Any) -> Any:
     return raw.copy() if type(raw) is np.ndarray else raw
 
 
-def marked(mask: Any, part: Any, path: Path) -> Any:
+def marked(mask: Any, part: Any, path: Path, indices: tuple[Any, ...] = ()) -> Any:
     """Return a mask, which nobody else holds, with the entries of a part added; True is all."""
     if part is True:
-        return bind(write, mask, True, path=path, in_place=True)
-    return bind(indexed_add, mask, part, path=path, in_place=True)
+        return bind(write, mask, True, *indices, path=path, in_place=True)
+    return bind(indexed_add, mask, part, *indices, path=path, in_place=True)
 
 
 def _pull_read_of_views(cotangent: Any, residuals: Any) -> Any:
     """Pull back through a change of dtype between complex numbers and pairs of real ones."""
-    path, aval = residuals
+    path, aval, indices = residuals
     zeros = np.zeros(aval.shape, aval.dtype)
-    return np.conj(bind(indexed_add, zeros, np.conj(cotangent), path=path, in_place=True))
+    conjugate = np.conj(cotangent)
+    return np.conj(bind(indexed_add, zeros, conjugate, *indices, path=path, in_place=True))
 
 
 def _pull_read_of_parts(cotangent: Any, residuals: Any) -> Any:
@@ -214,15 +245,31 @@ def _samples_read() -> list[Sample]:
         Sample(array(2, 6), path=(("index", 1), ("view", np.dtype(complex)))),
         Sample(x, path=(("index", 1), ("broadcast", (2, 4)))),
         Sample(x, path=(("broadcast", (2, 3, 4)), ("index", (1, slice(None), 0)))),
+        Sample(x, 1, path=(("index", _scalar(0)),)),
+        Sample(x, -1, np.intp(2), path=(("index", (_scalar(0), _scalar(1))),)),
+        Sample(x, 1, path=(("index", (slice(None, None, 2), _scalar(0))),)),
+        Sample(x, 2, path=(("transpose", (1, 0)), ("index", _scalar(0)), ("index", slice(1, 3)))),
+        Sample(x, np.array([2, 0, -1]), path=(("index", _array(0)),)),
+        Sample(x, np.array([[2, 0], [1, 1]]), path=(("index", (slice(1, 3), _array(0))),)),
+        Sample(x, np.array([2, 0]), 1, path=(("index", (_array(0), _scalar(1))),)),
+        Sample(array(3, dtype=np.complex128), 2, path=(("imag",), ("index", _scalar(0)))),
     ]
+
+
+def _scalar(number: int) -> IndexOperand:
+    return IndexOperand(number, 0)
+
+
+def _array(number: int) -> IndexOperand:
+    return IndexOperand(number, 1)
 
 
 def _fails_read() -> list[Fail]:
     return [Fail(IndexError, "out of bounds", array(3), path=(("index", 3),))]
 
 
-def _evaluate_read(base: Any, *, path: Path) -> Any:
-    return follow(base, path)
+def _evaluate_read(base: Any, *indices: Any, path: Path) -> Any:
+    return follow(base, resolved(path, indices) if indices else path)
 
 
 read = Primitive(
@@ -242,15 +289,21 @@ read = Primitive(
 # ------------------------------------------------------------------ write
 
 
-def _evaluate_write(base: Any, value: Any, *, path: Path, in_place: bool = False) -> Any:
+def _evaluate_write(
+    base: Any, value: Any, *indices: Any, path: Path, in_place: bool = False
+) -> Any:
+    if indices:
+        path = resolved(path, indices)
     if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
         base = np.array(base, order="K")
     store(base, value, path)
     return base
 
 
-def _infer_write(base: Aval, value: Aval, *, path: Path, in_place: bool = False) -> Aval:
-    part = _infer_read(base, path=path)
+def _infer_write(
+    base: Aval, value: Aval, *indices: Aval, path: Path, in_place: bool = False
+) -> Aval:
+    part = _infer_read(base, *indices, path=path)
     if np.broadcast_shapes(part.shape, value.shape) != part.shape:
         raise ValueError(
             f"could not broadcast input array from shape {value.shape} into shape {part.shape}"
@@ -259,18 +312,20 @@ def _infer_write(base: Aval, value: Aval, *, path: Path, in_place: bool = False)
 
 
 def _tangent_write(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
-    base, value = tangents
-    path = params["path"]
+    base, value, *_ = tangents
+    path, indices = params["path"], primals[2:]
     if base is None:
         aval = aval_of(ans)
-        return bind(write, np.zeros(aval.shape, aval.dtype), value, path=path, in_place=True)
+        zeros = np.zeros(aval.shape, aval.dtype)
+        return bind(write, zeros, value, *indices, path=path, in_place=True)
     if value is None:
         value = 0.0
-    return bind(write, base, value, **params)
+    return bind(write, base, value, *indices, **params)
 
 
 def _reverse_write(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
-    return _pull_write, (which, params["path"], aval_of(ans), aval_of(values[1]))
+    indices = tuple(values[2:])
+    return _pull_write, (which, params["path"], aval_of(ans), aval_of(values[1]), indices)
 
 
 def _pull_write(cotangent: Any, residuals: Any) -> Any:
@@ -278,9 +333,10 @@ def _pull_write(cotangent: Any, residuals: Any) -> Any:
 
 
 def _pull_write_masked(cotangent: Masked, residuals: Any) -> Any:
-    which, path, aval, value_aval = residuals
+    which, path, aval, value_aval, indices = residuals
     if (
         len(path) == 1
+        and not indices
         and which == (0, 1)
         and type(cotangent.value) is np.ndarray
         and (cotangent.mask is None or type(cotangent.mask) is np.ndarray)
@@ -292,9 +348,9 @@ def _pull_write_masked(cotangent: Masked, residuals: Any) -> Any:
     if 0 in which:
         found.append(None)
     if 1 in which:
-        found.append(_cotangent_of_value(cotangent, path, aval, value_aval))
+        found.append(_cotangent_of_value(cotangent, path, aval, value_aval, indices))
     if 0 in which:
-        found[0] = _cotangent_of_base(cotangent, path, aval)
+        found[0] = _cotangent_of_base(cotangent, path, aval, indices)
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -325,19 +381,24 @@ def _pull_plain_write(cotangent: Masked, key: Any, value_aval: Aval) -> tuple[Ma
     return base, project_masked(Masked(part, selected), value_aval)
 
 
-def _cotangent_of_value(cotangent: Masked, path: Path, aval: Aval, value_aval: Aval) -> Any:
+def _cotangent_of_value(
+    cotangent: Masked, path: Path, aval: Aval, value_aval: Aval, indices: tuple[Any, ...]
+) -> Any:
     mask = cotangent.mask
     if through_imaginary(path):
         mask = None  # a mask has no parts; the value is zero outside it
-        part = np.conj(bind(read, np.conj(cotangent.value), path=path))
+        part = np.conj(bind(read, np.conj(cotangent.value), *indices, path=path))
     else:
-        part = bind(read, cotangent.value, path=path)
+        part = bind(read, cotangent.value, *indices, path=path)
     if mask is not None:
-        mask = detached(raw_of(bind(read, mask, path=path)))
+        mask = detached(raw_of(bind(read, mask, *indices, path=path)))
     part = detached(raw_of(part))
     if is_advanced(path):
-        kept = winners(aval.shape, path)
-        if not kept.all():
+        if indices:
+            kept = bind(winners_primitive, *indices, shape=aval.shape, path=path)
+        else:
+            kept = winners(aval.shape, path)
+        if not certain(kept):
             mask = kept if mask is None else mask & kept
             part = np.where(mask, part, aval.dtype.type(0))
     if mask is None:
@@ -345,7 +406,9 @@ def _cotangent_of_value(cotangent: Masked, path: Path, aval: Aval, value_aval: A
     return project_masked(Masked(part, mask), value_aval)
 
 
-def _cotangent_of_base(cotangent: Masked, path: Path, aval: Aval) -> Masked:
+def _cotangent_of_base(
+    cotangent: Masked, path: Path, aval: Aval, indices: tuple[Any, ...]
+) -> Masked:
     """Return the cotangent with the overwritten part taken out, in place where it is owned."""
     mask = cotangent.mask
     if mask is None:
@@ -353,9 +416,23 @@ def _cotangent_of_base(cotangent: Masked, path: Path, aval: Aval) -> Masked:
     elif not cotangent.owned:
         mask = own_mask(mask)
     if not through_imaginary(path):
-        mask = bind(write, mask, False, path=path, in_place=True)
-    value = bind(write, cotangent.value, 0.0, path=path, in_place=cotangent.owned)
+        mask = bind(write, mask, False, *indices, path=path, in_place=True)
+    value = bind(write, cotangent.value, 0.0, *indices, path=path, in_place=cotangent.owned)
     return Masked(value, mask, owned=True)
+
+
+winners_primitive = constant(
+    "winners",
+    arguments=("index",),
+    evaluate=lambda *indices, shape, path: winners(shape, resolved(path, indices)),
+    infer=lambda *indices, shape, path: Aval(
+        _infer_read(Aval(shape, np.bool_), *indices, path=path).shape, np.bool_
+    ),
+    samples=lambda: [
+        Sample(np.array([2, 0, 2]), shape=(3, 4), path=(("index", _array(0)),)),
+        Sample(np.array([2, 0, 2]), 1, shape=(3, 4), path=(("index", (_array(0), _scalar(1))),)),
+    ],
+)
 
 
 def _samples_write() -> list[Sample]:
@@ -372,6 +449,11 @@ def _samples_write() -> list[Sample]:
         Sample(array(3, dtype=np.complex128), array(6), path=(("view", np.dtype(float)),)),
         Sample(array(6), array(3, dtype=np.complex128), path=(("view", np.dtype(complex)),)),
         Sample(array(3, dtype=np.float32), array(3, dtype=np.float32), path=(("index", ...),)),
+        Sample(x, array(4), 1, path=(("index", _scalar(0)),)),
+        Sample(x, 2.5, -1, 2, path=(("index", (_scalar(0), _scalar(1))),)),
+        Sample(x, array(3, 4), np.array([2, 0, 2]), path=(("index", _array(0)),)),
+        Sample(x, array(3), 2, path=(("transpose", (1, 0)), ("index", _scalar(0)))),
+        Sample(array(3, dtype=np.complex128), 0.5, 1, path=(("imag",), ("index", _scalar(0)))),
     ]
 
 
@@ -399,7 +481,11 @@ write = Primitive(
 # ------------------------------------------------------------------ indexed_add
 
 
-def _evaluate_indexed_add(base: Any, value: Any, *, path: Path, in_place: bool = False) -> Any:
+def _evaluate_indexed_add(
+    base: Any, value: Any, *indices: Any, path: Path, in_place: bool = False
+) -> Any:
+    if indices:
+        path = resolved(path, indices)
     if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
         base = np.array(base, order="K")
     store(base, value, path, add=True)
@@ -407,29 +493,29 @@ def _evaluate_indexed_add(base: Any, value: Any, *, path: Path, in_place: bool =
 
 
 def _tangent_indexed_add(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
-    base, value = tangents
+    base, value, *_ = tangents
     if value is None:
         return base
-    path = params["path"]
+    path, indices = params["path"], primals[2:]
     if base is None:
         aval = aval_of(ans)
         zeros = np.zeros(aval.shape, aval.dtype)
-        return bind(indexed_add, zeros, value, path=path, in_place=True)
-    return bind(indexed_add, base, value, path=path)
+        return bind(indexed_add, zeros, value, *indices, path=path, in_place=True)
+    return bind(indexed_add, base, value, *indices, path=path)
 
 
 def _reverse_indexed_add(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
-    return _pull_indexed_add, (which, params["path"], aval_of(values[1]))
+    return _pull_indexed_add, (which, params["path"], aval_of(values[1]), tuple(values[2:]))
 
 
 def _pull_indexed_add(cotangent: Any, residuals: Any) -> Any:
-    which, path, value_aval = residuals
+    which, path, value_aval, indices = residuals
     if which == (0,):
         return cotangent
     if through_imaginary(path):
-        part = np.conj(bind(read, np.conj(cotangent), path=path))
+        part = np.conj(bind(read, np.conj(cotangent), *indices, path=path))
     else:
-        part = bind(read, cotangent, path=path)
+        part = bind(read, cotangent, *indices, path=path)
     part = project(detached(raw_of(part)), value_aval)
     return part if which == (1,) else (cotangent, part)
 
@@ -442,6 +528,8 @@ def _samples_indexed_add() -> list[Sample]:
         Sample(x, 0.5, path=(("index", x > 0),)),
         Sample(x, array(3), path=(("transpose", (1, 0)), ("index", 2))),
         Sample(array(4, 3).T, array(12), path=(("reshape", (12,), "C"),)),
+        Sample(x, array(3, 4), np.array([2, 0, 2]), path=(("index", _array(0)),)),
+        Sample(x, array(3), 2, path=(("transpose", (1, 0)), ("index", _scalar(0)))),
     ]
 
 

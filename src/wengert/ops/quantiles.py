@@ -15,8 +15,10 @@ import numpy as np
 
 from ..ir.aval import aval_of
 from ..tracing.core import bind, to_user
+from ..tracing.decisions import observed, possible
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from .axes import all_axes, operand_of, reduced_shape
+from .kinds import stop_gradient_of
 from .statistics import mean, strict_axes, weights_of
 from .taking import take_along
 
@@ -64,7 +66,7 @@ def median(
 def _with_nan(found: Any, last: Any) -> Any:
     """Return a result with the last of the sorted entries where that is nan."""
     undefined = np.isnan(last)
-    return np.where(undefined, last, found)[()] if np.any(undefined) else found
+    return np.where(undefined, last, found)[()] if possible(undefined) else found
 
 
 # ------------------------------------------------------------------ the methods
@@ -111,22 +113,21 @@ def _at_quantiles(ordered: Any, count: Any, q: Any, method: str, weak: bool) -> 
     last = np.maximum(count - 1, 0)
     discrete = _DISCRETE.get(method)
     if discrete is not None:
-        return _picked(ordered, np.minimum(discrete(count, plain_of(q)), last), rows)
+        return _picked(ordered, np.minimum(discrete(count, q), last), rows)
     place = _CONTINUOUS[method](count, q)
-    plain = plain_of(place, "the place of a quantile")
-    below = np.floor(plain)
+    below = np.floor(place)
     part = place - below
     if method == "averaged_inverted_cdf":
-        part = np.where(plain == below, 0.5, 1.0)
+        part = np.where(place == below, 0.5, 1.0)
     elif method == "midpoint":
-        part = np.where(plain % 1 == 0, 0.0, 0.5)
+        part = np.where(place == below, 0.0, 0.5)
     start = _picked(ordered, np.clip(below, 0, last), rows)
-    stop = _picked(ordered, np.where(plain < 0, 0, np.clip(below + 1, 0, last)), rows)
+    stop = _picked(ordered, np.where(place < 0, 0, np.clip(below + 1, 0, last)), rows)
     if weak:
         part = part.astype(aval_of(operand_of(ordered)).dtype)
     gap = stop - start
     # From the nearer end, as NumPy does: the ends are exact and the result is monotonic.
-    return np.where(plain_of(part) >= 0.5, stop - gap * (1 - part), start + gap * part)
+    return np.where(part >= 0.5, stop - gap * (1 - part), start + gap * part)
 
 
 def _picked(ordered: Any, places: Any, rows: tuple[int, ...]) -> Any:
@@ -156,8 +157,7 @@ def _quantiles(
         raise ValueError("q must be a scalar or 1d")
     if scale != 1:
         wanted = operand_of(np.true_divide(wanted, scale))
-    inside = np.asarray(plain_of(wanted, "the range of quantiles"))
-    if not np.all((inside >= 0) & (inside <= 1)):
+    if observed(np.logical_not((wanted >= 0) & (wanted <= 1))):
         name, top = ("Quantiles", 1) if scale == 1 else ("Percentiles", 100)
         raise ValueError(f"{name} must be in the range [0, {top}]")
     if method not in _CONTINUOUS and method not in _DISCRETE:
@@ -169,15 +169,13 @@ def _quantiles(
     if weights is not None:
         if method != "inverted_cdf":
             raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
-        found = _weighted(
-            rows, rows_of(_full_weights(weights, x, axis), axes), inside.ravel(), skip
-        )
+        found = _weighted(rows, rows_of(_full_weights(weights, x, axis), axes), flat_q, skip)
     else:
         ordered = np.sort(rows, axis=-1)
         count: Any = np.shape(ordered)[-1]
         if skip:
             count = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)
-            if np.any(count == 0):
+            if observed(count == 0):
                 warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
         found = _at_quantiles(ordered, count, flat_q, method, weak)
         if not skip and known.dtype.kind == "f" and count:
@@ -189,30 +187,30 @@ def _quantiles(
 def _full_weights(weights: Any, x: Any, axis: Any) -> Any:
     shape = np.shape(x)
     axes = None if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, len(shape))
-    plain = np.asarray(plain_of(weights, "weights of a quantile"))
-    if np.any(plain < 0):
+    given = stop_gradient_of(operand_of(weights))
+    if observed(np.less(given, 0)):
         raise ValueError("Weights must be non-negative.")
-    return np.broadcast_to(weights_of(plain, shape, axes), shape)
+    return np.broadcast_to(weights_of(given, shape, axes), shape)
 
 
 def _weighted(rows: Any, weights: Any, q: Any, skip: bool) -> Any:
     """Return the first entries at which the share of the weights reaches the quantiles."""
-    plain = np.asarray(plain_of(rows, "a weighted quantile"))
+    undefined = np.isnan(rows)
     if skip:
-        weights = np.where(np.isnan(plain), 0.0, weights)
-    order = np.argsort(plain, axis=-1)
-    shares = np.take_along_axis(np.asarray(weights), order, axis=-1).cumsum(axis=-1, dtype=float)
+        weights = np.where(undefined, 0.0, weights)
+    order = np.argsort(rows, axis=-1)
+    shares = np.cumsum(np.take_along_axis(weights, order, axis=-1), axis=-1, dtype=float)
     shares = shares / shares[..., -1:]
-    if np.isnan(shares[..., -1]).any():
+    if observed(np.isnan(shares[..., -1])):
         raise ValueError("Weights included NaN, inf or were all zero.")
-    shares[shares == 0] = -1
-    picked = np.empty((*plain.shape[:-1], len(q)), np.intp)
-    for row in np.ndindex(plain.shape[:-1]):
-        places = np.searchsorted(shares[row], q, side="left")
-        picked[row] = order[row][np.minimum(places, plain.shape[-1] - 1)]
-    found = to_user(bind(take_along, operand_of(rows), picked, axis=plain.ndim - 1))
-    undefined = np.isnan(plain).any(axis=-1, keepdims=True)
-    return found if skip or not undefined.any() else np.where(undefined, np.nan, found)
+    shares = np.where(shares == 0, -1.0, shares)
+    # How many shares are smaller: where a search from the left would put the quantile.
+    places = np.sum(shares[..., None, :] < np.reshape(q, (-1, 1)), axis=-1)
+    last = np.shape(rows)[-1] - 1
+    picked = np.take_along_axis(order, np.minimum(places, last), axis=-1)
+    found = np.take_along_axis(rows, picked, axis=-1)
+    undefined = np.any(undefined, axis=-1, keepdims=True)
+    return found if skip or not possible(undefined) else np.where(undefined, np.nan, found)
 
 
 # ------------------------------------------------------------------ what NumPy calls them
@@ -250,7 +248,7 @@ def nanmedian(
     axes = _axes_of(x, axis)
     ordered = np.sort(rows_of(x, axes), axis=-1)
     count = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)
-    if np.any(count == 0):
+    if observed(count == 0):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=2)
     rows = np.shape(ordered)[:-1]
     low = _picked(ordered, np.maximum((count - 1) // 2, 0), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from typing import Any
@@ -17,6 +18,7 @@ from ..tracing.core import (
     Traced,
     bind,
     innermost,
+    is_unknown,
     ndim_of,
     raw_of,
     shape_of,
@@ -24,9 +26,10 @@ from ..tracing.core import (
     write_handle,
 )
 from ..tracing.creation import implements_creation, originals
-from ..tracing.operators import as_operand, build_array, install_method
+from ..tracing.operators import as_operand, build_array, install_method, split_key
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from ..tracing.refusals import write_refusal
+from .axes import operand_of
 from .creating import cell_of
 from .families import structural
 from .handles import Flat
@@ -40,8 +43,8 @@ from .splitting import raw_along
 
 
 def _positions(indices: Any, length: int, mode: str) -> Any:
-    """Return plain indices along an axis, wrapped or clipped as `mode` says."""
-    found = np.asarray(plain_of(indices, "an index"))
+    """Return indices along an axis, wrapped or clipped as `mode` says; plain where known."""
+    found = indices_of(indices)
     if not found.size and found.dtype.kind == "f":
         found = found.astype(np.intp)
     if not np.can_cast(found.dtype, np.intp, "same_kind") or found.dtype.kind == "f":
@@ -59,10 +62,19 @@ def _positions(indices: Any, length: int, mode: str) -> Any:
     return found
 
 
+def indices_of(indices: Any) -> Any:
+    """Return a plain array of indices, or a traced value where they are not known."""
+    raw = operand_of(indices)
+    return raw if is_unknown(innermost(raw)) else np.array(plain_of(raw, "an index"))
+
+
 def taken(a: Any, indices: Any, axis: int | None, mode: str = "raise") -> Any:
     """Return entries along an axis (of the flattened array for None), at user level."""
     raw, axis = raw_along(a if ndim_of(a) else np.reshape(array_raw(a), (1,)), axis)
     positions = _positions(indices, shape_of(raw)[axis], mode)
+    if type(positions) is not np.ndarray:
+        key, operands = split_key((*(slice(None),) * axis, positions))
+        return to_user(bind(read, raw, *operands, path=(("index", key),)))
     entry = positions if positions.ndim else int(positions)
     return to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, entry)),)))
 
@@ -195,8 +207,8 @@ add_along: Primitive = Primitive(
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    positions = np.array(plain_of(indices, "an index"))
-    if axis is None and positions.ndim != 1:
+    positions = indices_of(indices)
+    if axis is None and ndim_of(positions) != 1:
         raise ValueError("when axis=None, `indices` must have a single dimension.")
     raw, axis = raw_along(arr, axis)
     return to_user(bind(take_along, raw, positions, axis=axis))
@@ -207,13 +219,15 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    which = np.asarray(plain_of(a, "the index of choose"))
     rows = [to_user(array_raw(choice)) for choice in choices]
-    which = _positions(which, len(rows), mode)
+    which = _positions(a, len(rows), mode)
+    shape = np.broadcast_shapes(shape_of(which), *(shape_of(row) for row in rows))
+    table = np.stack([np.broadcast_to(row, shape) for row in rows])
+    if type(which) is not np.ndarray:
+        places = np.broadcast_to(which, (1, *shape))
+        return _delivered(np.take_along_axis(table, places, axis=0)[0], out)
     if mode == "raise" and which.size and (which.min() < 0 or which.max() >= len(rows)):
         raise ValueError("invalid entry in choice array")
-    shape = np.broadcast_shapes(which.shape, *(shape_of(row) for row in rows))
-    table = np.stack([np.broadcast_to(row, shape) for row in rows])
     key: Any = (np.broadcast_to(which, shape), *np.indices(shape, sparse=True))
     if not shape:
         key = (int(which),)
@@ -231,7 +245,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError("list of cases must be same length as list of conditions")
     if not len(condlist):
         raise ValueError("select with an empty condition list is not possible")
-    conditions = [np.asarray(plain_of(cond, "the condition of select")) for cond in condlist]
+    conditions = [indices_of(cond) for cond in condlist]
     for i, condition in enumerate(conditions):
         if condition.dtype.type is not np.bool_:
             raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")
@@ -259,6 +273,8 @@ def _as_dtype(value: Any, dtype: Any) -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     is_handle = type(x) is Array or type(x) is Traced
     x = to_user(array_raw(x))
+    if _is_unknown(condlist):
+        return _piecewise_everywhere(x, condlist, funclist, args, kw)
     conditions = plain_of(condlist, "the condition of piecewise")
     if np.isscalar(conditions) or (
         not isinstance(conditions[0], (list, np.ndarray)) and ndim_of(x) != 0
@@ -283,6 +299,32 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     if is_handle or has_traced(result):
         return result
     return plain_of(result)
+
+
+def _is_unknown(conditions: Any) -> bool:
+    entries = conditions if isinstance(conditions, (list, tuple)) else [conditions]
+    return any(is_unknown(innermost(raw_of(entry))) for entry in entries)
+
+
+def _piecewise_everywhere(
+    x: Any, condlist: Any, funclist: Any, args: tuple[Any, ...], kw: dict[str, Any]
+) -> Any:
+    """Apply every function to all entries and choose: which entries are whose is not known."""
+    if not isinstance(condlist, (list, tuple)):
+        condlist = [condlist] if ndim_of(condlist) <= ndim_of(x) else list(condlist)
+    conditions = list(condlist)
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(np.logical_not(functools.reduce(np.logical_or, conditions)))
+    elif len(funclist) != len(conditions):
+        raise ValueError(
+            f"with {len(conditions)} condition(s), either {len(conditions)} or "
+            f"{len(conditions) + 1} functions are expected"
+        )
+    result = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        value = function(x, *args, **kw) if callable(function) else function
+        result = np.where(condition, value, result)
+    return result.astype(x.dtype)
 
 
 # ------------------------------------------------------------------ diagonals as matrices
@@ -388,13 +430,16 @@ def _written(name: str, target: Any, *sources: Any) -> bool:
 
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    if not _written("put", a, v):
+    if not _written("put", a, v, ind):
         np.put(a, plain_of(ind), plain_of(v), mode)  # type: ignore[arg-type]
         return
-    positions = _positions(ind, np.size(a), mode).reshape(-1)
+    positions = to_user(raw_of(_positions(ind, np.size(a), mode).reshape(-1)))
     value = to_user(raw_of(np.reshape(array_raw(v), (-1,))))
     if positions.size and np.size(value):
-        Flat(a)[positions] = value
+        if type(positions) is Array:
+            a[np.unravel_index(positions, shape_of(a))] = value
+        else:
+            Flat(a)[positions] = value
 
 
 def put_method(self: Any, indices: Any, values: Any, mode: str = "raise") -> None:
@@ -403,12 +448,12 @@ def put_method(self: Any, indices: Any, values: Any, mode: str = "raise") -> Non
 
 @implements(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
-    positions = np.array(plain_of(indices, "an index"))
-    if not _written("put_along_axis", arr, values):
+    positions = indices_of(indices)
+    if not _written("put_along_axis", arr, values, positions):
         np.put_along_axis(arr, positions, plain_of(values), axis)
         return
     if axis is None:
-        if positions.ndim != 1:
+        if ndim_of(positions) != 1:
             raise ValueError("when axis=None, `indices` must have a single dimension.")
         arr[np.unravel_index(positions % max(np.size(arr), 1), shape_of(arr))] = values
         return
@@ -418,13 +463,17 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    chosen = np.flatnonzero(plain_of(mask, "the mask of place"))
-    if not _written("place", arr, vals):
+    if not _written("place", arr, vals, mask):
         np.place(arr, plain_of(mask), plain_of(vals))
         return
+    values = np.reshape(array_raw(vals), (-1,))
+    mask = indices_of(mask)
+    if type(mask) is not np.ndarray and np.size(values) == 1:  # the same for every entry
+        arr[...] = np.where(mask, values[0], arr)
+        return
+    chosen = np.flatnonzero(plain_of(mask, "the mask of place"))
     if not chosen.size:
         return
-    values = np.reshape(array_raw(vals), (-1,))
     if not np.size(values):
         raise ValueError("Cannot insert from an empty array!")
     Flat(arr)[chosen] = values
@@ -432,11 +481,17 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 
 @implements(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
-    if not _written("putmask", a, values):
+    if not _written("putmask", a, values, mask):
         np.putmask(a, plain_of(mask), plain_of(values))
         return
-    chosen = np.flatnonzero(plain_of(mask, "the mask of putmask"))
     given = to_user(raw_of(np.reshape(array_raw(values), (-1,))))
+    mask = indices_of(mask)
+    if type(mask) is not np.ndarray:
+        shape = shape_of(a)
+        repeated = given[np.arange(math.prod(shape)) % max(np.size(given), 1)]
+        a[...] = np.where(mask, np.reshape(repeated, shape), a)
+        return
+    chosen = np.flatnonzero(mask)
     if chosen.size and np.size(given):
         Flat(a)[chosen] = given[chosen % np.size(given)]
 
@@ -463,7 +518,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 @implements(np.copyto)
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
-    if not _written("copyto", dst, src):
+    if not _written("copyto", dst, src, where):
         np.copyto(dst, plain_of(src), casting, plain_of(where))
         return
     value = build_array(src) if isinstance(src, (list, tuple)) else as_operand(src)
@@ -476,7 +531,11 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     if where is True:
         write_handle(dst, (("index", Ellipsis),), value)
         return
-    mask = np.broadcast_to(plain_of(where, "where="), shape_of(dst))
+    where = indices_of(where)
+    if type(where) is not np.ndarray:
+        write_handle(dst, (("index", Ellipsis),), np.where(where, value, dst))
+        return
+    mask = np.broadcast_to(where, shape_of(dst))
     dst[mask] = np.broadcast_to(value, shape_of(dst))[mask] if ndim_of(value) else value
 
 

@@ -16,7 +16,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked, Part
 from ..ir.primitive import Primitive, registry
 from ..tracing.core import Array, bind, raw_of, to_user, write_handle
-from ..tracing.operators import plain_key
+from ..tracing.operators import plain_key, split_key
 from ..tracing.protocols import (
     has_traced,
     plain_of,
@@ -269,9 +269,9 @@ def reduceat(
 
 def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
     """Answer ``ufunc.at``: unbuffered, so that an entry named twice is changed twice."""
-    key = plain_key(list(indices)) if isinstance(indices, list) else plain_key(indices)
+    key, dynamic = split_key(list(indices) if isinstance(indices, list) else indices)
     if type(target) is not Array:
-        if has_traced(operands):
+        if has_traced(operands) or dynamic:
             raise TracedWriteError(
                 f"numpy.{ufunc.__name__}.at was asked to write a traced value into a plain array "
                 f"of shape {np.shape(target)}, which cannot hold it. Make it one that can, inside "
@@ -283,9 +283,11 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
     _check_castable(ufunc, target, values)
     if ufunc in (np.add, np.subtract):
         value = values[0] if ufunc is np.add else -values[0]
-        found = bind(indexed_add, raw_of(target), raw_of(value), path=(("index", key),))
+        found = bind(indexed_add, raw_of(target), raw_of(value), *dynamic, path=(("index", key),))
         write_handle(target, (("index", Ellipsis),), found)
         return
+    if dynamic:  # which entry is named how often decides in what order it is changed
+        key = plain_key(indices)
     shape = np.shape(target)
     places = np.arange(np.size(target)).reshape(shape)[key]
     turns = _turns(np.ravel(places)).reshape(np.shape(places))

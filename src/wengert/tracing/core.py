@@ -185,12 +185,21 @@ def is_array_kind(raw: Any) -> bool:
 class Array:
     """An array inside a transformation: a mutable handle on a traced or constant value.
 
-    A handle is its own root, or a view: a root and a path to follow from it. A view caches what it
-    read in ``value``; a write to the root takes that away from every view. A root
-    whose value is a plain array is a *constant cell*.
+    A handle is its own root, or a view: a root and a path to follow from it, with ``indices`` for
+    the path's index operands. A view caches what it read in ``value``; a write to the root takes
+    that away from every view. A root whose value is a plain array is a *constant cell*.
     """
 
-    __slots__ = ("__weakref__", "path", "relatives", "root", "siblings", "value", "views")
+    __slots__ = (
+        "__weakref__",
+        "indices",
+        "path",
+        "relatives",
+        "root",
+        "siblings",
+        "value",
+        "views",
+    )
     __hash__ = None  # type: ignore[assignment]
 
     if TYPE_CHECKING:  # filled by table
@@ -201,6 +210,7 @@ class Array:
         self.value = value
         self.root: Array | None = None
         self.path: Path = ()
+        self.indices: tuple[Any, ...] = ()
         self.views: list[weakref.ref[Array]] | None = None
         self.siblings: tuple[Any, ...] | None = None
         self.relatives: list[weakref.ref[Array]] | None = None
@@ -220,7 +230,11 @@ def read_handle(handle: Array) -> Any:
     if root is None:
         return handle.value
     if handle.value is None:
-        handle.value = bind_one(_path_primitives["read"], root.value, {"path": handle.path})
+        read = _path_primitives["read"]
+        if handle.indices:
+            handle.value = bind(read, root.value, *handle.indices, path=handle.path)
+        else:
+            handle.value = bind_one(read, root.value, {"path": handle.path})
         _note_view(root, handle)
     return handle.value
 
@@ -233,15 +247,20 @@ def _note_view(root: Array, view: Array) -> None:
     root.views.append(weakref.ref(view))
 
 
-def make_view(handle: Array, step: Step) -> Array:
-    """Return a handle on the part of `handle` that `step` leads to; it sees and makes writes."""
+def make_view(handle: Array, step: Step, indices: tuple[Any, ...] = ()) -> Array:
+    """Return a handle on the part of `handle` that `step` leads to; it sees and makes writes.
+
+    `indices` are the values of the step's index operands, numbered after those of `handle`.
+    """
     root = handle if handle.root is None else handle.root
-    if type(root.value) is not Traced and not caller_is_user():
+    if type(root.value) is not Traced and not (indices or handle.indices or caller_is_user()):
         # Library code that was handed a constant cell goes on with NumPy's own arrays.
         return follow(root.value, (*handle.path, step))  # type: ignore[no-any-return]
     view = Array(None)
     view.root = root
     view.path = (*handle.path, step)
+    if indices or handle.indices:
+        view.indices = (*handle.indices, *indices)
     read_handle(view)
     return view
 
@@ -255,8 +274,11 @@ def install_path_primitives(read: Primitive, write: Primitive) -> None:
     _path_primitives["write"] = write
 
 
-def write_handle(handle: Array, steps: Path, value: Any) -> None:
-    """Write `value` to the part of `handle` that `steps` lead to."""
+def write_handle(handle: Array, steps: Path, value: Any, indices: tuple[Any, ...] = ()) -> None:
+    """Write `value` to the part of `handle` that `steps` lead to.
+
+    `indices` are the values of the steps' index operands, numbered after those of `handle`.
+    """
     root = handle if handle.root is None else handle.root
     if handle.path and is_read_only(handle.path):
         raise ValueError(
@@ -278,7 +300,12 @@ def write_handle(handle: Array, steps: Path, value: Any) -> None:
     if root.relatives is not None:
         refuse_unknown_alias(root)
     in_place = is_exclusive(root.value)
-    root.value = bind(_path_primitives["write"], root.value, raw, path=path, in_place=in_place)
+    write = _path_primitives["write"]
+    if indices or handle.indices:
+        indices = (*handle.indices, *indices)
+        root.value = bind(write, root.value, raw, *indices, path=path, in_place=in_place)
+    else:
+        root.value = bind(write, root.value, raw, path=path, in_place=in_place)
 
 
 def detached(raw: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import aval_of
-from ..ir.paths import is_basic_index
+from ..ir.paths import IndexOperand, is_basic_index
 from ..ir.primitive import Primitive
 from .callsite import caller_is_user, outside_frame
 from .core import (
@@ -255,6 +255,9 @@ def install_attribute(
 # ------------------------------------------------------------------ indexing
 
 
+_PLAIN_BOUNDS = frozenset({int, type(None)})
+
+
 def plain_key(key: Any) -> Any:
     """Return an index with every handle and traced value replaced by its plain value."""
     kind = type(key)
@@ -279,7 +282,41 @@ def plain_key(key: Any) -> Any:
     return key
 
 
-_PLAIN_BOUNDS = frozenset({int, type(None)})
+def split_key(key: Any, first: int = 0) -> tuple[Any, tuple[Any, ...]]:
+    """Return an index with its unknown integers taken out, and their raw values.
+
+    An integer, or an array of them, that is not known while a program is staged or batched becomes
+    an `IndexOperand`, numbered from `first`. What decides on the shape of the result (slice bounds,
+    truth values) is asked for.
+    """
+    if not _holds_unknown(key):
+        return plain_key(key), ()
+    operands: list[Any] = []
+
+    def split(entry: Any) -> Any:
+        if type(entry) is tuple:
+            return tuple(split(part) for part in entry)
+        if not _holds_unknown(entry) or type(entry) is slice:
+            return plain_key(entry)
+        raw = raw_of(build_array(entry) if type(entry) is list else entry)
+        aval = aval_of(raw)
+        if aval.dtype.kind not in "iu":
+            known = known_value(raw, "an index by truth values, which decides on a shape,")
+            return plain_key(np.asarray(known) if aval.shape else known)
+        operands.append(raw)
+        return IndexOperand(first + len(operands) - 1, aval.ndim)
+
+    made = split(key)
+    return made, tuple(operands)
+
+
+def _holds_unknown(key: Any) -> bool:
+    kind = type(key)
+    if kind is Array or kind is Traced:
+        return is_unknown(innermost(raw_of(key)))
+    if kind is tuple or kind is list:
+        return any(_holds_unknown(entry) for entry in key)
+    return False
 
 
 def _plain_bound(bound: Any) -> Any:
@@ -297,10 +334,10 @@ def known_value(value: Any, purpose: str) -> Any:
 
 
 def _is_scalar_index(key: Any, ndim: int) -> bool:
-    if type(key) is int or isinstance(key, np.integer):
+    if type(key) is int or isinstance(key, (np.integer, IndexOperand)):
         return ndim == 1
     if type(key) is tuple and len(key) == ndim:
-        return all(isinstance(entry, (int, np.integer)) for entry in key)
+        return all(isinstance(entry, (int, np.integer, IndexOperand)) for entry in key)
     return False
 
 
@@ -311,31 +348,59 @@ def get_item(self: Array, key: Any) -> Any:
             return make_view(self, ("index", key))
     elif kind is int:
         return _get_basic(self, key)
-    key = plain_key(key)
+    key, indices = split_key(key)
     if is_basic_index(key):
-        return _get_basic(self, key)
-    found = bind(_read_primitive[0], self, path=(("index", key),))
+        if indices and self.indices:  # numbered after those that lead to this view
+            key, indices = split_key(key, len(self.indices))
+        return _get_basic(self, key, indices)
+    found = bind(_read_primitive[0], self, *indices, path=(("index", key),))
     if type(found) is np.ndarray and found.dtype.kind in "fc" and caller_is_user():
         return Array(found)  # a copy of constant entries, which can take traced ones later
     return to_user(found)
 
 
-def _get_basic(self: Array, key: Any) -> Any:
+def _get_basic(self: Array, key: Any, indices: tuple[Any, ...] = ()) -> Any:
     """Return a scalar for a full index, a view otherwise."""
     if not _is_scalar_index(key, _ndim(self)):
-        return make_view(self, ("index", key))
+        return make_view(self, ("index", key), indices)
     root = self if self.root is None else self.root
-    return bind(_read_primitive[0], root.value, path=(*self.path, ("index", key)))
+    path = (*self.path, ("index", key))
+    if indices or self.indices:
+        indices = (*self.indices, *indices)
+    return bind(_read_primitive[0], root.value, *indices, path=path)
 
 
 def set_item(self: Array, key: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = build_array(value)
-    write_handle(self, (("index", plain_key(key)),), value)
+    if (type(key) is Array or type(key) is Traced) and _holds_unknown(key):
+        mask = raw_of(key)
+        if aval_of(mask).dtype.kind == "b":
+            _set_where(self, mask, value)
+            return
+    key, indices = split_key(key, len(self.indices))
+    write_handle(self, (("index", key),), value, indices)
+
+
+def _set_where(self: Array, mask: Any, value: Any) -> None:
+    """Write where an unknown mask holds: one value, or one for each place after the mask's axes."""
+    shape, trailing = aval_of(mask).shape, self.ndim - aval_of(mask).ndim
+    if shape != self.shape[: len(shape)]:
+        raise IndexError(
+            f"boolean index of shape {shape} did not match indexed array of shape {self.shape}"
+        )
+    given = np.shape(value)
+    if len(given) == trailing + 1 and given[0] == 1:
+        value = value[0]
+    elif len(given) > trailing:
+        known_value(mask, "x[mask] = values with one value for each entry that the mask selects")
+    chosen = np.reshape(to_user(mask), (*shape, *(1,) * trailing)) if trailing else to_user(mask)
+    write_handle(self, (("index", Ellipsis),), np.where(chosen, value, self))
 
 
 def traced_get_item(self: Traced, key: Any) -> Any:
-    return to_user(bind(_read_primitive[0], self, path=(("index", plain_key(key)),)))
+    key, indices = split_key(key)
+    return to_user(bind(_read_primitive[0], self, *indices, path=(("index", key),)))
 
 
 _read_primitive: list[Primitive] = []

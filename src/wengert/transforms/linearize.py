@@ -47,7 +47,9 @@ class LinearizingTrace(Trace):
             return ans
         kept, kept_ans = values, ans
         if primitive.value_free:
-            kept, kept_ans = [aval_of(value) for value in values], aval_of(ans)
+            # Index operands are integers and kept as they are.
+            kept = [aval_of(v) if aval_of(v).dtype.kind in "fc" else v for v in values]
+            kept_ans = aval_of(ans)
             params = {key: value for key, value in params.items() if key != "in_place"}
         else:
             kept = [self.protection.safe(value, foreign) for value in values]
