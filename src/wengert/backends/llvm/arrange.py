@@ -35,8 +35,9 @@ def _has_arrays(program: WengertList) -> bool:
 
 
 def _step(equation: Equation) -> Step:
-    if ScalarEquation.serves(equation):
-        return ScalarEquation(equation)
+    scalar = ScalarEquation.of(equation)
+    if scalar is not None:
+        return scalar
     if Guard.serves(equation):
         return Guard(equation)
     return CallBack(equation)
