@@ -140,6 +140,11 @@ def recipe_of(equation: Equation) -> Recipe | None:
         return made
 
 
+def can_lower(equation: Equation) -> bool:
+    """Return whether the entries of an equation have native code (shapes are not looked at)."""
+    return recipe_of(equation) is not None
+
+
 def _hashable(value: Any) -> Any:
     try:
         hash(value)
