@@ -1,6 +1,7 @@
-"""Elementary functions of one entry: instructions of LLVM, or calls into the C library.
+"""Elementary functions of one entry: instructions of LLVM, our own code, or the C library.
 
-What each name means is NumPy's (or SciPy's); a function that neither serves raises `CannotLower`.
+What each name means is NumPy's (or SciPy's). Loops get the functions of `math`, which vectorise;
+straight-line code calls the C library, which costs no compilation, where it has the function.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from ...ir.emitter import CannotLower
+from . import math
 from .values import Value, constant, type_of
 
 if TYPE_CHECKING:
@@ -83,11 +85,13 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         if known is not None:
             return _checked(emitter, known)
     library = _LIBRARY.get(name)
-    if library is None:
+    symbol = f"{library}f" if x.dtype.itemsize == 4 else f"{library}"
+    in_library = library is not None and _is_there(symbol)
+    if math.has(name, x.dtype) and (function.module.level >= 2 or not in_library):
+        text = math.emit(function, name, x.dtype, [operand.text for operand in operands])
+        return _checked(emitter, Value(x.dtype, text))
+    if not in_library:
         raise CannotLower(f"no native function {name}")
-    symbol = library if x.dtype.itemsize == 8 else f"{library}f"
-    if not _is_there(symbol):
-        raise CannotLower(f"the C library has no {symbol}")
     called = function.module.declare(symbol, kind, *kinds)
     return _checked(emitter, Value(x.dtype, function.value(f"call {kind} {called}({listed})")))
 

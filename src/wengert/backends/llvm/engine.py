@@ -140,6 +140,16 @@ def assemble(text: str, level: int = 0) -> bytes:
     return code
 
 
+def optimised(text: str, level: int) -> str:
+    """Return the text of a module after LLVM's passes."""
+    with lock:
+        module = _parsed(_engine(), text, level)
+        try:
+            return str(module)
+        finally:
+            module.close()
+
+
 def assembly(text: str, level: int = 0) -> str:
     """Return the assembly of a module given as text."""
     with lock:
@@ -171,6 +181,11 @@ def _optimise(engine: _Engine, module: Any, level: int) -> None:
         passes = builder.getModulePassManager()
         passes.run(module, builder)
         passes.close()
+        # Variants for vectors of functions with a rare slow path, called since loops vectorised.
+        inlining = binding.create_new_module_pass_manager()
+        inlining.add_always_inliner_pass()
+        inlining.run(module, builder)
+        inlining.close()
     finally:
         builder.close()
         options.close()

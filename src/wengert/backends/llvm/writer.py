@@ -14,6 +14,8 @@ class Module:
 
     Attributes
     ----------
+    level : int
+        At which LLVM will optimise it: 0 for straight-line code, 3 for loops.
     externals : dict
         From the name of each function that is defined elsewhere to its declaration.
     level : int
@@ -52,6 +54,12 @@ class Module:
         made = Function(self, name, returns, arguments, attributes)
         self.functions.append(made)
         return made
+
+    def part(
+        self, name: str, returns: str, *arguments: str, attributes: str = "nounwind"
+    ) -> Function:
+        """Start a function whose text is added with `define` when it is complete."""
+        return Function(self, name, returns, arguments, attributes)
 
     def text(self) -> str:
         parts = [*self.externals.values(), *self.definitions.values()]

@@ -1,0 +1,142 @@
+"""Native elementary functions: 2 units in the last place of mpmath, NumPy's special values."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wengert.backends.llvm import engine, math
+from wengert.backends.llvm.math import coefficients
+from wengert.backends.llvm.writer import Module
+
+from .accuracy import (
+    PEERS,
+    REFERENCES,
+    SPECIAL,
+    WORST_ANGLE,
+    errors,
+    errors_of_single,
+    operands,
+    worst,
+)
+from .loops import Loop, loop, loop_text
+
+NAMES = sorted(math.FUNCTIONS)
+DTYPES = [np.float64, np.float32]
+LIMIT = 2.0
+
+
+def test_every_function_has_a_reference() -> None:
+    assert NAMES == sorted(REFERENCES) == sorted(PEERS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_accuracy(name: str) -> None:
+    error, where = worst(name, np.float64, 2000)
+    assert error <= LIMIT, where
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_accuracy_of_float32(name: str) -> None:
+    given = operands(name, 10_000, np.float32)
+    found = errors_of_single(name, given, loop(name, "f")(*given))
+    i = int(np.argmax(found))
+    assert found[i] <= LIMIT, [operand[i] for operand in given]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_accuracy_without_fused_operations(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(math, "has_fma", lambda: False)
+    text = loop_text(name, np.dtype(np.float64))
+    assert "llvm.fma" not in text
+    given = operands(name, 400, np.float64, seed=2)
+    found = errors(name, given, Loop(name, np.float64)(*given), np.float64)
+    i = int(np.argmax(found))
+    assert found[i] <= LIMIT, [operand[i] for operand in given]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_special_values_are_those_of_numpy(name: str, dtype: Any) -> None:
+    limits = np.finfo(dtype)
+    extremes = (limits.max, -limits.max, limits.smallest_normal, -limits.smallest_subnormal, 1e6)
+    arity = math.FUNCTIONS[name][0]
+    rows = list(itertools.product([*SPECIAL, *map(float, extremes)], repeat=arity))
+    given = [np.array(column, dtype) for column in zip(*rows, strict=True)]
+    with np.errstate(all="ignore"):
+        expected = PEERS[name](*given)
+    result = loop(name, np.dtype(dtype).char)(*given)
+    for row, ours, theirs in zip(rows, result, expected, strict=True):
+        tolerance = 4 * float(limits.eps) * abs(float(theirs)) if np.isfinite(theirs) else 0.0
+        same = (np.isnan(ours) and np.isnan(theirs)) or ours == theirs
+        assert same or abs(float(ours) - float(theirs)) <= tolerance, (row, ours, theirs)
+        if theirs == 0:
+            assert np.signbit(ours) == np.signbit(theirs), (row, ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_of_any_size(name: str) -> None:
+    """Among 10³ moderate angles, a few that take the rare path, in any lane and in the rest."""
+    rng = np.random.default_rng(5)
+    x = rng.uniform(-10, 10, 1003)
+    x[::97] = 2.0 ** rng.uniform(29, 1023, 11)
+    x[-1] = WORST_ANGLE
+    found = errors(name, [x], loop(name, "d")(x), np.float64)
+    assert found.max() <= LIMIT
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_loops_are_vectorised(name: str, dtype: Any) -> None:
+    text = engine.optimised(loop_text(name, np.dtype(dtype)), 3)
+    assert "vector.body" in text
+    body = text[text.index("vector.body:") :]
+    assert 'call double @"wengert' not in body[: body.index("middle.block")]
+
+
+def test_neighbours_of_powers_of_ten_are_exact() -> None:
+    n = np.arange(-307, 308)
+    assert np.array_equal(loop("log10", "d")(10.0**n)[300:330], n[300:330])
+    assert np.array_equal(loop("log2", "d")(2.0**n), n)
+    assert np.array_equal(loop("exp2", "d")(n.astype(float)), 2.0**n)
+    assert np.array_equal(loop("cbrt", "d")((n * 1.0) ** 3), n)
+    assert np.array_equal(
+        loop("power", "d")(np.full(20, 3.0), np.arange(20.0)), 3.0 ** np.arange(20)
+    )
+
+
+def test_length_of_loops_does_not_matter() -> None:
+    x = np.linspace(-3, 3, 41)
+    whole = loop("tanh", "d")(x)
+    for length in (0, 1, 2, 7, 8, 9, 40):
+        assert np.array_equal(loop("tanh", "d")(x[:length]), whole[:length])
+
+
+def test_unknown_functions_and_wrong_arity() -> None:
+    function = Module(3).function("loop", "void")
+    with pytest.raises(KeyError):
+        math.emit(function, "zeta", np.float64, ["%x"])
+    with pytest.raises(TypeError, match="2 operands"):
+        math.emit(function, "power", np.float64, ["%x"])
+    assert not math.has("zeta", np.float64)
+    assert not math.has("exp", np.complex128)
+    assert math.has("exp", np.float32)
+
+
+def test_committed_coefficients_are_those_derived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "tools"))
+    import derive_math_coefficients as derived
+
+    for task in derived.APPROXIMATIONS:
+        if task.name in ("EXPONENTIAL", "SINE", "LOGARITHM"):
+            made, error = derived.table(task, task.single_bits)
+            assert tuple(made) == getattr(coefficients, f"{task.name}_SINGLE")
+            assert error < 2.0**-task.single_bits * 1.5
+    for name, _, value, widths in derived.CONSTANTS:
+        made = derived.parts(value, *widths)
+        assert getattr(coefficients, name) == (tuple(made) if len(widths) > 1 else made[0])
+    assert derived.two_over_pi_words() == list(coefficients.TWO_OVER_PI_WORDS)
