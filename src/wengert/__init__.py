@@ -10,6 +10,7 @@ from . import errors, numerical, ops, testing, tree
 from ._version import __version__
 from .config import config
 from .higher.branches import cond, switch
+from .higher.jit import jit
 from .higher.loops import associative_scan, fori_loop, map, scan, while_loop  # noqa: A004
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .transforms.jacobians import (
@@ -49,6 +50,7 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jit",
     "jvp",
     "linear_transpose",
     "linearize",

@@ -15,6 +15,15 @@ def _environment_flag(name: str) -> bool:
     return os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
 
 
+def _environment_integer(name: str, default: int) -> int:
+    given = os.environ.get(name, "").strip()
+    if not given:
+        return default
+    if not given.isdigit():
+        raise ArgumentError(f"the environment variable {name} holds {given!r}, not an integer")
+    return int(given)
+
+
 def _environment_names(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
 
@@ -46,9 +55,16 @@ class Config:
     ----------
     full_tracebacks : bool
         Keep the frames of wengert itself in tracebacks. Environment: ``WENGERT_FULL_TRACEBACKS``.
+    max_paths : int
+        So many paths through a function, taken for values that it asks for, are compiled for
+        arguments of one signature; beyond them it runs as it is. Environment:
+        ``WENGERT_MAX_PATHS``.
     traced_packages : tuple of str
         Installed packages (top-level names) whose calls of ``np.zeros`` and its kin are treated as
         the user's own. Environment: ``WENGERT_TRACED_PACKAGES``, names separated by commas.
+    verify : bool
+        Check every list against its specification, after every pass. Environment:
+        ``WENGERT_VERIFY``.
 
     Examples
     --------
@@ -60,11 +76,13 @@ class Config:
     False
     """
 
-    __slots__ = ("full_tracebacks", "traced_packages")
+    __slots__ = ("full_tracebacks", "max_paths", "traced_packages", "verify")
 
     def __init__(self) -> None:
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
+        self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
         self.traced_packages: tuple[str, ...] = _environment_names("WENGERT_TRACED_PACKAGES")
+        self.verify: bool = _environment_flag("WENGERT_VERIFY")
 
     def __call__(self, **changes: object) -> _Override:
         """Change settings now, and restore them when used as a context."""

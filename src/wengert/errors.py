@@ -94,6 +94,10 @@ class DegenerateEigenvaluesWarning(UserWarning):
     """Eigenvectors of equal eigenvalues, or singular vectors, were differentiated."""
 
 
+class PathLimitWarning(UserWarning):
+    """A compiled function took more paths than ``config.max_paths``, and runs uncompiled."""
+
+
 # The folder of this package: code from below it is ours.
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 

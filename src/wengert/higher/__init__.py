@@ -1,1 +1,1 @@
-"""Primitives that hold a program or the user's function: control flow, custom rules, solvers."""
+"""Primitives that hold a program or a user's function: control flow, custom rules, jit."""

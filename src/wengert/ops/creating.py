@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
-from ..tracing.core import Array, bind, innermost, is_unknown, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import (
+    Array,
+    bind,
+    can_hold_traced,
+    innermost,
+    is_unknown,
+    ndim_of,
+    raw_of,
+    shape_of,
+    to_user,
+)
 from ..tracing.creation import carries_handles, implements_creation, originals
 from ..tracing.operators import as_operand, build_array
 from ..tracing.protocols import implements, plain_of
@@ -28,7 +38,7 @@ _FLOAT64 = np.dtype(np.float64)
 
 
 def _cell(made: np.ndarray[Any, Any]) -> Any:
-    return Array(made) if made.dtype.kind in "fc" else made
+    return Array(made) if can_hold_traced(made.dtype) else made
 
 
 def cell_of(raw: Any) -> Any:

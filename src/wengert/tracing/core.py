@@ -63,6 +63,10 @@ class Trace:
         """
         return traced.value
 
+    def peek(self, traced: Traced) -> Any:
+        """Return what is shown of a value of this trace, which may be asked again."""
+        return traced.value
+
     def lower(self, value: Any) -> Any:
         """Return the value one level down of an operand: itself when it is a constant here."""
         if type(value) is Traced:
@@ -467,6 +471,16 @@ class Levels(threading.local):
 
 
 levels = Levels()
+
+
+def can_hold_traced(dtype: np.dtype[Any]) -> bool:
+    """Return whether a fresh array of a dtype may receive traced values, and so becomes a cell.
+
+    Integers and booleans carry no derivative; staging and batching trace them all the same.
+    """
+    if dtype.kind in "fc":
+        return True
+    return dtype.kind in "biu" and any(trace.stages or trace.batches for trace in levels.traces)
 
 
 def depth() -> int:

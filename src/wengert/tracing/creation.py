@@ -19,7 +19,7 @@ import numpy as np
 
 from ..config import config
 from .callsite import is_user_code
-from .core import Array, Trace, Traced, innermost, levels, raw_of
+from .core import Array, Trace, Traced, can_hold_traced, innermost, levels, raw_of
 from .operators import build_array
 
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
@@ -152,7 +152,7 @@ def carries_handles(value: Any) -> bool:
 
 
 def _as_cell(result: Any) -> Any:
-    if type(result) is np.ndarray and result.dtype.kind in "fc":
+    if type(result) is np.ndarray and can_hold_traced(result.dtype):
         return Array(result)
     return result
 

@@ -22,6 +22,7 @@ from .core import (
     Array,
     Traced,
     bind,
+    can_hold_traced,
     innermost,
     is_unknown,
     leak_error,
@@ -32,6 +33,13 @@ from .core import (
     write_handle,
 )
 from .refusals import is_storing, refusal
+
+# What a program may ask values for; `Trace.demand` tells them apart.
+INDEX_PURPOSE = "an index"
+BOUND_PURPOSE = "a slice bound"
+INTEGER_PURPOSE = "int(x)"
+TRUTH_PURPOSE = "a truth value (if, while, and, or, assert)"
+INDEX_PURPOSES = frozenset({INDEX_PURPOSE, BOUND_PURPOSE})
 
 _builders: dict[str, Callable[..., Any]] = {}
 
@@ -278,7 +286,7 @@ def plain_key(key: Any) -> Any:
     if kind is list:
         return np.asarray([plain_key(entry) for entry in key], dtype=None if key else np.intp)
     if kind is Array or kind is Traced:
-        return known_value(key, "an index")
+        return known_value(key, INDEX_PURPOSE)
     return key
 
 
@@ -320,7 +328,7 @@ def _holds_unknown(key: Any) -> bool:
 
 
 def _plain_bound(bound: Any) -> Any:
-    return known_value(bound, "a slice bound") if type(bound) in (Array, Traced) else bound
+    return known_value(bound, BOUND_PURPOSE) if type(bound) in (Array, Traced) else bound
 
 
 def known_value(value: Any, purpose: str) -> Any:
@@ -354,7 +362,7 @@ def get_item(self: Array, key: Any) -> Any:
             key, indices = split_key(key, len(self.indices))
         return _get_basic(self, key, indices)
     found = bind(_read_primitive[0], self, *indices, path=(("index", key),))
-    if type(found) is np.ndarray and found.dtype.kind in "fc" and caller_is_user():
+    if type(found) is np.ndarray and can_hold_traced(found.dtype) and caller_is_user():
         return Array(found)  # a copy of constant entries, which can take traced ones later
     return to_user(found)
 
@@ -428,8 +436,15 @@ def length(self: Any) -> int:
 # ------------------------------------------------------------------ conversions
 
 
+def _is_staged(raw: Traced) -> bool:
+    """Return whether a value is staged and no more: as a plain number it loses no derivative."""
+    return is_unknown(raw.value) and not is_storing(outside_frame())
+
+
 def to_float(self: Any) -> float:
     raw = raw_of(self)
+    if type(raw) is Traced and _is_staged(raw):
+        return float(known_value(raw, "float(x)"))
     if type(raw) is Traced:
         raise refusal(
             raw,
@@ -442,6 +457,8 @@ def to_float(self: Any) -> float:
 
 def to_complex(self: Any) -> complex:
     raw = raw_of(self)
+    if type(raw) is Traced and _is_staged(raw):
+        return complex(known_value(raw, "complex(x)"))
     if type(raw) is Traced:
         raise refusal(
             raw,
@@ -456,20 +473,22 @@ def to_int(self: Any) -> int:
     raw = raw_of(self)
     if type(raw) is Traced and is_storing(outside_frame()):  # A[i] = x with an integer array A
         raise refusal(raw, "A[i] = x", "")
-    return int(known_value(raw, "int(x)"))
+    return int(known_value(raw, INTEGER_PURPOSE))
 
 
 def to_index(self: Any) -> int:
-    return operator.index(known_value(self, "an index"))
+    return operator.index(known_value(self, INDEX_PURPOSE))
 
 
 def to_bool(self: Any) -> bool:
-    return bool(known_value(self, "a truth value (if, while, and, or, assert)"))
+    return bool(known_value(self, TRUTH_PURPOSE))
 
 
 def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """Answer ``np.asarray(x)``: free for constants, an error for traced content."""
     raw = raw_of(self)
+    if type(raw) is Traced and _is_staged(raw):
+        raw = known_value(raw, "np.asarray(x) by code that is not traced")
     if type(raw) is Traced:
         raise refusal(
             raw,
@@ -488,17 +507,24 @@ def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> An
     return plain.view() if plain is raw else plain
 
 
+def _shown(self: Any) -> Any:
+    """Return the plain value to print, or the Aval where none is known."""
+    raw = raw_of(self)
+    while type(raw) is Traced:
+        raw = raw.trace.peek(raw)
+    return raw
+
+
 def show_value(self: Any) -> str:
-    plain = innermost(raw_of(self))
-    return repr(plain)
+    return repr(_shown(self))
 
 
 def show_string(self: Any) -> str:
-    return str(innermost(raw_of(self)))
+    return str(_shown(self))
 
 
 def show_format(self: Any, specification: str) -> str:
-    plain = innermost(raw_of(self))
+    plain = _shown(self)
     return str(plain) if is_unknown(plain) else format(plain, specification)
 
 

@@ -110,7 +110,7 @@ class Selection:
 
     def _keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | str]:
         """Return where each selected argument stands in this call."""
-        names = _positional_names(self.function)
+        names = positional_names(self.function)
         keys: list[int | str] = []
         for entry in self.entries:
             if isinstance(entry, str):
@@ -148,7 +148,8 @@ class Selection:
         return results[0] if self.single else tuple(results)
 
 
-def _positional_names(function: Callable[..., Any]) -> list[str]:
+def positional_names(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments that may be given by position."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a builtin without a signature

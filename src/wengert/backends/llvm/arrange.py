@@ -35,9 +35,8 @@ def _has_arrays(program: WengertList) -> bool:
 
 
 def _step(equation: Equation) -> Step:
-    scalar = ScalarEquation.of(equation)
-    if scalar is not None:
-        return scalar
+    if ScalarEquation.serves(equation):
+        return ScalarEquation(equation)
     if Guard.serves(equation):
         return Guard(equation)
     return CallBack(equation)

@@ -7,7 +7,6 @@ returns 0, the number of a failed guard plus 1, or one of the codes here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from ...ir.equation import Literal, Operand, Variable
@@ -28,10 +27,7 @@ class Step(Protocol):
 
     A step asks the frame for the values or addresses of what it reads and writes. Array kernels
     emit a function of their own and call it from here; `scratch` bytes of workspace are theirs.
-    With `numbers_only` it reads and writes registers alone, and the layout passes over it.
     """
-
-    numbers_only: bool
 
     @property
     def reads(self) -> tuple[Operand, ...]: ...
@@ -105,18 +101,6 @@ class Frame:
             found = self._values[operand] = load(
                 self.function, operand.aval.dtype, self._number_pointer(operand)
             )
-        return found
-
-    def values_of(self, operands: Sequence[Operand]) -> list[Value | None]:
-        """Return single numbers; None for literals."""
-        known = self._values
-        found: list[Value | None] = []
-        for operand in operands:
-            if type(operand) is Variable:
-                value = known.get(operand)
-                found.append(self.value(operand) if value is None else value)
-            else:
-                found.append(None)
         return found
 
     def assign(self, variable: Variable, value: Value) -> None:

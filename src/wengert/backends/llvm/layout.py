@@ -22,8 +22,6 @@ ALIGNMENT = 64
 class Accesses(Protocol):
     """What the layout asks of a step."""
 
-    numbers_only: bool
-
     @property
     def reads(self) -> Sequence[Operand]: ...
     @property
@@ -112,8 +110,6 @@ def plan_layout(program: WengertList, steps: Sequence[Accesses]) -> Layout:
     last = _last_reads(steps)
     pool = _Pool()
     for number, step in enumerate(steps):
-        if step.numbers_only:
-            continue
         ending = []
         for variable in step.writes:
             if variable in places or in_register(variable.aval):
@@ -137,8 +133,6 @@ def plan_layout(program: WengertList, steps: Sequence[Accesses]) -> Layout:
 def _last_reads(steps: Sequence[Accesses]) -> dict[Variable, int]:
     last: dict[Variable, int] = {}
     for number, step in enumerate(steps):
-        if step.numbers_only:
-            continue
         for operand in step.reads:
             if isinstance(operand, Variable):
                 last[operand] = number

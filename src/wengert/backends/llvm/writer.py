@@ -88,12 +88,6 @@ class Function:
         self._count += 1
         return f"%v{self._count}"
 
-    def take_names(self, count: int) -> int:
-        """Reserve names of values, ``%v`` and a number, and return the first number."""
-        start = self._count + 1
-        self._count += count
-        return start
-
     def value(self, instruction: str) -> str:
         """Write an instruction and return the name of what it gives."""
         self._count += 1

@@ -10,7 +10,7 @@ from ....ir.emitter import CannotLower
 from ....ir.equation import Equation
 from ....passes.schedule import Role
 from ..emitter import TextEmitter
-from ..recipes import can_lower
+from ..lowering import can_lower
 from ..values import Value, is_supported
 from ..writer import Module
 from .nest import WRITTEN_OUT

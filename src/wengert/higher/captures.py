@@ -1,0 +1,455 @@
+"""Captures: what a function reads besides its arguments, from closures, defaults and globals.
+
+Arrays and floats among it become implicit arguments: they are read at each call, and a clone of the
+function, whose cells and globals hold the staged values, is what is recorded. The rest is compared
+with what it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import PACKAGE
+from ..ops.guards import is_same_value
+from ..tracing.callsite import is_user_code
+from ..tracing.core import Array, Traced
+from .reading import reads_of
+
+_MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
+_COMPARED = (bool, int, str, bytes, type(None), float, complex)
+# A container with more leaves than this is taken as it is: reading it would cost too much a call.
+_MOST_LEAVES = 1000
+
+
+class Slot:
+    """A place that a function reads: a key of a dictionary, a cell, a default or an attribute."""
+
+    __slots__ = ("attributes", "holder", "key", "kind", "name")
+
+    def __init__(
+        self, kind: str, holder: Any, key: Any, name: str, attributes: tuple[str, ...] = ()
+    ) -> None:
+        self.kind = kind
+        self.holder = holder
+        self.key = key
+        self.name = name
+        self.attributes = attributes
+
+    @property
+    def identity(self) -> Any:
+        """What tells this place from others."""
+        return (self.kind, id(self.holder), self.key, self.attributes)
+
+    def read(self) -> Any:
+        """Return what is there now."""
+        kind = self.kind
+        if kind == "global":
+            value = self.holder.get(self.key, _MISSING)
+        elif kind == "cell":
+            try:
+                value = self.holder.cell_contents
+            except ValueError:  # not yet assigned
+                return _MISSING
+        elif kind == "default":
+            value = self.holder.__defaults__[self.key]
+        elif kind == "keyword":
+            value = self.holder.__kwdefaults__[self.key]
+        else:
+            value = self.holder
+        for attribute in self.attributes:
+            value = getattr(value, attribute, _MISSING)
+        return value
+
+    def store(self, value: Any) -> None:
+        """Assign a global or a cell."""
+        if self.kind == "cell":
+            self.holder.cell_contents = value
+        else:
+            self.holder[self.key] = value
+
+
+def is_implicit(value: Any) -> bool:
+    """Return whether a value read from outside becomes an argument of the program."""
+    if type(value) in (Array, Traced):
+        return True
+    if type(value) is np.ndarray:
+        return value.dtype.kind in "biufc"
+    return isinstance(value, (float, complex, np.inexact))
+
+
+def _is_container(value: Any) -> bool:
+    """Return whether a value is a tree of numbers, arrays and names, with one leaf at least."""
+    kind = type(value)
+    named = isinstance(value, tuple) and hasattr(value, "_fields")
+    record = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    if kind not in (list, tuple, dict) and not named and not record:
+        return False
+    try:
+        leaves = tree.leaves(value)
+    except (RecursionError, ValueError, TypeError):  # contains itself, or keys of no order
+        return False
+    return 0 < len(leaves) <= _MOST_LEAVES and (
+        any(is_implicit(leaf) for leaf in leaves)
+        or all(isinstance(leaf, (*_COMPARED, np.generic)) or callable(leaf) for leaf in leaves)
+    )
+
+
+class Captures:
+    """What some functions read from outside, as found when they were looked at.
+
+    Attributes
+    ----------
+    implicit : list of Slot
+        Read at each call; their values are further arguments.
+    constant : list of (Slot, value)
+        Compared at each call.
+    """
+
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self.roots = tuple(roots)
+        self.implicit: list[Slot] = []
+        self.constant: list[tuple[Slot, Any]] = []
+        # Random generators in sight, whose states tell whether the function draws numbers.
+        self.generators: list[Any] = []
+        self._functions: dict[int, FunctionType] = {}
+        self._namespaces: dict[int, dict[str, Any]] = {}
+        self._modules: dict[int, ModuleType] = {}
+        self._wrapped: dict[int, Any] = {}
+        self._seen: set[Any] = set()
+        for root in roots:
+            self._visit(root)
+
+    # -------------------------------------------------------------- looking
+
+    def _visit(self, value: Any) -> None:
+        """Look into something callable."""
+        if isinstance(value, FunctionType):
+            self._visit_function(value, None)
+        elif isinstance(value, MethodType):
+            if isinstance(value.__func__, FunctionType):
+                self._wrapped[id(value)] = value
+                self._visit_function(value.__func__, value.__self__)
+        elif isinstance(value, functools.partial):
+            if id(value) not in self._wrapped:
+                self._wrapped[id(value)] = value
+                self._visit(value.func)
+                for part in (*value.args, *value.keywords.values()):
+                    self._visit(part)
+                self._note(Slot("value", value, None, "functools.partial", ("args",)))
+                self._note(Slot("value", value, None, "functools.partial", ("keywords",)))
+        elif hasattr(type(value), "__wengert_function__"):
+            self._wrapped[id(value)] = value
+            self._visit(value.__wengert_function__)
+
+    def _visit_function(self, function: FunctionType, instance: Any) -> None:
+        if id(function) in self._functions:
+            return
+        code = function.__code__
+        own = code.co_filename.startswith(PACKAGE)
+        if not own and not is_user_code(code):
+            return
+        self._functions[id(function)] = function
+        name = function.__qualname__
+        if own:  # a transformation around a user's function
+            for cell, key in zip(function.__closure__ or (), code.co_freevars, strict=True):
+                value = Slot("cell", cell, key, key).read()
+                if is_callable_of_user(value):
+                    self._visit(value)
+            return
+        self._namespaces[id(function.__globals__)] = function.__globals__
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+        for key, cell in cells.items():
+            self._note(Slot("cell", cell, key, f"{key} (closure of {name})"))
+        for position, _ in enumerate(function.__defaults__ or ()):
+            self._note(Slot("default", function, position, f"a default of {name}"))
+        for key in function.__kwdefaults__ or {}:
+            self._note(Slot("keyword", function, key, f"the default of {key} in {name}"))
+        first = code.co_varnames[0] if instance is not None and code.co_argcount else None
+        for kind, key, attributes in reads_of(code).chains:
+            if kind == "global":
+                self._note_global(function.__globals__, key, attributes)
+            elif kind == "cell" and key in cells:
+                value = Slot("cell", cells[key], key, key).read()
+                self._note_chain(Slot("cell", cells[key], key, key), value, attributes)
+            elif kind == "local" and key == first:
+                self._note_chain(Slot("value", instance, None, key), instance, attributes)
+
+    def _note_global(
+        self, namespace: dict[str, Any], key: str, attributes: tuple[str, ...]
+    ) -> None:
+        slot = Slot("global", namespace, key, key)
+        value = slot.read()
+        if value is _MISSING:  # a builtin, or not yet defined
+            self._note(slot)
+            return
+        self._note(slot)
+        if isinstance(value, ModuleType) and attributes and _is_user_module(value):
+            self._modules[id(value)] = value
+            self._namespaces[id(value.__dict__)] = value.__dict__
+            self._note_global(value.__dict__, attributes[0], attributes[1:])
+            return
+        self._note_chain(slot, value, attributes)
+
+    def _note_chain(self, root: Slot, value: Any, attributes: tuple[str, ...]) -> None:
+        """Note the attributes of an object that is not a module, down a chain."""
+        if isinstance(value, ModuleType) or is_implicit(value) or _is_container(value):
+            return
+        if callable(value) and not hasattr(value, "__dict__"):
+            return
+        taken: tuple[str, ...] = ()
+        for attribute in attributes:
+            taken += (attribute,)
+            value = getattr(value, attribute, _MISSING)
+            if value is _MISSING:
+                return
+            if hasattr(value, "bit_generator"):
+                self.generators.append(value)
+            if callable(value):
+                self._visit(value)
+                return
+            name = ".".join((root.name, *taken))
+            slot = Slot(root.kind, root.holder, root.key, name, taken)
+            if isinstance(value, (*_COMPARED, np.generic, np.ndarray)):
+                self._compare(slot, value)
+                return
+
+    def _note(self, slot: Slot) -> None:
+        if slot.identity in self._seen:
+            return
+        self._seen.add(slot.identity)
+        value = slot.read()
+        if hasattr(value, "bit_generator"):
+            self.generators.append(value)
+        if is_implicit(value):
+            self.implicit.append(slot)
+            return
+        if _is_container(value):
+            self.implicit.append(slot)
+            for leaf in tree.leaves(value):
+                self._visit(leaf)
+            return
+        self.constant.append((slot, value))
+        self._visit(value)
+
+    def _compare(self, slot: Slot, value: Any) -> None:
+        if slot.identity not in self._seen:
+            self._seen.add(slot.identity)
+            self.constant.append((slot, _remembered(value)))
+
+    # -------------------------------------------------------------- at each call
+
+    def changed(self) -> str | None:
+        """Return what is no longer as it was found, None where all is."""
+        for slot, value in self.constant:
+            found = slot.read()
+            if found is not value and not _is_same(found, value):
+                return slot.name
+        for slot in self.implicit:
+            value = slot.read()
+            if not is_implicit(value) and not _is_container(value):
+                return slot.name
+        return None
+
+    def values(self) -> list[Any]:
+        """Return what the implicit arguments are now."""
+        return [slot.read() for slot in self.implicit]
+
+
+class Clones:
+    """Clones of captured functions, and what they assigned to names outside."""
+
+    def __init__(self, captures: Captures) -> None:
+        self._captures = captures
+        self._made: dict[int, Any] = {}
+        self._cells: dict[int, tuple[CellType, CellType, Any]] = {}
+        self._spaces: dict[int, dict[str, Any]] = {}
+        self._values: dict[Any, Any] = {}
+        self._before: dict[int, dict[str, Any]] = {}
+        modules = {id(module.__dict__): module for module in captures._modules.values()}
+        for key, namespace in captures._namespaces.items():
+            proxy = ModuleType(str(namespace.get("__name__", "clone")))
+            proxy.__dict__.clear()
+            proxy.__dict__.update(namespace)
+            self._spaces[key] = proxy.__dict__
+            if key in modules:
+                self._made[id(modules[key])] = proxy
+        # Every clone exists before any is filled: functions refer to each other.
+        for function in captures._functions.values():
+            self._made[id(function)] = self._shell(function)
+
+    def fill(self, values: Sequence[Any]) -> None:
+        """Give the clones their values for the implicit arguments, and each other."""
+        captures = self._captures
+        self._values = {
+            slot.identity: value for slot, value in zip(captures.implicit, values, strict=True)
+        }
+        for wrapped in captures._wrapped.values():
+            self._wrap(wrapped)
+        for slot, value in captures.constant:
+            if slot.kind == "global" and id(value) in self._made and not slot.attributes:
+                self._spaces[id(slot.holder)][slot.key] = self._made[id(value)]
+        for slot, value in zip(captures.implicit, values, strict=True):
+            if slot.kind == "global":
+                self._spaces[id(slot.holder)][slot.key] = value
+        for original, cell, _ in list(self._cells.values()):
+            self._fill_cell(original, cell)
+        for function in captures._functions.values():
+            self._fill_defaults(function)
+        stored: dict[int, set[str]] = {}
+        for function in captures._functions.values():
+            names = reads_of(function.__code__).stored_globals
+            if names:
+                stored.setdefault(id(function.__globals__), set()).update(names)
+        self._before = {
+            key: {name: self._spaces[key].get(name, _MISSING) for name in names}
+            for key, names in stored.items()
+            if key in self._spaces
+        }
+
+    def of(self, function: Any) -> Any:
+        """Return the clone of a function, or itself where it has none."""
+        return self._made.get(id(function), function)
+
+    def _shell(self, function: FunctionType) -> FunctionType:
+        closure = None
+        if function.__closure__ is not None:
+            closure = tuple(self._cell(cell) for cell in function.__closure__)
+        space = self._spaces.get(id(function.__globals__), function.__globals__)
+        clone = FunctionType(
+            function.__code__, space, function.__name__, function.__defaults__, closure
+        )
+        clone.__kwdefaults__ = function.__kwdefaults__
+        clone.__qualname__ = function.__qualname__
+        clone.__module__ = function.__module__
+        clone.__doc__ = function.__doc__
+        clone.__dict__.update(function.__dict__)
+        return clone
+
+    def _cell(self, original: CellType) -> CellType:
+        known = self._cells.get(id(original))
+        if known is None:
+            known = self._cells[id(original)] = (original, CellType(), None)
+        return known[1]
+
+    def _fill_cell(self, original: CellType, cell: CellType) -> None:
+        slot = Slot("cell", original, None, "")
+        value = slot.read()
+        for key, given in self._values.items():
+            if key[0] == "cell" and key[1] == id(original):
+                value = given
+                break
+        else:
+            value = self._made.get(id(value), value)
+        if value is not _MISSING:
+            cell.cell_contents = value
+        self._cells[id(original)] = (original, cell, value)
+
+    def _fill_defaults(self, function: FunctionType) -> None:
+        clone = self._made[id(function)]
+        if function.__defaults__:
+            clone.__defaults__ = tuple(
+                self._values.get(("default", id(function), position, ()), self.of(value))
+                for position, value in enumerate(function.__defaults__)
+            )
+        if function.__kwdefaults__:
+            clone.__kwdefaults__ = {
+                key: self._values.get(("keyword", id(function), key, ()), self.of(value))
+                for key, value in function.__kwdefaults__.items()
+            }
+
+    def _wrap(self, value: Any) -> Any:
+        """Return the clone of a method, partial or compiled function."""
+        if id(value) in self._made:
+            return self._made[id(value)]
+        made: Any
+        if isinstance(value, MethodType):
+            made = MethodType(self.of(value.__func__), value.__self__)
+        elif isinstance(value, functools.partial):
+            identity = ("value", id(value), None)
+            args = self._values.get((*identity, ("args",)), value.args)
+            keywords = self._values.get((*identity, ("keywords",)), value.keywords)
+            made = functools.partial(
+                self._inner(value.func),
+                *(self._inner(part) for part in args),
+                **{key: self._inner(part) for key, part in keywords.items()},
+            )
+        else:
+            made = self._inner(value.__wengert_function__)
+        self._made[id(value)] = made
+        return made
+
+    def _inner(self, value: Any) -> Any:
+        if id(value) in self._captures._wrapped:
+            return self._wrap(value)
+        return self.of(value)
+
+    def stores(self) -> list[tuple[Slot, Any]]:
+        """Return the names outside that were assigned, and what they were assigned."""
+        found = []
+        for key, names in self._before.items():
+            namespace = self._captures._namespaces[key]
+            for name, before in names.items():
+                value = self._spaces[key].get(name, _MISSING)
+                if value is not before and value is not _MISSING:
+                    found.append((Slot("global", namespace, name, name), value))
+        for original, cell, before in self._cells.values():
+            value = Slot("cell", cell, None, "").read()
+            if value is not before and value is not _MISSING:
+                found.append((Slot("cell", original, None, "a closure cell"), value))
+        return found
+
+
+def is_callable_of_user(value: Any) -> bool:
+    """Return whether a value is something callable that a clone could stand for."""
+    return isinstance(value, (FunctionType, MethodType, functools.partial)) or hasattr(
+        type(value), "__wengert_function__"
+    )
+
+
+def _is_user_module(module: ModuleType) -> bool:
+    """Return whether a module is the user's own code."""
+    path = getattr(module, "__file__", None)
+    if path is None:
+        return module.__name__ == "__main__"
+    return is_user_code(compile("", path, "exec"))
+
+
+def _remembered(value: Any) -> Any:
+    """Return what an attribute is compared with: a small array by its entries."""
+    if isinstance(value, np.ndarray) and value.nbytes <= 1024 and value.dtype.kind in "biufc":
+        return _Entries(value)
+    return value
+
+
+class _Entries:
+    """An array and what its entries were."""
+
+    __slots__ = ("array", "copy")
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array = array
+        self.copy = array.copy()
+
+
+def _is_same(found: Any, expected: Any) -> bool:
+    if type(expected) is _Entries:
+        return found is expected.array and is_same_value(found, expected.copy)
+    if type(found) is not type(expected):
+        return False
+    if isinstance(expected, (*_COMPARED, np.generic)):
+        return is_same_value(found, expected)
+    if isinstance(expected, tuple):
+        return len(found) == len(expected) and all(
+            mine is other or _is_same(mine, other)
+            for mine, other in zip(found, expected, strict=True)
+        )
+    if isinstance(expected, MethodType):
+        return found.__func__ is expected.__func__ and found.__self__ is expected.__self__
+    return False

@@ -1,0 +1,194 @@
+"""Staging with values at hand: a program is recorded as a list while it computes its answer.
+
+When the program asks for a value (an `if`, an index), it gets it, and a guard goes into the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import StagingError
+from ..ir.aval import Aval, aval_of
+from ..ir.equation import Equation, Literal, Operand, Variable
+from ..ir.primitive import Primitive
+from ..ops.guards import guard
+from ..ops.kinds import discretise
+from ..tracing.core import Traced, to_user
+from ..tracing.operators import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
+from ..tracing.refusals import outside_line
+from ..tracing.staging import StagingTrace
+from ..transforms.protection import Protection
+
+_INT64 = np.dtype(np.int64)
+_BOOL = np.dtype(np.bool_)
+
+
+class Known:
+    """The payload of a value that is staged and known: its variable and its plain value."""
+
+    __slots__ = ("value", "variable")
+
+    def __init__(self, variable: Variable, value: Any) -> None:
+        self.variable = variable
+        self.value = value
+
+
+class Decision:
+    """A value that the program asked for, what for, and at which line."""
+
+    __slots__ = ("line", "purpose", "value", "variable")
+
+    def __init__(self, variable: Variable, value: Any, purpose: str, line: str) -> None:
+        self.variable = variable
+        self.value = value
+        self.purpose = purpose
+        self.line = line
+
+    @property
+    def key(self) -> Any:
+        """What tells this outcome from another one of the same question."""
+        value = self.value
+        if isinstance(value, np.ndarray):
+            return (value.shape, value.dtype.str, value.tobytes())
+        return (type(value), repr(value))
+
+
+class GuardingTrace(StagingTrace):
+    """A staging trace that evaluates each operation as it records it.
+
+    Errors and warnings come where the program makes them, the value of a query costs nothing, and
+    intermediate values live no longer than the program's own names for them.
+    """
+
+    __slots__ = ("_asked", "decisions", "inputs", "protection", "values")
+
+    def __init__(self, description: Callable[..., Any] | str, values: Sequence[Any]) -> None:
+        super().__init__(description)
+        self.values = values
+        self.inputs = [Variable(aval_of(value)) for value in values]
+        self.decisions: list[Decision] = []
+        self._asked: dict[Variable, Any] = {}
+        self.protection = Protection(values, False)
+
+    def attach(self) -> list[Any]:
+        """Return the user-level values that stand for the inputs."""
+        return [
+            to_user(Traced(self, variable.aval, Known(variable, value)))
+            for variable, value in zip(self.inputs, self.values, strict=True)
+        ]
+
+    def operand(self, value: Any) -> Operand:
+        """Return what stands for a raw value in an equation."""
+        if type(value) is Traced and value.trace is self:
+            variable: Variable = value.payload.variable
+            return variable
+        return Literal(self._constant(value))
+
+    def _constant(self, value: Any) -> Any:
+        """Return a constant as the list keeps it: later writes must not reach it."""
+        if type(value) is Traced:
+            self.lower(value)  # raises where the value has leaked
+            raise StagingError(
+                "a value of an outer transformation reached a compiled function by another way "
+                "than its arguments, its closure or its globals"
+            )
+        if type(value) is np.ndarray:
+            return self.protection.protected(value)
+        return value
+
+    def value_of(self, value: Any) -> Any:
+        """Return the plain value of a raw value of this trace, or of a constant."""
+        if type(value) is Traced and value.trace is self:
+            return value.payload.value
+        return value
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Evaluate an operation and record it."""
+        operands: list[Operand] = []
+        values = []
+        for value in args:
+            if type(value) is Traced and value.trace is self:
+                known = value.payload
+                operands.append(known.variable)
+                values.append(known.value)
+            else:
+                constant = self._constant(value)
+                operands.append(Literal(constant))
+                values.append(constant)
+        if "in_place" in params:
+            params = {key: value for key, value in params.items() if key != "in_place"}
+        answer = primitive.evaluate(*values, **params)
+        inferred = primitive.infer(*(operand.aval for operand in operands), **params)
+        if not primitive.multiple:
+            return self._assign(primitive, operands, params, (inferred,), (answer,))[0]
+        results = self._assign(primitive, operands, params, inferred, answer)
+        return type(answer)(*results) if hasattr(answer, "_fields") else results
+
+    def _assign(
+        self,
+        primitive: Primitive,
+        operands: list[Operand],
+        params: dict[str, Any],
+        avals: Sequence[Aval],
+        values: Sequence[Any],
+    ) -> tuple[Any, ...]:
+        """Record an equation and return its traced results."""
+        variables = []
+        for aval, value in zip(avals, values, strict=True):
+            if aval_of(value) != aval:
+                raise StagingError(
+                    f"{primitive.name} gave {aval_of(value)} where {aval} is to be expected: its "
+                    "result depends on values in more than its entries"
+                )
+            variables.append(Variable(aval))
+        self.equations.append(Equation(primitive, operands, params, variables))
+        return tuple(
+            Traced(self, variable.aval, Known(variable, value))
+            for variable, value in zip(variables, values, strict=True)
+        )
+
+    def demand(self, traced: Traced, purpose: str) -> Any:
+        """Answer with the value, and guard it."""
+        aval = traced.value
+        if aval.shape and purpose not in INDEX_PURPOSES and purpose is not TRUTH_PURPOSE:
+            raise StagingError(
+                f"{purpose} at {outside_line()} asks for all entries of a {aval}, which a compiled "
+                "function would have to find again at every call"
+            )
+        if purpose is TRUTH_PURPOSE and aval.dtype != _BOOL:
+            traced = self._discretised(traced, _BOOL)
+        elif purpose is INTEGER_PURPOSE and aval.dtype.kind in "f":
+            value = traced.payload.value
+            if abs(value) < 2.0**62:
+                traced = self._discretised(traced, _INT64)
+        variable = traced.payload.variable
+        if variable in self._asked:
+            return self._asked[variable]
+        value = traced.payload.value
+        if isinstance(value, np.ndarray):
+            value = value.copy()
+        position = len(self.decisions)
+        self.decisions.append(Decision(variable, value, purpose, outside_line()))
+        self._asked[variable] = value
+        params = {"expected": value, "position": position}
+        self.equations.append(Equation(guard, [variable], params, ()))
+        return value
+
+    def peek(self, traced: Traced) -> Any:
+        """Return the value, to be printed; nothing is guarded."""
+        return traced.payload.value
+
+    def _discretised(self, traced: Traced, dtype: np.dtype[Any]) -> Traced:
+        found: Traced = self.process(discretise, [traced], {"dtype": dtype})
+        return found
+
+    def owns(self, raw: Any) -> bool:
+        """Return whether a raw value is one of this trace."""
+        return type(raw) is Traced and raw.trace is self
+
+    def release(self) -> None:
+        """Let go of the locks on constants."""
+        self.protection.release()

@@ -1,0 +1,246 @@
+"""``jit``: a function becomes a program, recorded while it runs and replayed afterwards.
+
+Which program runs is decided by what is known of the arguments without their entries; values that
+the function asks for are guarded, and another value takes, or makes, another path.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..config import config
+from ..errors import ArgumentError, GuardFailed, PathLimitWarning, hide_own_frames
+from ..tracing.core import describe
+from ..tracing.creation import begin, end
+from ..transforms.arguments import check_callable
+from .arguments import Call, Static, integers
+from .captures import Captures
+from .explaining import explain
+from .guarding import GuardingTrace
+from .paths import Path, Specialisation
+from .randomness import Watch
+from .results import Results, constants_of
+
+MODES = ("auto", "now", "background")
+_STOPPING = frozenset({"raise", "call", "print", "log"})
+
+
+def _stops_at_warnings() -> bool:
+    """Return whether NumPy is told to do more than warn about floating-point errors."""
+    return not _STOPPING.isdisjoint(np.geterr().values())
+
+
+def jit(
+    fun: Callable[..., Any],
+    *,
+    static_argnums: int | Iterable[int] = (),
+    static_argnames: str | Iterable[str] = (),
+    compile: str = "auto",
+    donate_argnums: int | Iterable[int] = (),
+) -> Jitted:
+    """Return a function with the meaning of `fun` that records it once and then runs a program.
+
+    The function runs as it is when arguments come whose tree, shapes, dtypes or kinds are new;
+    while it runs, what it does is recorded, and later calls run the record. Values that it asks for
+    (in `if`, `while`, an index) are guarded: a call that finds another value records another path.
+    Whatever cannot be recorded runs through NumPy as ever.
+
+    Parameters
+    ----------
+    fun : callable
+        Takes trees and returns a tree. Arrays that it writes are written.
+    static_argnums, static_argnames : int or str, or several
+        Arguments that are constants of the program: hashable, and compared by equality.
+    compile : {"auto", "now", "background"}
+        When the record is optimised: at the second call that takes it, or at once.
+    donate_argnums : int, or several
+        Arguments whose memory may be used for results.
+
+    Returns
+    -------
+    Jitted
+        A callable with the name, docstring and signature of `fun`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> f = wg.jit(wg.grad(lambda x: np.log(1 + x**2) / x))
+    >>> f(1.0)
+    0.3068528194400547
+    """
+    check_callable(fun, "jit")
+    if compile not in MODES:
+        raise ArgumentError(f"compile is one of {', '.join(map(repr, MODES))}, got {compile!r}")
+    return Jitted(fun, static_argnums, static_argnames, compile, donate_argnums)
+
+
+class Jitted:
+    """A function that `jit` made: call it as the function that it was made of."""
+
+    __wengert_function__: Callable[..., Any]
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        static_argnums: int | Iterable[int],
+        static_argnames: str | Iterable[str],
+        mode: str,
+        donate_argnums: int | Iterable[int],
+    ) -> None:
+        functools.update_wrapper(self, fun, updated=())
+        self.__wengert_function__ = fun
+        self.mode = mode
+        self._static = Static(fun, static_argnums, static_argnames)
+        self.donated = integers(donate_argnums, "donate_argnums")
+        self.captures: dict[tuple[int, ...], Captures] = {}
+        self.known: dict[Any, Specialisation] = {}
+        self.causes: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<jit of {self.__wengert_function__!r}>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function: run a program that was recorded, or record one."""
+        try:
+            return self._call(args, kwargs)
+        except Exception as error:
+            if not config.full_tracebacks:
+                hide_own_frames(error)
+            raise
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if _stops_at_warnings():
+            return self.__wengert_function__(*args, **kwargs)
+        call = Call(args, kwargs, self._static, self._capture)
+        if call.inside or call.refused is not None:
+            return self.__wengert_function__(*args, **kwargs)
+        known = self.known.get(call.key)
+        if known is None:
+            known = self.known[call.key] = Specialisation(call.describe())
+            if len(self.known) > 1:
+                self.causes.append(f"new arguments: {known.signature}")
+        if known.eager is not None:
+            return self.__wengert_function__(*args, **kwargs)
+        if call.overlap(known.written):
+            return self.__wengert_function__(*args, **kwargs)
+        for path in known.paths:
+            try:
+                result = path.run(call.values)
+            except GuardFailed:
+                continue
+            except Exception:
+                # The function may handle what went wrong, or raise it from its own line. Nothing
+                # outside has been written.
+                return self.__wengert_function__(*args, **kwargs)
+            if path is not known.paths[0]:
+                known.promote(path)
+            return result
+        return self._record(known, call)
+
+    def explain(self) -> str:
+        """Return what was recorded, why, and what runs as it is.
+
+        Returns
+        -------
+        str
+            For each signature of arguments: how often the function ran to be recorded, each path
+            with the values that it is guarded by, and why the function runs uncompiled where it
+            does; then the causes of new recordings.
+
+        Examples
+        --------
+        >>> import wengert as wg
+        >>> f = wg.jit(lambda x: x if x > 0 else -x)
+        >>> f(-2.0), f(3.0)
+        (2.0, 3.0)
+        >>> print(f.explain().splitlines()[1])
+        (float64*): 2 recordings, 2 paths
+        """
+        return explain(self)
+
+    def _capture(self, functions: Sequence[Any]) -> Captures:
+        """Return what the function, and functions among its arguments, read from outside."""
+        roots = (self.__wengert_function__, *functions)
+        key = tuple(map(id, roots))
+        known = self.captures.get(key)
+        if known is not None:
+            changed = known.changed()
+            if changed is None:
+                return known
+            self.causes.append(f"another value of {changed}")
+        found = self.captures[key] = Captures(roots)
+        return found
+
+    def _record(self, known: Specialisation, call: Call) -> Any:
+        """Run the function and record it."""
+        fun = self.__wengert_function__
+        watch = Watch([*call.leaves, *call.captures.generators])
+        trace = GuardingTrace(fun, call.values)
+        known.traces += 1
+        begin(trace)
+        try:
+            handles = trace.attach()
+            program, args, kwargs = call.replaced(fun, handles)
+            value = program(*args, **kwargs)
+            call.refuse_mutation()
+            results = Results(trace, handles, value, call.stores())
+        except Exception as error:
+            end(trace)
+            return self._without(known, call, error)
+        except BaseException:
+            end(trace)
+            raise
+        finally:
+            trace.release()
+        end(trace)
+        written = [number for number, _ in results.writes]
+        if call.overlap(written):
+            return fun(*call.args, **call.kwargs)
+        found = results.finish(call.values, results.values, constants_of(results.operands))
+        drawn = watch.advanced()
+        if drawn is not None:
+            known.eager = f"{drawn} was advanced while the function ran"
+            return found
+        known.add(Path(trace, results))
+        if self.mode != "auto":
+            known.paths[0].program  # noqa: B018
+        if len(known.paths) > config.max_paths:
+            self._give_up(known)
+        return found
+
+    def _without(self, known: Specialisation, call: Call, error: Exception) -> Any:
+        """Run the function as it is after recording it has failed, and note why."""
+        try:
+            found = self.__wengert_function__(*call.args, **call.kwargs)
+        except Exception:
+            known.failures.append(f"{type(error).__name__}: {error}")
+            raise
+        known.eager = f"it cannot be recorded: {error}"
+        return found
+
+    def _give_up(self, known: Specialisation) -> None:
+        """Run the function as it is from now on: it takes ever new paths."""
+        last = known.paths[0].decisions[-1]
+        known.eager = (
+            f"it took more than {config.max_paths} paths; the last one parted at {last.line} "
+            f"({last.purpose})"
+        )
+        known.paths = []
+        warnings.warn(
+            f"jit: {describe(self.__wengert_function__)} took more than config.max_paths = "
+            f"{config.max_paths} paths for arguments of one signature; it runs uncompiled from now "
+            f"on. The last path parted at {last.line}, which asks for {last.purpose}. Write the "
+            "loop as wengert.while_loop, the choice as numpy.where or wengert.cond.",
+            PathLimitWarning,
+            stacklevel=5,
+        )

@@ -1,0 +1,87 @@
+"""Paths: one way through a function as a program, and the tree of those of one specialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compile import optimise
+from ..ir.equation import Literal
+from ..ir.wengert_list import WengertList
+from .guarding import Decision, GuardingTrace
+from .results import Results, constants_of
+
+Run = Callable[..., tuple[Any, ...]]
+
+
+class Path:
+    """A recorded run of a function: the program, its guards, and what its outputs make.
+
+    ``staged`` is the list as it was recorded; it is optimised when the path is taken a second time.
+    """
+
+    __slots__ = ("_held", "_program", "decisions", "results", "staged")
+
+    def __init__(self, trace: GuardingTrace, results: Results) -> None:
+        self.staged = WengertList(trace.inputs, trace.equations, results.operands)
+        self.decisions: list[Decision] = trace.decisions
+        self.results = results
+        self._program: WengertList | None = None
+        self._held: frozenset[int] = frozenset()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The outcomes of all questions, in order: what tells one path from another."""
+        return tuple(decision.key for decision in self.decisions)
+
+    @property
+    def program(self) -> WengertList:
+        """The optimised list."""
+        if self._program is None:
+            self._program = optimise(self.staged)
+            operands = [o for equation in self._program for o in equation.operands]
+            operands += [o for o in self._program.outputs if isinstance(o, Literal)]
+            self._held = constants_of(operands)
+        return self._program
+
+    def run(self, values: Sequence[Any]) -> Any:
+        """Return the result of the function for values that take this path.
+
+        Raises
+        ------
+        GuardFailed
+            They do not. Nothing outside has been changed.
+        """
+        program = self.program
+        with np.errstate(all="ignore"):
+            outputs = program.evaluate(*values)
+        return self.results.finish(values, outputs, self._held)
+
+
+class Specialisation:
+    """What is compiled for arguments of one signature: paths, the last taken one first."""
+
+    __slots__ = ("eager", "failures", "paths", "signature", "traces", "written")
+
+    def __init__(self, signature: str) -> None:
+        self.signature = signature
+        self.paths: list[Path] = []
+        self.traces = 0
+        # Arguments that some path writes, by number.
+        self.written: list[int] = []
+        self.failures: list[str] = []
+        # Why the function runs as it is, if it does.
+        self.eager: str | None = None
+
+    def add(self, path: Path) -> None:
+        """Add a path, in place of one with the same outcomes."""
+        key = path.key
+        new = [number for number, _ in path.results.writes if number not in self.written]
+        self.written += new
+        self.paths = [path, *(other for other in self.paths if other.key != key)]
+
+    def promote(self, path: Path) -> None:
+        """Try this path first at the next call."""
+        self.paths = [path, *(other for other in self.paths if other is not path)]
