@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from ...ir.equation import Equation
 from ...ir.wengert_list import WengertList
+from ...passes.contractions import absorb_transposes
 from ...passes.fuse import fuse
 from .callback import CallBack
 from .frame import Step
 from .guards import Guard
+from .kernels.products import ProductStep, plan_product
 from .kernels.rules import role_of
 from .kernels.step import KernelStep
 from .scalars import ScalarEquation
@@ -24,7 +26,7 @@ def arrange(program: WengertList) -> list[Step]:
         return [_step(equation) for equation in program.equations]
     return [
         KernelStep(step) if isinstance(step, WengertList) else _step(step)
-        for step in fuse(program, role_of).steps
+        for step in fuse(absorb_transposes(program), role_of).steps
     ]
 
 
@@ -39,4 +41,7 @@ def _step(equation: Equation) -> Step:
         return ScalarEquation(equation)
     if Guard.serves(equation):
         return Guard(equation)
+    product = plan_product(equation)
+    if product is not None:
+        return ProductStep(equation, product)
     return CallBack(equation)

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .library import address_of, is_library_symbol
+
 # Everything that calls llvmlite holds this lock, for one slice of work at a time.
 lock = threading.RLock()
 
@@ -209,7 +211,9 @@ def link(objects: Iterable[bytes], exports: Iterable[str], externals: Iterable[s
         for data in objects:
             library.add_object_img(data)
         for name in externals:
-            if name in symbols:
+            if is_library_symbol(name):
+                library.import_symbol(name, address_of(name))
+            elif name in symbols:
                 library.import_symbol(name, symbols[name])
         library.add_current_process()
         names = tuple(exports)

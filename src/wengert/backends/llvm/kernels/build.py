@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from ....ir.equation import Equation, Literal, Operand, Variable
+from ....passes.contractions import contraction_of
 from ..lowering import lower
 from .affine import Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
 from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope
+from .contraction import inline_product
 from .reductions import inline_reduction, is_reduction
 from .structural import RULES, broadcast_index
 
@@ -101,6 +103,9 @@ class Build:
         rule = RULES.get(name)
         if rule is not None:
             return rule(self, equation, index)
+        labels = contraction_of(equation)
+        if labels is not None:
+            return inline_product(self, equation, labels, index)
         if is_reduction(equation):
             return inline_reduction(self, equation, index)
         return self._elementwise(equation, equation.outputs.index(variable), index)

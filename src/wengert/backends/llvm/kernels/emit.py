@@ -6,7 +6,7 @@ loops; nothing is contracted or reassociated.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from ..emitter import TextEmitter
 from ..values import BOOL, INT64, Value, constant, load, memory_type, store
@@ -27,6 +27,31 @@ from .nodes import (
     Scope,
     Store,
 )
+
+
+def start_loop(
+    function: Function, first: str, last: str, step: int = 1
+) -> tuple[str, Callable[[], None]]:
+    """Start ``for i in range(first, last, step)``; return ``i`` and what ends the loop."""
+    before = function.block
+    head, body = function.new_label("head"), function.new_label("body")
+    latch, after = function.new_label("latch"), function.new_label("after")
+    axis, following = function.fresh(), function.fresh()
+    function.line(f"br label %{head}")
+    function.start(head)
+    function.line(f"{axis} = phi i64 [ {first}, %{before} ], [ {following}, %{latch} ]")
+    inside = function.value(f"icmp slt i64 {axis}, {last}")
+    function.line(f"br i1 {inside}, label %{body}, label %{after}")
+    function.start(body)
+
+    def end() -> None:
+        function.line(f"br label %{latch}")
+        function.start(latch)
+        function.line(f"{following} = add nsw i64 {axis}, {step}")
+        function.line(f"br label %{head}")
+        function.start(after)
+
+    return axis, end
 
 
 class NestWriter:
@@ -68,28 +93,9 @@ class NestWriter:
         self.scope(loop.body)
         latch()
 
-    def start_loop(self, first: str, last: str, step: int = 1) -> tuple[str, Any]:
+    def start_loop(self, first: str, last: str, step: int = 1) -> tuple[str, Callable[[], None]]:
         """Start ``for i in range(first, last, step)``; return ``i`` and what ends the loop."""
-        function = self.function
-        before = function.block
-        head, body = function.new_label("head"), function.new_label("body")
-        latch, after = function.new_label("latch"), function.new_label("after")
-        axis, following = function.fresh(), function.fresh()
-        function.line(f"br label %{head}")
-        function.start(head)
-        function.line(f"{axis} = phi i64 [ {first}, %{before} ], [ {following}, %{latch} ]")
-        inside = function.value(f"icmp slt i64 {axis}, {last}")
-        function.line(f"br i1 {inside}, label %{body}, label %{after}")
-        function.start(body)
-
-        def end() -> None:
-            function.line(f"br label %{latch}")
-            function.start(latch)
-            function.line(f"{following} = add nsw i64 {axis}, {step}")
-            function.line(f"br label %{head}")
-            function.start(after)
-
-        return axis, end
+        return start_loop(self.function, first, last, step)
 
     def _extreme(self, indices: tuple[Affine, ...], name: str) -> str:
         found = self.affine(indices[0]) if indices else "0"

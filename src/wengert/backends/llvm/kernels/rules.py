@@ -13,6 +13,7 @@ from ..emitter import TextEmitter
 from ..lowering import can_lower
 from ..values import Value, is_supported
 from ..writer import Module
+from .contraction import is_small_product, product_cost
 from .nest import WRITTEN_OUT
 from .reductions import Reduction, can_reduce, is_reduction
 from .structural import RULES, is_view_path, window_of
@@ -57,6 +58,8 @@ def role_of(equation: Equation) -> Role | None:
         return Role("reduction", 1)
     if name in RULES:
         return _structural_role(equation, name)
+    if is_small_product(equation):
+        return Role("elementwise", product_cost(equation))
     if not _is_elementwise(equation) or not can_lower(equation):
         return None
     if name in ("power", "power_operator"):
