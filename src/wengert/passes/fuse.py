@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from ..ir.equation import Equation, Literal, Variable
+from ..ir.paths import part_shape
 from ..ir.wengert_list import WengertList
 from .schedule import Role, Schedule
 
@@ -319,8 +322,14 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
     result = equation.outputs[0].aval.shape
     if not own or operand.aval.size >= equation.outputs[0].aval.size:
         return False
-    if equation.primitive.name not in ("broadcast_to",) and role.kind != "elementwise":
-        return True  # tiled, repeated, or put into a larger array
+    name = equation.primitive.name
+    if role.kind == "window":
+        if operand is not equation.operands[1]:
+            return False
+        part, _ = part_shape(result, np.dtype(bool), equation.params["path"])
+        return operand.aval.size < np.size(part)
+    if role.kind == "view" and name != "broadcast_to":
+        return name in ("tile", "repeat", "read")  # others put entries into a larger array
     padded = (1,) * (len(result) - len(own)) + own
     spread = [n != m for n, m in zip(padded, result, strict=True)]
     first = spread.index(True)
