@@ -32,6 +32,7 @@ class Contraction(NamedTuple):
 
     @property
     def batch(self) -> str:
+        """The labels that all three have."""
         return "".join(c for c in self.result if c in self.first and c in self.second)
 
     @property
@@ -46,6 +47,7 @@ class Contraction(NamedTuple):
 
     @property
     def summed(self) -> str:
+        """The labels that only the operands have."""
         return "".join(c for c in self.first if c not in self.result)
 
 

@@ -15,8 +15,8 @@ from ....ir.equation import Equation, Literal, Operand, Variable
 from ....passes.contractions import contraction_of
 from ..lowering import lower
 from .affine import Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
-from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope
 from .contraction import inline_product
+from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope
 from .reductions import inline_reduction, is_reduction
 from .structural import RULES, broadcast_index
 

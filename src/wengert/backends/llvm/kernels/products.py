@@ -153,8 +153,10 @@ def _is_readable(product: Product) -> bool:
     for matrix, rows, columns in sides:
         if rows > 1 and columns > 1 and 1 not in matrix:
             return False
-        if rows > 1 and columns > 1 and max(matrix) < min(
-            rows if matrix.row == 1 else columns, _INT_LIMIT
+        if (
+            rows > 1
+            and columns > 1
+            and max(matrix) < min(rows if matrix.row == 1 else columns, _INT_LIMIT)
         ):
             return False
     return True

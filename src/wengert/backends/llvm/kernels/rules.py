@@ -91,9 +91,13 @@ def _structural_role(equation: Equation, name: str) -> Role | None:
     if name in _FREE:
         return Role("view", 0)
     if name == "read":
+        if len(equation.operands) > 1:
+            return None
         return Role("view", 0) if is_view_path(params["path"]) else None
     if name in ("write", "indexed_add"):
         base = equation.operands[0]
+        if len(equation.operands) > 2:
+            return None
         windows = window_of(base.aval.shape, params["path"])
         if windows is None or base.aval.kind != "array":
             return None
