@@ -30,11 +30,12 @@ from .transforms.stopping import stop_gradient
 
 if TYPE_CHECKING:
     from . import symbolic
-    from .seeing import draw, explain
+    from .seeing import compare_methods, draw, explain
 
 __all__ = [
     "__version__",
     "associative_scan",
+    "compare_methods",
     "cond",
     "config",
     "draw",
@@ -71,7 +72,12 @@ __all__ = [
     "while_loop",
 ]
 
-_LOADED_AT_FIRST_USE = {"draw": "seeing", "explain": "seeing", "symbolic": ""}
+_LOADED_AT_FIRST_USE = {
+    "compare_methods": "seeing",
+    "draw": "seeing",
+    "explain": "seeing",
+    "symbolic": "",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,9 @@
 """Seeing: evaluation-trace tables, computational graphs, and the rivals side by side."""
 
+from .compare import Comparison as Comparison
+from .compare import MethodResult as MethodResult
+from .compare import StepErrors as StepErrors
+from .compare import compare_methods as compare_methods
 from .graph import Edge as Edge
 from .graph import Graph as Graph
 from .graph import Node as Node

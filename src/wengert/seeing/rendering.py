@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _ROWS_UNFOLDED = 30
 _ROWS_SHOWN = 120
 _LONGEST_SUM = 72
+# Columns of numbers, which HTML sets flush right.
+_NUMERIC = frozenset(
+    ("at", "sum", "derivative", "error", "evaluations", "operations", "size", "time", "memory")
+)
 
 
 class Section(NamedTuple):
@@ -232,10 +236,11 @@ def _numeric(term: Term, full: bool) -> str:
 
 def to_text(explanation: Explanation, *, full: bool) -> str:
     """Return the tables as aligned plain text."""
-    return "\n\n".join(_text(section) for section in sections(explanation, full=full))
+    return "\n\n".join(section_text(section) for section in sections(explanation, full=full))
 
 
-def _text(section: Section) -> str:
+def section_text(section: Section) -> str:
+    """Return one table as aligned plain text."""
     cells = [section.heads, *(row for row in section.rows if not isinstance(row, str))]
     widths = [max(len(row[i]) for row in cells) for i in range(len(section.heads))]
     lines = [section.caption]
@@ -250,17 +255,19 @@ def _text(section: Section) -> str:
 
 def to_markdown(explanation: Explanation, *, full: bool) -> str:
     """Return the tables in Markdown."""
-    blocks = []
-    for section in sections(explanation, full=full):
-        lines = [f"**{section.caption}**", ""]
-        lines.append("| " + " | ".join(section.heads) + " |")
-        lines.append("|" + " --- |" * len(section.heads))
-        for row in section.rows:
-            cells = (row, *("",) * (len(section.heads) - 1)) if isinstance(row, str) else row
-            escaped = (_markdown_cell(cell) for cell in cells)
-            lines.append("| " + " | ".join(escaped) + " |")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+    return "\n\n".join(section_markdown(section) for section in sections(explanation, full=full))
+
+
+def section_markdown(section: Section) -> str:
+    """Return one table in Markdown."""
+    lines = [f"**{section.caption}**", ""]
+    lines.append("| " + " | ".join(section.heads) + " |")
+    lines.append("|" + " --- |" * len(section.heads))
+    for row in section.rows:
+        cells = (row, *("",) * (len(section.heads) - 1)) if isinstance(row, str) else row
+        escaped = (_markdown_cell(cell) for cell in cells)
+        lines.append("| " + " | ".join(escaped) + " |")
+    return "\n".join(lines)
 
 
 def _markdown_cell(cell: str) -> str:
@@ -327,16 +334,18 @@ _STYLE = """
 
 def to_html(explanation: Explanation, *, full: bool) -> str:
     """Return the tables as HTML with their own style; wide ones scroll inside their frame."""
-    parts = [f"<style>{_STYLE}</style>"]
-    for section in sections(explanation, full=full):
-        parts.append(_html(section))
-    return "\n".join(parts)
+    return sections_html(sections(explanation, full=full))
+
+
+def sections_html(tables: list[Section]) -> str:
+    """Return tables as HTML with their own style."""
+    return "\n".join([f"<style>{_STYLE}</style>", *map(_html, tables)])
 
 
 def _html(section: Section) -> str:
     caption = html.escape(section.caption)
     heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in section.heads)
-    numbers = {i for i, head in enumerate(section.heads) if head in ("at", "sum") or "∂/∂" in head}
+    numbers = {i for i, head in enumerate(section.heads) if head in _NUMERIC or "∂/∂" in head}
     body = []
     for row in section.rows:
         if isinstance(row, str):
