@@ -30,6 +30,7 @@ from .transforms.stopping import stop_gradient
 
 if TYPE_CHECKING:
     from . import symbolic
+    from .environment import info
     from .seeing import compare_methods, draw, explain
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "info",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -76,6 +78,7 @@ _LOADED_AT_FIRST_USE = {
     "compare_methods": "seeing",
     "draw": "seeing",
     "explain": "seeing",
+    "info": "environment",
     "symbolic": "",
 }
 
