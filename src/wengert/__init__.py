@@ -6,12 +6,13 @@ it is first asked for.
 
 from typing import TYPE_CHECKING, Any
 
-from . import errors, numerical, ops, testing, tree
+from . import errors, numerical, numpy, ops, testing, tree
 from ._version import __version__
 from .config import config
 from .higher.branches import cond, switch
 from .higher.jit import jit
 from .higher.loops import associative_scan, fori_loop, map, scan, while_loop  # noqa: A004
+from .numpy.updates import at
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .transforms.jacobians import (
     gnvp,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "associative_scan",
+    "at",
     "compare_methods",
     "cond",
     "config",
@@ -59,6 +61,7 @@ __all__ = [
     "linearize",
     "map",
     "numerical",
+    "numpy",
     "ops",
     "scan",
     "stop_gradient",

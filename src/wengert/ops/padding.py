@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of
-from ..tracing.core import Traced, bind, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import Array, Traced, bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.operators import as_operand
 from ..tracing.protocols import has_traced, implements, plain_of
 from .families import structural
@@ -154,6 +153,22 @@ def _padded_axis(raw: Any, axis: int, width: Any, mode: str, option: Any) -> Any
     return raw_of(concatenate(blocks, axis)) if len(blocks) > 1 else raw
 
 
+def _padded_by_function(raw: Any, widths: Any, function: Any, options: dict[str, Any]) -> Any:
+    """Return the result of a user's function, which fills each lane of a larger array in place."""
+    shape = shape_of(raw)
+    outer = [before + length + after for length, (before, after) in zip(shape, widths, strict=True)]
+    made: Any = Array(np.zeros(outer, aval_of(raw).dtype))
+    inside = tuple(
+        slice(before, before + length) for length, (before, _) in zip(shape, widths, strict=True)
+    )
+    made[inside] = to_user(raw)
+    for axis, width in enumerate(widths):
+        lanes = np.moveaxis(made, axis, -1)
+        for index in np.ndindex(lanes.shape[:-1]):
+            function(lanes[index], width, axis, options)
+    return made
+
+
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     if not has_traced((array, kwargs)):
@@ -163,10 +178,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     widths = _pairs(pad_width, len(shape), integer=True)
     widths = [(int(before), int(after)) for before, after in widths]
     if callable(mode):
-        raise MissingRuleError(
-            "np.pad with a function as its mode writes into plain memory and has no derivative "
-            f"rule. Use a named mode ({', '.join(sorted(_DEFAULTS))}) or np.concatenate."
-        )
+        return _padded_by_function(raw, widths, mode, kwargs)
     if mode not in _DEFAULTS:
         raise ValueError(f"mode {mode!r} is not supported")
     unknown = set(kwargs) - set(_DEFAULTS[mode])

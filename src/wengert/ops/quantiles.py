@@ -180,7 +180,9 @@ def _quantiles(
         found = _at_quantiles(ordered, count, flat_q, method, weak)
         if not skip and known.dtype.kind == "f" and count:
             found = _with_nan(found, ordered[..., -1:])
-    found = np.reshape(np.moveaxis(found, -1, 0), (*q_shape, *np.shape(rows)[:-1]))[()]
+    found = np.reshape(np.moveaxis(found, -1, 0), (*q_shape, *np.shape(rows)[:-1]))
+    if weights is None:  # with weights, NumPy leaves an array of no dimensions
+        found = found[()]
     return _finish(found, x, axes, keepdims, out)
 
 

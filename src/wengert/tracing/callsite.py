@@ -46,8 +46,11 @@ _verdicts: dict[int, tuple[CodeType, tuple[str, ...], bool]] = {}
 def caller_is_user() -> bool:
     """Return whether the first frame outside this package is the user's."""
     frame = outside_frame()
-    if frame is None:
-        return True
+    return frame is None or is_user_frame(frame)
+
+
+def is_user_frame(frame: FrameType) -> bool:
+    """Return whether a frame runs the user's code; each piece of code is looked at once."""
     code = frame.f_code
     known = _verdicts.get(id(code))
     if known is not None and known[0] is code and known[1] is config.traced_packages:

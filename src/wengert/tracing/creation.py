@@ -21,6 +21,7 @@ from ..config import config
 from .callsite import is_user_code
 from .core import Array, Trace, Traced, can_hold_traced, innermost, levels, raw_of
 from .operators import build_array
+from .protocols import array_function
 
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
 # handle among the arguments (zeros_like, linspace) have their rules in `ops` and `numpy`.
@@ -48,18 +49,34 @@ _FRESH = [
 _CONVERTING = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy"]
 # Not creation at all, but not dispatched by NumPy on everything that may be traced: their rules see
 # every call that holds a handle, those of `_ALWAYS` every call of the user.
-_UNDISPATCHED = ["select", "piecewise", "asarray_chkfinite", "require", "fromiter"]
-_ALWAYS = frozenset({"piecewise", "fromiter"})
+_UNDISPATCHED = [
+    *("select", "piecewise", "asarray_chkfinite", "require", "fromiter"),
+    *("apply_along_axis", "apply_over_axes", "trim_zeros"),
+]
+_ALWAYS = frozenset({"piecewise", "fromiter", "apply_along_axis", "apply_over_axes"})
 # NumPy asks arguments, not what lists hold: `np.mean([f(x), f(y)])` never reaches our rules. Of the
 # functions that people call so, these look into lists; joining functions dispatch on them anyway.
 _GIVEN_LISTS = {
     np: (
         *("sum", "prod", "mean", "std", "var", "max", "min", "amax", "amin", "median", "average"),
         *("dot", "cross", "outer", "cumsum", "sort", "argsort", "argmax", "argmin", "diff"),
-        *("interp", "trapezoid"),
+        *("interp", "trapezoid", "ptp", "percentile", "quantile", "cov", "corrcoef", "gradient"),
+        *("cumprod", "nansum", "nanmean", "nanmax", "nanmin", "unwrap", "inner", "vdot", "kron"),
+        *("convolve", "correlate", "poly", "polyadd", "polysub", "polymul", "polydiv", "polyder"),
+        *("polyint", "polyval", "polyfit", "roots", "unique", "union1d", "intersect1d"),
+        *("setdiff1d", "setxor1d", "pad", "nan_to_num", "ravel", "reshape", "squeeze", "transpose"),
+        *("tile", "repeat", "flip", "roll", "diagflat", "atleast_1d", "atleast_2d", "atleast_3d"),
+        *("round", "clip", "take", "shape", "ndim", "size", "all", "any", "allclose", "isclose"),
+        *("array_equal", "i0", "sinc"),
     ),
-    np.linalg: ("norm", "det", "inv", "solve"),
+    np.linalg: (
+        *("norm", "det", "inv", "solve", "slogdet", "eig", "eigh", "eigvals", "eigvalsh", "svd"),
+        *("cholesky", "lstsq", "pinv", "qr", "matrix_power", "vector_norm", "matrix_norm", "cond"),
+    ),
+    np.fft: ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "fftshift"),
 }
+# Those that join what a list holds look one level further: `np.concatenate([[x], y])`.
+_JOINING = ("concatenate", "concat", "stack", "hstack", "vstack", "dstack", "column_stack")
 
 traced_creation: dict[str, Callable[..., Any]] = {}
 
@@ -208,8 +225,14 @@ def _given_lists(original: Callable[..., Any]) -> Callable[..., Any]:
     def answer(*args: Any, **kwargs: Any) -> Any:
         for value in args:
             kind = type(value)
+            if kind is Array or kind is Traced:  # what NumPy would find out
+                return array_function(value, original, (), args, kwargs)
             if (kind is list or kind is tuple) and levels.depth and carries_handles(value):
                 return original(*map(_built, args), **kwargs)
+        for value in kwargs.values():  # it does not look at all of these: pad(…, end_values=x)
+            kind = type(value)
+            if kind is Array or kind is Traced:
+                return array_function(value, original, (), args, kwargs)
         return original(*args, **kwargs)
 
     return answer
@@ -223,10 +246,27 @@ def _built(value: Any) -> Any:
     return value
 
 
+def _joining(original: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        if args and levels.depth and type(args[0]) in (list, tuple):
+            return original([_built(entry) for entry in args[0]], *args[1:], **kwargs)
+        return original(*args, **kwargs)
+
+    return answer
+
+
 def replace_object(name: str, made: Any) -> None:
     """Put `made` in the place of an object of NumPy while a transformation runs."""
     originals[name] = getattr(np, name)
     _replacements[name] = made
+
+
+_methods: list[tuple[type, str, Any, Any]] = []
+
+
+def replace_method(owner: type, name: str, made: Any) -> None:
+    """Put `made` in the place of a method of a class of NumPy while a transformation runs."""
+    _methods.append((owner, name, made, getattr(owner, name)))
 
 
 def _owns(result: Any) -> bool:
@@ -274,12 +314,13 @@ def convert_traced(
 
 
 def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:
-    names = (*_FRESH, *_CONVERTING, *_UNDISPATCHED, *_GIVEN_LISTS[np])
+    names = (*_FRESH, *_CONVERTING, *_UNDISPATCHED, *_GIVEN_LISTS[np], *_JOINING)
     originals = {name: getattr(np, name) for name in names}
     made = {name: _fresh(name, originals[name]) for name in _FRESH}
     made |= {name: _converting(name, originals[name]) for name in _CONVERTING}
     made |= {name: _undispatched(name, originals[name]) for name in _UNDISPATCHED}
     made |= {name: _given_lists(originals[name]) for name in _GIVEN_LISTS[np]}
+    made |= {name: _joining(originals[name]) for name in _JOINING}
     for name, function in made.items():
         _pass_for(function, originals[name])
     return originals, made
@@ -295,12 +336,16 @@ def _pass_for(function: Any, original: Any) -> Any:
 
 originals, _replacements = _make_replacements()
 _numpy_names = vars(np)
-_linalg_names = vars(np.linalg)
-_linalg_originals = {name: getattr(np.linalg, name) for name in _GIVEN_LISTS[np.linalg]}
-_linalg_replacements = {
-    name: _pass_for(_given_lists(original), original)
-    for name, original in _linalg_originals.items()
-}
+# The names of NumPy's other modules, what they are, and what they are while a transformation runs.
+_further = [
+    (vars(module), {name: getattr(module, name) for name in names})
+    for module, names in _GIVEN_LISTS.items()
+    if module is not np
+]
+_further_replacements = [
+    {name: _pass_for(_given_lists(original), original) for name, original in given.items()}
+    for _, given in _further
+]
 _lock = threading.Lock()
 _active = 0
 
@@ -317,7 +362,10 @@ def begin(trace: Trace) -> None:
             _active += 1
             if _active == 1:
                 _numpy_names.update(_replacements)
-                _linalg_names.update(_linalg_replacements)
+                for (names, _), made in zip(_further, _further_replacements, strict=True):
+                    names.update(made)
+                for owner, name, method, _ in _methods:
+                    setattr(owner, name, method)
     trace.level = levels.depth = level + 1
     levels.traces.append(trace)
     trace.thread = get_ident()
@@ -334,7 +382,10 @@ def end(trace: Trace) -> None:
             _active -= 1
             if not _active:
                 _numpy_names.update(originals)
-                _linalg_names.update(_linalg_originals)
+                for names, given in _further:
+                    names.update(given)
+                for owner, name, _, method in _methods:
+                    setattr(owner, name, method)
 
 
 def is_patched() -> bool:

@@ -110,12 +110,28 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
             if kwargs:
                 return _call_with_keywords(ufunc, implementation, inputs, kwargs)
             return to_user(implementation(*inputs))
+        if _is_of_objects(ufunc):
+            return object_ufuncs[0](ufunc, method, inputs, kwargs)
+    elif _is_of_objects(ufunc):
+        return object_ufuncs[0](ufunc, method, inputs, kwargs)
     elif method in ufunc_methods and (method == "at" or has_traced((inputs, kwargs))):
         return ufunc_methods[method](ufunc, *inputs, **kwargs)
     if has_traced(inputs) or has_traced(kwargs):
         name = _ufunc_name(ufunc)
         raise _missing(name if method == "__call__" else f"{name}.{method}", _signature(inputs))
     return _call_on_constants(getattr(ufunc, method), inputs, kwargs)
+
+
+object_ufuncs: list[Callable[..., Any]] = []
+
+
+def object_ufunc(run: Callable[..., Any]) -> None:
+    """Answer ufuncs that ``np.frompyfunc`` made: ``run(ufunc, method, inputs, keywords)``."""
+    object_ufuncs[:] = [run]
+
+
+def _is_of_objects(ufunc: np.ufunc) -> bool:
+    return len(ufunc.types) == 1 and not ufunc.types[0].strip("O->")
 
 
 def _call_on_constants(

@@ -1,0 +1,8 @@
+"""The NumPy surface as data: every name that counts, by group, with calls that are checked."""
+
+from .calls import Call, rounded, valued
+from .listed import GROUPS
+from .notes import NOTES
+from .tables import CALLS, ZERO
+
+__all__ = ["CALLS", "GROUPS", "NOTES", "ZERO", "Call", "rounded", "valued"]
