@@ -32,7 +32,7 @@ from .transforms.stopping import stop_gradient
 if TYPE_CHECKING:
     from . import symbolic
     from .environment import info
-    from .seeing import compare_methods, draw, explain
+    from .seeing import compare_methods, draw, explain, profile
 
 __all__ = [
     "__version__",
@@ -63,6 +63,7 @@ __all__ = [
     "numerical",
     "numpy",
     "ops",
+    "profile",
     "scan",
     "stop_gradient",
     "switch",
@@ -82,6 +83,7 @@ _LOADED_AT_FIRST_USE = {
     "draw": "seeing",
     "explain": "seeing",
     "info": "environment",
+    "profile": "seeing",
     "symbolic": "",
 }
 

@@ -4,6 +4,9 @@ from .compare import Comparison as Comparison
 from .compare import MethodResult as MethodResult
 from .compare import StepErrors as StepErrors
 from .compare import compare_methods as compare_methods
+from .cost_by_line import LineCost as LineCost
+from .cost_by_line import Profile as Profile
+from .cost_by_line import profile as profile
 from .graph import Edge as Edge
 from .graph import Graph as Graph
 from .graph import Node as Node

@@ -217,7 +217,7 @@ def _selected(
     entries: dict[int | str, Any] = dict(enumerate(args))
     entries.update(kwargs)
     leaves = {entry: tree.leaves(value) for entry, value in entries.items()}
-    chosen = [entry for entry, found in leaves.items() if found and all(map(_varies, found))]
+    chosen = [entry for entry, value in entries.items() if varies(value)]
     if not chosen:
         chosen = [entry for entry, found in leaves.items() if found and all(map(_is_int, found))]
     names: list[str] = []
@@ -231,6 +231,12 @@ def _selected(
             "nothing to explain; write 1.0 for 1 in an array: np.array([1.0, 2.0])"
         )
     return Selection(function, tuple(chosen)), tuple(names)
+
+
+def varies(value: Any) -> bool:
+    """Return whether a tree consists of floats and arrays of them."""
+    leaves = tree.leaves(value)
+    return bool(leaves) and all(map(_varies, leaves))
 
 
 def _varies(leaf: Any) -> bool:
