@@ -28,6 +28,8 @@ from wengert.tracing.core import bind, to_user
 # Their value is their argument, taken to lie in a subspace; their derivative projects on that. No
 # difference of values equals it, so the functions made with them are compared instead.
 PROJECTIONS = {"hermitian"}
+# Differentiating them is an error.
+REFUSING = {"pure_callback"}
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_a_block_has_what_the_tests_need(primitive):
     assert all(len(sample.args) >= len(primitive.arguments) > 0 for sample in samples)
     assert all(isinstance(fail.error, type) for fail in fails_of(primitive.name))
     calls = [(sample, call_of(primitive.name, i)[0]) for i, sample in enumerate(samples)]
-    if not primitive.zero_derivative and primitive.name not in PROJECTIONS:
+    if not primitive.zero_derivative and primitive.name not in PROJECTIONS | REFUSING:
         compared = [call.which for sample, call in calls if sample.differentiable]
         assert any(compared), "no sample compares a derivative"
     # Two lists of samples are equal: they do not depend on what ran before.
@@ -139,8 +141,17 @@ def test_registries_are_separate():
 
 @pytest.mark.usefixtures("scratch")
 def test_families_refuse_what_is_incomplete():
-    with pytest.raises(RegistryError, match="give a jvp, a vjp, or both"):
-        irregular("half", arguments=("x",), evaluate=abs, infer=lambda x: x)
+    with pytest.raises(RegistryError, match="names no method"):
+        irregular("half", arguments=("x",), evaluate=abs, infer=lambda x: x, differences="best")
+    with pytest.raises(RegistryError, match="not both"):
+        irregular(
+            "half",
+            arguments=("x",),
+            evaluate=abs,
+            infer=lambda x: x,
+            jvp=lambda t: t,
+            differences="central",
+        )
     with pytest.raises(RegistryError, match="partials or products, one an argument"):
         elementwise("half", numpy=np.add, partials=(1,), implements=False)
     with pytest.raises(RegistryError, match="complex_jvp and complex_vjp, or neither"):

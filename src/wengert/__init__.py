@@ -10,6 +10,8 @@ from . import errors, numerical, numpy, ops, testing, tree
 from ._version import __version__
 from .config import config
 from .higher.branches import cond, switch
+from .higher.callbacks import debug, pure_callback
+from .higher.custom import custom_jvp, custom_vjp
 from .higher.jit import jit
 from .higher.loops import associative_scan, fori_loop, map, scan, while_loop  # noqa: A004
 from .numpy.updates import at
@@ -27,7 +29,7 @@ from .transforms.jacobians import (
     value_grad_hessian,
 )
 from .transforms.staged import eval_shape, trace
-from .transforms.stopping import stop_gradient
+from .transforms.stopping import no_grad, stop_gradient
 
 if TYPE_CHECKING:
     from . import symbolic
@@ -41,6 +43,9 @@ __all__ = [
     "compare_methods",
     "cond",
     "config",
+    "custom_jvp",
+    "custom_vjp",
+    "debug",
     "draw",
     "elementwise_grad",
     "errors",
@@ -60,10 +65,12 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "map",
+    "no_grad",
     "numerical",
     "numpy",
     "ops",
     "profile",
+    "pure_callback",
     "scan",
     "stop_gradient",
     "switch",

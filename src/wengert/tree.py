@@ -85,6 +85,12 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return flatten(tree)
 
 
+def flatten_with_none(tree: Any) -> tuple[list[Any], Structure]:
+    """Return leaves and structure with every None counted as a leaf."""
+    flatten(tree)  # makes dataclasses known
+    return optree.tree_flatten(tree, none_is_leaf=True, namespace=_NAMESPACE)
+
+
 def unflatten(structure: Structure, new_leaves: Iterable[Any]) -> Any:
     """Build the tree of `structure` with the given leaves."""
     return optree.tree_unflatten(structure, new_leaves)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RegistryError
+from ..errors import MissingRuleError, RegistryError
 from ..ir.aval import aval_of
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive, Rule
 from ..tracing.core import bind
 from . import projection
+from .differences import check_method, reverse_by_differences, tangent_by_differences
 from .elementwise_family import elementwise as elementwise
 from .elementwise_family import mask_result as mask_result
 from .elementwise_family import piecewise_constant as piecewise_constant
@@ -154,9 +155,12 @@ def irregular(
     fails: Callable[[], Iterable[Any]] = tuple,
     numpy: Any = None,
     family: str = "irregular",
+    differences: str | None = None,
     **slots: Any,
 ) -> Primitive:
     """Make a primitive from a jvp, a vjp, or both; transforms derive a missing one by transposing.
+
+    Without any it has a value everywhere, and differentiating it is an error.
 
     Parameters
     ----------
@@ -169,17 +173,28 @@ def irregular(
         of the arguments whose cotangents are used.
     tangent : callable, instead of `jvp`
         The ready slot, ``tangent(ans, primals, tangents, params)``.
+    differences : {"forward", "central"}, instead of rules
+        Differentiate by finite differences: inexact, and in reverse mode as many evaluations as
+        the arguments have entries.
 
     All other parameters of a rule are residuals by name, see `wengert.ir.primitive.Rule`;
     `slots` are further slots of the record, as in every family: ``batch``, ``taylor``, ``lower``.
     """
     if jvp is None and vjp is None and tangent is None:
-        raise RegistryError(f"{name}: give a jvp, a vjp, or both")
+        tangent = _refused(name)
+    elif differences is not None:
+        raise RegistryError(f"{name}: give rules, or differences, not both")
     reverse_slot = _reverse_of(vjp, arguments) if vjp is not None else None
     tangent_slot = tangent
     if jvp is not None:
         tangent_slot = _tangent_of(jvp, arguments, multiple)
-    return Primitive(
+    if differences is not None:
+        check_method(name, differences)
+        tangent_slot = tangent_by_differences(
+            differences, lambda *values, **params: bind(primitive, *values, **params)
+        )
+        reverse_slot = reverse_by_differences(tangent_slot)
+    primitive = Primitive(
         name,
         family=family,
         arguments=arguments,
@@ -194,6 +209,19 @@ def irregular(
         numpy=numpy,
         **slots,
     )
+    return primitive
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    """Return the jvp slot of a primitive that has no derivative: an error that says what to do."""
+
+    def tangent(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
+        raise MissingRuleError(
+            f"{name!r} was differentiated, but its block gives no derivative. Give it jvp= or vjp= "
+            '(see docs/adding-a-primitive.md), or ask for differences="central".'
+        )
+
+    return tangent
 
 
 def _tangent_of(
