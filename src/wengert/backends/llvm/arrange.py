@@ -7,17 +7,23 @@ at; what nobody takes calls back into NumPy, so that every program compiles.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.equation import Equation
 from ...ir.wengert_list import WengertList
 from ...passes.contractions import absorb_transposes
 from ...passes.fuse import fuse
+from .branches import Switch
 from .callback import CallBack
 from .frame import Step
 from .guards import Guard
 from .kernels.products import ProductStep, plan_product
 from .kernels.rules import role_of
 from .kernels.step import KernelStep
+from .looping import ScanStep, While
 from .scalars import ScalarEquation
+
+_KINDS: tuple[Any, ...] = (Guard, Switch, While, ScanStep)
 
 
 def arrange(program: WengertList) -> list[Step]:
@@ -37,10 +43,13 @@ def _has_arrays(program: WengertList) -> bool:
 
 
 def _step(equation: Equation) -> Step:
-    if ScalarEquation.serves(equation):
-        return ScalarEquation(equation)
-    if Guard.serves(equation):
-        return Guard(equation)
+    scalar = ScalarEquation.of(equation)
+    if scalar is not None:
+        return scalar
+    for kind in _KINDS:
+        if kind.serves(equation):
+            step: Step = kind(equation)
+            return step
     product = plan_product(equation)
     if product is not None:
         return ProductStep(equation, product)

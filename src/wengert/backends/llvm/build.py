@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.equation import Literal, Operand, Variable
+from ...ir.equation import Operand, Variable
 from ...ir.wengert_list import WengertList
 from .arrange import arrange
-from .frame import ARGUMENTS, DONE, Frame, Spills, Step
-from .layout import Layout, bytes_of, in_register, plan_layout
-from .values import store
+from .frame import ARGUMENTS, DONE, Frame, Shared, Spills, Step
+from .layout import Layout, in_register, plan_layout
+from .parts import deliver
 from .writer import Module
 
 # Steps of one function.
@@ -48,7 +48,7 @@ def build(program: WengertList) -> Built:
     parts = [steps[i : i + PART] for i in range(0, len(steps), PART)] or [[]]
     crossing = _crossing(parts, program.outputs) if len(parts) > 1 else frozenset()
     count = len(program.inputs)
-    loops = Module(level=3)
+    shared = Shared(arrange)
     modules: list[Module] = []
     names: list[str] = []
     for number, part in enumerate(parts):
@@ -56,17 +56,15 @@ def build(program: WengertList) -> Built:
         module = Module()
         modules.append(module)
         names.append(name)
-        frame = Frame(module, name, layout, count, spills, loops, crossing)
+        frame = Frame(module, name, layout, count, spills, shared, crossing)
         for step in part:
             step.emit(frame)
         if number == len(parts) - 1:
-            _deliver(frame, program.outputs)
+            deliver(frame, program.outputs)
         frame.finish()
     if len(parts) > 1:
         modules.append(_chain(names))
-    if loops.functions:
-        modules.append(loops)
-    return Built(modules, layout, steps)
+    return Built([*modules, *shared.modules], layout, steps)
 
 
 def _crossing(parts: Sequence[Sequence[Step]], outputs: Sequence[Operand]) -> frozenset[Variable]:
@@ -86,28 +84,6 @@ def _crossing(parts: Sequence[Sequence[Step]], outputs: Sequence[Operand]) -> fr
         if isinstance(operand, Variable) and written.get(operand, last) != last:
             found.add(operand)
     return frozenset(found)
-
-
-def _deliver(frame: Frame, outputs: Sequence[Operand]) -> None:
-    """Copy what does not lie at its output's place yet."""
-    frame.settle()
-    function = frame.function
-    for j, operand in enumerate(outputs):
-        aval = operand.aval
-        if aval.dtype.kind not in "biufc":
-            continue  # an object that whoever calls the program holds
-        place = None if isinstance(operand, Literal) else frame.layout.places.get(operand)
-        if place is not None and (place.where, place.number) == ("outputs", j):
-            continue
-        target = frame.output(j)
-        if in_register(aval):
-            store(function, frame.value(operand), target)
-            continue
-        copy = frame.module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr", "ptr", "i64", "i1")
-        function.line(
-            f"call void {copy}(ptr {target}, ptr {frame.pointer(operand)}, "
-            f"i64 {bytes_of(aval)}, i1 false)"
-        )
 
 
 def _chain(names: Sequence[str]) -> Module:

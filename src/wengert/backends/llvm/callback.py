@@ -81,6 +81,7 @@ class CallBack:
     """The step of one equation that NumPy carries out."""
 
     scratch = 0
+    numbers_only = False
 
     def __init__(self, equation: Equation) -> None:
         self.equation = equation

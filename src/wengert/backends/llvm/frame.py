@@ -7,13 +7,15 @@ returns 0, the number of a failed guard plus 1, or one of the codes here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ...ir.equation import Literal, Operand, Variable
+from ...ir.wengert_list import WengertList
 from .emitter import TextEmitter
 from .layout import Layout, in_register
 from .values import Value, constant, load, store
-from .writer import Module
+from .writer import Module, offset
 
 DONE = 0
 RAISED = -1  # a Python exception is set
@@ -27,7 +29,10 @@ class Step(Protocol):
 
     A step asks the frame for the values or addresses of what it reads and writes. Array kernels
     emit a function of their own and call it from here; `scratch` bytes of workspace are theirs.
+    With `numbers_only` it reads and writes registers alone, and the layout passes over it.
     """
+
+    numbers_only: bool
 
     @property
     def reads(self) -> tuple[Operand, ...]: ...
@@ -52,6 +57,35 @@ class Spills:
         return found
 
 
+class Shared:
+    """What all functions of a program share.
+
+    Attributes
+    ----------
+    loops : Module
+        Takes functions that have loops; LLVM optimises them.
+    plain : Module
+        Takes long functions, which LLVM's passes would take too long for.
+    arrange : callable
+        Gives the steps of a list that stands in a parameter of an equation.
+    """
+
+    def __init__(self, arrange: Callable[[WengertList], list[Step]]) -> None:
+        self.arrange = arrange
+        self.loops = Module(level=3)
+        self.plain = Module()
+        self._count = 0
+
+    def name(self, hint: str) -> str:
+        """Return a new name of a function."""
+        self._count += 1
+        return f"{hint}{self._count}"
+
+    @property
+    def modules(self) -> list[Module]:
+        return [module for module in (self.loops, self.plain) if module.functions]
+
+
 class Frame:
     """Writes the steps of one function.
 
@@ -61,8 +95,7 @@ class Frame:
         Inputs of the program; the table of constants stands behind them.
     spills : Spills
         Shared by the functions of a program.
-    loops : Module
-        Takes the functions that have loops; shared too.
+    shared : Shared
     crossing : set of Variable
         Numbers that functions after this one read.
     """
@@ -74,7 +107,7 @@ class Frame:
         layout: Layout,
         input_count: int,
         spills: Spills,
-        loops: Module,
+        shared: Shared,
         crossing: frozenset[Variable] | set[Variable] = frozenset(),
     ) -> None:
         self.module = module
@@ -83,11 +116,15 @@ class Frame:
         self.layout = layout
         self.input_count = input_count
         self.spills = spills
-        self.loops = loops
+        self.shared = shared
         self.crossing = crossing
         self._values: dict[Variable, Value] = {}
         self._pointers: dict[object, str] = {}
         self._exits: dict[int, str] = {}
+
+    @property
+    def loops(self) -> Module:
+        return self.shared.loops
 
     # -------------------------------------------------------------- values
 
@@ -101,6 +138,18 @@ class Frame:
             found = self._values[operand] = load(
                 self.function, operand.aval.dtype, self._number_pointer(operand)
             )
+        return found
+
+    def values_of(self, operands: Sequence[Operand]) -> list[Value | None]:
+        """Return single numbers; None for literals."""
+        known = self._values
+        found: list[Value | None] = []
+        for operand in operands:
+            if type(operand) is Variable:
+                value = known.get(operand)
+                found.append(self.value(operand) if value is None else value)
+            else:
+                found.append(None)
         return found
 
     def assign(self, variable: Variable, value: Value) -> None:
@@ -139,9 +188,41 @@ class Frame:
             store(self.function, self.value(operand), pointer)
         return pointer
 
-    def output(self, position: int) -> str:
+    def set(self, variable: Variable, value: Value) -> None:
+        """Say what a single number is, without storing it anywhere."""
+        self._values[variable] = value
+
+    def bind(self, where: str, number: int, pointer: str) -> None:
+        """Say at which address a place lies that only this function knows."""
+        self._pointers[where, number] = pointer
+
+    def output(self, position: int, where: str = "outputs") -> str:
         """Return the address of an output of the program."""
-        return self._place("outputs", position)
+        return self._place(where, position)
+
+    def input(self, position: int) -> str:
+        """Return the address of an input of the program."""
+        return self._place("inputs", position)
+
+    def table(self, pointers: Sequence[str]) -> str:
+        """Return the address of a table of addresses."""
+        found = self.function.slot(8 * max(1, len(pointers)))
+        for number, pointer in enumerate(pointers):
+            entry = offset(self.function, found, 8 * number)
+            self.function.line(f"store ptr {pointer}, ptr {entry}")
+        return found
+
+    def constants(self) -> str:
+        """Return the address of the table of constants."""
+        return self._place("inputs", self.input_count)
+
+    def copy(self, target: str, source: str, size: int) -> None:
+        """Copy bytes between places that do not overlap."""
+        if size:
+            called = self.module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr", "ptr", "i64", "i1")
+            self.function.line(
+                f"call void {called}(ptr {target}, ptr {source}, i64 {size}, i1 false)"
+            )
 
     def target(self, variable: Variable) -> str:
         """Return the address at which a step writes a variable; `arrived` must follow."""

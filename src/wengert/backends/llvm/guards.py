@@ -14,6 +14,7 @@ class Guard:
     """The step of a guard on a single number; its status is the guard's position plus 1."""
 
     scratch = 0
+    numbers_only = True
     writes: tuple[Variable, ...] = ()
 
     def __init__(self, equation: Equation) -> None:

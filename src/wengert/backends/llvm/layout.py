@@ -22,6 +22,8 @@ ALIGNMENT = 64
 class Accesses(Protocol):
     """What the layout asks of a step."""
 
+    numbers_only: bool
+
     @property
     def reads(self) -> Sequence[Operand]: ...
     @property
@@ -66,13 +68,14 @@ class Layout:
         Bytes of workspace.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Layout | None = None) -> None:
         self.places: dict[Variable, Place] = {}
-        self.constants: list[np.ndarray[Any, Any]] = []
-        self._constant_places: dict[int, Place] = {}
-        self.literals: list[Literal] = []
-        self.objects: list[Any] = []
         self.workspace = 0
+        # One table of constants serves all functions of a program.
+        self.constants: list[np.ndarray[Any, Any]] = [] if parent is None else parent.constants
+        self.objects: list[Any] = [] if parent is None else parent.objects
+        self.literals: list[Literal] = [] if parent is None else parent.literals
+        self._constant_places: dict[int, Place] = {} if parent is None else parent._constant_places
 
     def hold(self, held: Any) -> int:
         """Keep a Python object alive with the program, and return its number."""
@@ -98,18 +101,33 @@ class Layout:
         return found
 
 
-def plan_layout(program: WengertList, steps: Sequence[Accesses]) -> Layout:
-    """Give every array of a program a place."""
-    layout = Layout()
+def plan_layout(
+    program: WengertList,
+    steps: Sequence[Accesses],
+    parent: Layout | None = None,
+    names: tuple[str, str] = ("inputs", "outputs"),
+) -> Layout:
+    """Give every array of a program a place.
+
+    Parameters
+    ----------
+    parent : Layout, optional
+        Of the program that the list is a part of: the constants are shared.
+    names : tuple of str
+        What the places of inputs and outputs are called.
+    """
+    layout = Layout(parent)
     places = layout.places
     for i, variable in enumerate(program.inputs):
-        places[variable] = Place("inputs", i)
+        places[variable] = Place(names[0], i)
     for j, operand in enumerate(program.outputs):
         if isinstance(operand, Variable) and operand not in places:
-            places[operand] = Place("outputs", j)
+            places[operand] = Place(names[1], j)
     last = _last_reads(steps)
     pool = _Pool()
     for number, step in enumerate(steps):
+        if step.numbers_only:
+            continue
         ending = []
         for variable in step.writes:
             if variable in places or in_register(variable.aval):
@@ -133,6 +151,8 @@ def plan_layout(program: WengertList, steps: Sequence[Accesses]) -> Layout:
 def _last_reads(steps: Sequence[Accesses]) -> dict[Variable, int]:
     last: dict[Variable, int] = {}
     for number, step in enumerate(steps):
+        if step.numbers_only:
+            continue
         for operand in step.reads:
             if isinstance(operand, Variable):
                 last[operand] = number

@@ -12,16 +12,13 @@ import numpy as np
 
 from ...ir.aval import Aval, promotion_operand
 from ...ir.emitter import CannotLower
-from ...ir.equation import Equation
 from ...ir.primitive import Primitive
 from .emitter import TextEmitter
-from .values import Value, is_supported
-from .writer import Module
+from .values import Value
 
 Dtypes = tuple[np.dtype[Any], ...]
 
 _loops: dict[Any, tuple[Dtypes, Dtypes]] = {}
-_lowers: dict[Any, bool] = {}
 
 
 def loop_dtypes(
@@ -95,40 +92,3 @@ def lower(
         )
     finally:
         emitter.python = False
-
-
-def can_lower(equation: Equation) -> bool:
-    """Return whether the entries of an equation have native code (shapes are not looked at)."""
-    primitive = equation.primitive
-    if primitive.lower is None:
-        return False
-    operands = [operand.aval for operand in equation.operands]
-    outputs = [variable.aval for variable in equation.outputs]
-    key = (
-        primitive,
-        *[(aval.dtype, aval.kind == "python") for aval in operands],
-        *[(aval.dtype, aval.kind == "python") for aval in outputs],
-    )
-    found = _lowers.get(key)
-    if found is None:
-        found = _lowers[key] = _try(primitive, equation.params, operands, outputs)
-    return found
-
-
-def _try(
-    primitive: Primitive, params: dict[str, Any], operands: list[Aval], outputs: list[Aval]
-) -> bool:
-    """Lower once on a function that is thrown away."""
-    avals = operands + outputs
-    if not all(is_supported(aval.dtype) for aval in avals):
-        return False
-    emitter = TextEmitter(Module().function("trial", "void"))
-    values = [
-        Value(aval.dtype, f"%x{i}", f"%y{i}" if aval.dtype.kind == "c" else None)
-        for i, aval in enumerate(operands)
-    ]
-    try:
-        lower(emitter, primitive, params, values, operands, outputs)
-    except CannotLower:
-        return False
-    return True

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 from ...ir.equation import Equation, Operand, Variable
 from .frame import Frame
-from .layout import in_register
-from .lowering import can_lower, lower
+from .recipes import Recipe, recipe_of
 
 
 class ScalarEquation:
     """The step of one equation between single numbers."""
 
-    __slots__ = ("equation", "reads", "writes")
+    __slots__ = ("_recipe", "reads", "writes")
 
     scratch = 0
+    numbers_only = True
 
-    def __init__(self, equation: Equation) -> None:
-        self.equation = equation
+    def __init__(self, equation: Equation, recipe: Recipe) -> None:
+        self._recipe = recipe
         self.reads: tuple[Operand, ...] = equation.operands
         self.writes: tuple[Variable, ...] = equation.outputs
 
-    @staticmethod
-    def serves(equation: Equation) -> bool:
-        """Return whether an equation can be carried out this way."""
-        return (
-            all(in_register(operand.aval) for operand in equation.operands)
-            and all(in_register(variable.aval) for variable in equation.outputs)
-            and can_lower(equation)
-        )
+    @classmethod
+    def of(cls, equation: Equation) -> ScalarEquation | None:
+        """Return the step of an equation, None if it cannot be carried out this way."""
+        for operand in equation.operands:
+            if operand.aval.shape:
+                return None
+        for variable in equation.outputs:
+            if variable.aval.shape:
+                return None
+        recipe = recipe_of(equation)
+        return None if recipe is None else cls(equation, recipe)
 
     def emit(self, frame: Frame) -> None:
-        equation = self.equation
-        results = lower(
-            frame.emitter,
-            equation.primitive,
-            equation.params,
-            [frame.value(operand) for operand in equation.operands],
-            [operand.aval for operand in equation.operands],
-            [variable.aval for variable in equation.outputs],
-        )
-        for variable, value in zip(equation.outputs, results, strict=True):
+        values = frame.values_of(self.reads)
+        results = self._recipe.write(frame.emitter, values)
+        for variable, value in zip(self.writes, results, strict=True):
             frame.assign(variable, value)

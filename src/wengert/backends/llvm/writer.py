@@ -14,8 +14,6 @@ class Module:
 
     Attributes
     ----------
-    level : int
-        At which LLVM will optimise it: 0 for straight-line code, 3 for loops.
     externals : dict
         From the name of each function that is defined elsewhere to its declaration.
     level : int
@@ -62,7 +60,9 @@ class Module:
         return Function(self, name, returns, arguments, attributes)
 
     def text(self) -> str:
-        parts = [*self.externals.values(), *self.definitions.values()]
+        own = {function.name for function in self.functions}
+        parts = [text for name, text in self.externals.items() if name not in own]
+        parts += self.definitions.values()
         parts += [function.text() for function in self.functions]
         return "\n".join(parts) + "\n"
 
@@ -87,6 +87,12 @@ class Function:
         """Return a new name of a value."""
         self._count += 1
         return f"%v{self._count}"
+
+    def take_names(self, count: int) -> int:
+        """Reserve names of values, ``%v`` and a number, and return the first number."""
+        start = self._count + 1
+        self._count += count
+        return start
 
     def value(self, instruction: str) -> str:
         """Write an instruction and return the name of what it gives."""

@@ -171,6 +171,7 @@ class ProductStep:
     __slots__ = ("equation", "product", "reads", "writes")
 
     scratch = 0
+    numbers_only = False
 
     def __init__(self, equation: Equation, product: Product) -> None:
         self.equation = equation

@@ -10,7 +10,7 @@ from ....ir.emitter import CannotLower
 from ....ir.equation import Equation
 from ....passes.schedule import Role
 from ..emitter import TextEmitter
-from ..lowering import can_lower
+from ..recipes import can_lower
 from ..values import Value, is_supported
 from ..writer import Module
 from .contraction import is_small_product, product_cost

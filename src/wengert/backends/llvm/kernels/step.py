@@ -13,6 +13,7 @@ class KernelStep:
 
     __slots__ = ("kernel", "reads", "writes")
 
+    numbers_only = False
     scratch = 0  # reserved when the kernel is made, which is when it is known
 
     def __init__(self, kernel: WengertList) -> None:
