@@ -14,6 +14,7 @@ from ..ir.aval import Aval, aval_of, kind_of_result
 from ..tracing.core import Array, bind, make_view, raw_of, to_user, write_handle
 from ..tracing.operators import as_operand, install_attribute, install_method
 from ..tracing.protocols import implements
+from . import lowering
 from .arithmetic import binary_samples
 from .elementwise_family import infer_elementwise
 from .exponential import bad_shapes
@@ -64,6 +65,7 @@ absolute = elementwise(
     partials=(lambda x: np.sign(x),),
     complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
     complex_vjp=lambda g, x, ans: g * _direction(x, ans),
+    lower=lowering.absolute,
     samples=_absolute_samples,
 )
 
@@ -78,6 +80,7 @@ absolute_operator = elementwise(
     partials=(lambda x: np.sign(x),),
     complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
     complex_vjp=lambda g, x, ans: g * _direction(x, ans),
+    lower=lowering.absolute,
     samples=_absolute_samples,
 )
 
@@ -85,6 +88,7 @@ fabs = elementwise(
     "fabs",
     numpy=np.fabs,
     partials=(lambda x: np.sign(x),),
+    lower=lowering.function("fabs"),
     samples=lambda: [
         *unary_samples(complex_too=False),
         Sample(np.array([0.0, -0.0, 1.0]), differentiable=False),
@@ -96,6 +100,7 @@ copysign = elementwise(
     "copysign",
     numpy=np.copysign,
     products=(lambda g, x, ans: g * (np.sign(x) * np.sign(ans)), lambda g: None),
+    lower=lowering.function("copysign"),
     samples=lambda: [
         *binary_samples(),
         Sample(np.array([1.5, -1.5, 2.0]), np.array([-0.0, 0.0, -np.inf]), wrt=(0,)),
@@ -122,6 +127,7 @@ real_primitive = elementwise(
     complex_jvp=lambda t: np.real(t),
     complex_vjp=lambda g: g,
     linear=_linear,
+    lower=lambda e, x: e.real(x),
     samples=complex_samples,
 )
 
@@ -135,6 +141,7 @@ imag_primitive = elementwise(
     complex_jvp=lambda t: np.imag(t),
     complex_vjp=lambda g: -1j * g,
     linear=_linear,
+    lower=lambda e, x: e.imag(x),
     samples=complex_samples,
 )
 
@@ -152,6 +159,7 @@ conjugate = elementwise(
     complex_jvp=lambda t: np.conj(t),
     complex_vjp=lambda g: np.conj(g),
     linear=_linear,
+    lower=lowering.conjugate,
     samples=unary_samples,
 )
 
@@ -240,6 +248,7 @@ angle_primitive = elementwise(
     partials=(0,),
     complex_jvp=lambda t, x: np.imag(t * _inverse(x)),
     complex_vjp=lambda g, x: -1j * (g * _inverse(x)),
+    lower=lowering.angle,
     samples=lambda: [
         *unary_samples(positive)[8:],
         Sample(positive(3, 4, dtype=np.complex128)[::-1, ::2]),

@@ -14,6 +14,7 @@ import numpy as np
 from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of
+from . import lowering
 from .arithmetic import binary_samples, power_in_base, power_in_exponent
 from .families import elementwise
 from .samples import Fail, Sample, array, positive, unary_samples
@@ -39,6 +40,7 @@ exp = elementwise(
     "exp",
     numpy=np.exp,
     partials=("ans",),
+    lower=lowering.function("exp"),
     samples=lambda: unary_samples(extra=(np.array([-800.0, -40.0, 1e-300, 20.0]),)),
 )
 
@@ -46,6 +48,7 @@ exp2 = elementwise(
     "exp2",
     numpy=np.exp2,
     partials=(lambda ans: ans * logarithm_of(2, ans),),
+    lower=lowering.function("exp2"),
     samples=lambda: unary_samples(extra=(np.array([-2000.0, 1e-300, 10.0]),)),
 )
 
@@ -54,6 +57,7 @@ expm1 = elementwise(
     numpy=np.expm1,
     # Not ans + 1, which is 0 below -37.
     partials=(lambda x: np.exp(x),),
+    lower=lowering.function("expm1"),
     samples=lambda: unary_samples(extra=(np.array([-40.0, -1e-9, 1e-300, 5.0]),)),
 )
 
@@ -64,6 +68,7 @@ log = elementwise(
     "log",
     numpy=np.log,
     products=(lambda g, x: g / x,),
+    lower=lowering.function("log"),
     samples=lambda: unary_samples(
         positive, extra=(np.array([1e-3, 1e8, 1e300]), np.array([-1.0 + 0.5j, 2j]))
     ),
@@ -73,6 +78,7 @@ log2 = elementwise(
     "log2",
     numpy=np.log2,
     products=(lambda g, x: g / (x * logarithm_of(2, x)),),
+    lower=lowering.function("log2"),
     samples=lambda: unary_samples(positive, extra=(np.array([1e8, 1e300]),)),
 )
 
@@ -80,6 +86,7 @@ log10 = elementwise(
     "log10",
     numpy=np.log10,
     products=(lambda g, x: g / (x * logarithm_of(10, x)),),
+    lower=lowering.function("log10"),
     samples=lambda: unary_samples(positive, extra=(np.array([1e8, 1e300]),)),
 )
 
@@ -87,6 +94,7 @@ log1p = elementwise(
     "log1p",
     numpy=np.log1p,
     products=(lambda g, x: g / (1 + x),),
+    lower=lowering.function("log1p"),
     samples=lambda: unary_samples(above_minus_one, extra=(np.array([-1e-12, 0.0, 1e-300, 1e300]),)),
 )
 
@@ -97,6 +105,7 @@ sqrt = elementwise(
     "sqrt",
     numpy=np.sqrt,
     products=(lambda g, ans: 0.5 * g / ans,),
+    lower=lowering.function("sqrt"),
     samples=lambda: [
         *unary_samples(positive, extra=(np.array([1e4, 1e300]), np.array([-1.0 + 0.5j, 2j]))),
         Sample(np.array([0.0, 1.0]), differentiable=False),
@@ -108,6 +117,7 @@ cbrt = elementwise(
     numpy=np.cbrt,
     # Of ans, not ans / (3 x), which is 0 / 0 at 0.
     products=(lambda g, ans: g / (3 * ans * ans),),
+    lower=lowering.function("cbrt"),
     samples=lambda: [
         *unary_samples(
             positive, complex_too=False, extra=(np.array([-8.0, -0.5]), np.array([1e4, 1e300]))
@@ -121,6 +131,7 @@ square = elementwise(
     "square",
     numpy=np.square,
     partials=(lambda x: 2 * x,),
+    lower=lowering.square,
     samples=lambda: unary_samples(extra=(np.array([0.0, 1e-300, 1e3]),)),
 )
 
@@ -129,6 +140,7 @@ reciprocal = elementwise(
     numpy=np.reciprocal,
     # Not through ans², which may overflow or underflow where the product does not.
     products=(lambda g, ans: -(g * ans) * ans,),
+    lower=lowering.reciprocal,
     samples=lambda: [
         *unary_samples(positive, extra=(np.array([1e4, -1e300]),)),
         Sample(np.array([0.0, 1.0]), differentiable=False),
@@ -156,6 +168,7 @@ logistic: Primitive = elementwise(
     arguments=("x",),
     infer=_infer_same_dtype,
     products=(lambda g, x, ans: g * (ans * bind(logistic, -x)),),
+    lower=lowering.function("logistic"),
     samples=lambda: unary_samples(
         complex_too=False, extra=(np.array([-1000.0, -40.0, 0.0, 40.0, 1000.0]),)
     ),
@@ -184,6 +197,7 @@ logaddexp = elementwise(
         lambda x, y: bind(logistic, _difference(x, y)),
         lambda x, y: bind(logistic, _difference(y, x)),
     ),
+    lower=lowering.function("logaddexp"),
     samples=_far_apart,
     fails=bad_shapes,
 )
@@ -195,6 +209,7 @@ logaddexp2 = elementwise(
         lambda x, y: bind(logistic, _difference(x, y) * logarithm_of(2, x)),
         lambda x, y: bind(logistic, _difference(y, x) * logarithm_of(2, x)),
     ),
+    lower=lowering.function("logaddexp2"),
     samples=_far_apart,
     fails=bad_shapes,
 )
@@ -221,6 +236,7 @@ float_power = elementwise(
             g, _in_precision_of(ans, x), _in_precision_of(ans, y), ans
         ),
     ),
+    lower=lowering.function("float_power"),
     samples=lambda: [
         *binary_samples(positive),
         Sample(array(3, 4), 2),

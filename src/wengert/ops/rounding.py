@@ -22,6 +22,7 @@ from ..tracing.protocols import (
     primitive_call,
     store_results,
 )
+from . import lowering
 from .arithmetic import binary_samples
 from .elementwise_family import infer_elementwise
 from .exponential import bad_shapes
@@ -42,6 +43,7 @@ rounded = {
     ufunc.__name__: piecewise_constant(
         ufunc.__name__,
         numpy=ufunc,
+        lower=None if ufunc is np.spacing else lowering.function(ufunc.__name__),
         samples=lambda: unary_samples(
             whole, complex_too=False, extra=(np.array([-1.0, -0.0, 2.5, np.inf, np.nan]),)
         ),
@@ -61,6 +63,7 @@ round_primitive = Primitive(
     evaluate=lambda x, *, decimals: np.round(x, decimals),
     infer=_infer_round,
     zero_derivative=True,
+    lower=lambda e, x, decimals: lowering.rounded(e, x, decimals),
     samples=lambda: [
         Sample(whole(3, 4), decimals=0),
         Sample(whole(2, 3)[:, ::2], decimals=1),
@@ -120,6 +123,7 @@ sign_of_real = piecewise_constant(
     "sign",
     numpy=np.sign,
     implements=False,
+    lower=lowering.sign,
     samples=lambda: unary_samples(complex_too=False, extra=(np.array([-0.0, 0.0, np.nan]),)),
 )
 
@@ -138,6 +142,7 @@ sign_of_complex = elementwise(
     complex_jvp=lambda t, ans, x: 1j * ans * _turned(t, np.conj(ans), x),
     complex_vjp=lambda g, ans, x: 1j * np.conj(ans) * _turned(g, ans, x),
     implements=False,
+    lower=lowering.sign_of_complex,
     samples=lambda: [
         Sample(array(3, 4, dtype=np.complex128)),
         Sample(array(3, dtype=np.complex64)),
@@ -163,6 +168,7 @@ predicates = {
     ufunc.__name__: piecewise_constant(
         ufunc.__name__,
         numpy=ufunc,
+        lower=getattr(lowering, ufunc.__name__),
         samples=lambda: unary_samples(
             complex_too=False, extra=(np.array([-np.inf, np.nan, -0.0]), np.array([2.0, 0.0]))
         ),
@@ -172,7 +178,11 @@ predicates = {
 
 logical = {
     ufunc.__name__: piecewise_constant(
-        ufunc.__name__, numpy=ufunc, samples=binary_samples, fails=bad_shapes
+        ufunc.__name__,
+        numpy=ufunc,
+        lower=lowering.logical(ufunc.__name__.removeprefix("logical_")),
+        samples=binary_samples,
+        fails=bad_shapes,
     )
     for ufunc in (np.logical_and, np.logical_or, np.logical_xor)
 }
@@ -207,6 +217,7 @@ bits = {
         numpy=ufunc,
         evaluate=function,
         operator=method,
+        lower=lowering.bitwise(name.removeprefix("bitwise_")),
         samples=_integer_pairs,
         fails=_no_floats,
     )
@@ -225,6 +236,7 @@ invert = piecewise_constant(
     numpy=np.invert,
     evaluate=operator.invert,
     operator="__invert__",
+    lower=lowering.bitwise("not"),
     samples=lambda: [Sample(np.arange(3)), Sample(np.array([True, False])), Sample(5)],
     fails=lambda: [Fail(TypeError, "not supported", array(3))],
 )
@@ -232,6 +244,7 @@ invert = piecewise_constant(
 bitwise_count = piecewise_constant(
     "bitwise_count",
     numpy=np.bitwise_count,
+    lower=lowering.bitwise_count,
     samples=lambda: [Sample(np.arange(3)), Sample(5)],
     fails=lambda: [Fail(TypeError, "not supported", array(3))],
 )
@@ -272,6 +285,7 @@ modf = _multiple(
     evaluate=np.modf,
     jvp=(lambda t: (t, None),),
     vjp=(lambda g: g[0],),
+    lower=lowering.modf,
     samples=lambda: unary_samples(whole, complex_too=False),
 )
 
@@ -293,6 +307,7 @@ ldexp = elementwise(
     numpy=np.ldexp,
     products=(lambda g, y: np.ldexp(g, y), lambda g: None),
     linear=lambda which, params: True,
+    lower=lowering.ldexp,
     samples=lambda: [
         Sample(array(3, 4), np.arange(4)),
         Sample(array(3, 1)[::-1], np.array([[-2, 0, 5, 1]])),
@@ -340,6 +355,7 @@ divmod_primitive = _multiple(
     arguments=("x", "y"),
     evaluate=_evaluate_divmod,
     keeps_python=True,
+    lower=lowering.divmod_,
     jvp=_jvp_divmod,
     vjp=(lambda g: g[1], lambda g, ans: None if g[1] is None else -ans[0] * g[1]),
     samples=_quotients,
@@ -362,6 +378,7 @@ nextafter = elementwise(
     "nextafter",
     numpy=np.nextafter,
     partials=(1, 0),
+    lower=lowering.function("nextafter"),
     samples=lambda: binary_samples(positive),
     fails=bad_shapes,
 )

@@ -21,6 +21,7 @@ from ..tracing.protocols import (
     primitive_call,
     store_results,
 )
+from . import lowering
 from .arithmetic import binary_samples
 from .elementwise_family import infer_elementwise
 from .exponential import bad_shapes
@@ -67,6 +68,7 @@ where_primitive = selecting(
         (np.equal(condition, 0), None),
     ),
     linear=lambda which, params: 0 not in which,
+    lower=lowering.where,
     samples=_where_samples,
     fails=lambda: [Fail(ValueError, "broadcast", np.array([True, False]), array(3), 0.0)],
 )
@@ -140,16 +142,17 @@ extrema = {
         evaluate=ufunc,
         infer=infer_elementwise(ufunc, operator=False),
         choose=choose,
+        lower=lowering.extremum(relation, skips_nan=skips_nan),
         samples=_extremum_samples,
         fails=bad_shapes,
         numpy=ufunc,
     )
-    for ufunc, choose in {
-        np.maximum: _larger,
-        np.minimum: _smaller,
-        np.fmax: _larger_number,
-        np.fmin: _smaller_number,
-    }.items()
+    for ufunc, choose, relation, skips_nan in (
+        (np.maximum, _larger, "ge", False),
+        (np.minimum, _smaller, "le", False),
+        (np.fmax, _larger_number, "ge", True),
+        (np.fmin, _smaller_number, "le", True),
+    )
 }
 
 for _primitive in extrema.values():
@@ -204,6 +207,7 @@ clip_primitive = selecting(
     evaluate=np.clip,
     infer=_infer_clip,
     choose=_within,
+    lower=lowering.clip,
     samples=_clip_samples,
     fails=lambda: [Fail(ValueError, "broadcast", array(3), array(2), 1.0)],
 )
@@ -276,6 +280,7 @@ heaviside = selecting(
     infer=infer_elementwise(np.heaviside, operator=False),
     # At 0 the value is the second operand.
     choose=lambda x, y: (None, (np.equal(x, 0), None)),
+    lower=lowering.heaviside,
     samples=lambda: [
         *binary_samples(),
         Sample(np.array([-1.0, 0.0, 2.0]), np.array([0.5, 0.25, 1.0]), wrt=(1,)),
@@ -302,6 +307,7 @@ nan_to_num_primitive = selecting(
     ),
     infer=lambda x, *, nan, posinf, neginf: Aval(x.shape, x.dtype, kind_of_result(x.shape)),
     choose=_finite,
+    lower=lowering.nan_to_num,
     samples=lambda: [
         *(
             Sample(*sample.args, nan=0.0, posinf=None, neginf=-5.0)

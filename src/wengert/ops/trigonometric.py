@@ -16,6 +16,7 @@ from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of, to_user
 from ..tracing.operators import as_operand
 from ..tracing.protocols import implements
+from . import lowering
 from .arithmetic import binary_samples
 from .exponential import bad_shapes
 from .families import elementwise
@@ -36,6 +37,7 @@ sin = elementwise(
     "sin",
     numpy=np.sin,
     partials=(lambda x: np.cos(x),),
+    lower=lowering.function("sin"),
     samples=lambda: unary_samples(extra=(np.array([0.0, 1e-300, 1e5]),)),
 )
 
@@ -43,6 +45,7 @@ cos = elementwise(
     "cos",
     numpy=np.cos,
     products=(lambda g, x: -(g * np.sin(x)),),
+    lower=lowering.function("cos"),
     samples=lambda: unary_samples(extra=(np.array([0.0, 1e-300, 1e5]),)),
 )
 
@@ -50,6 +53,7 @@ tan = elementwise(
     "tan",
     numpy=np.tan,
     partials=(lambda ans: 1 + ans * ans,),
+    lower=lowering.function("tan"),
     samples=lambda: unary_samples(inside_one, extra=(np.array([0.0, 1e-300]),)),
 )
 
@@ -58,6 +62,7 @@ arcsin = elementwise(
     numpy=np.arcsin,
     # Two roots put the branch cuts of the complex derivative where NumPy's arcsin has them.
     products=(lambda g, x: g / (np.sqrt(1 - x) * np.sqrt(1 + x)),),
+    lower=lowering.function("arcsin"),
     samples=lambda: [
         *unary_samples(inside_one, extra=(np.array([0.0, 1e-300]), np.array([2.0 + 0.5j]))),
         Sample(np.array([1.0, -1.0]), differentiable=False),
@@ -68,6 +73,7 @@ arccos = elementwise(
     "arccos",
     numpy=np.arccos,
     products=(lambda g, x: -g / (np.sqrt(1 - x) * np.sqrt(1 + x)),),
+    lower=lowering.function("arccos"),
     samples=lambda: [
         *unary_samples(inside_one, extra=(np.array([0.0, 1e-300]), np.array([2.0 + 0.5j]))),
         Sample(np.array([1.0, -1.0]), differentiable=False),
@@ -84,6 +90,7 @@ arctan = elementwise(
     "arctan",
     numpy=np.arctan,
     products=(lambda g, x: g / _one_plus_square(x),),
+    lower=lowering.function("arctan"),
     samples=lambda: unary_samples(extra=(np.array([0.0, 1e-300, 1e4]),)),
 )
 
@@ -94,6 +101,7 @@ sinh = elementwise(
     "sinh",
     numpy=np.sinh,
     partials=(lambda x: np.cosh(x),),
+    lower=lowering.function("sinh"),
     samples=lambda: unary_samples(extra=(np.array([0.0, 1e-300, 10.0]),)),
 )
 
@@ -101,6 +109,7 @@ cosh = elementwise(
     "cosh",
     numpy=np.cosh,
     partials=(lambda x: np.sinh(x),),
+    lower=lowering.function("cosh"),
     samples=lambda: unary_samples(extra=(np.array([0.0, 1e-300, 10.0]),)),
 )
 
@@ -108,6 +117,7 @@ tanh = elementwise(
     "tanh",
     numpy=np.tanh,
     partials=(lambda ans: 1 - ans * ans,),
+    lower=lowering.function("tanh"),
     samples=lambda: unary_samples(inside_one, extra=(np.array([0.0, 1e-300, 40.0, -1e200]),)),
 )
 
@@ -123,6 +133,7 @@ arcsinh = elementwise(
     "arcsinh",
     numpy=np.arcsinh,
     products=(lambda g, x: g / _root_of_one_plus_square(x),),
+    lower=lowering.function("arcsinh"),
     samples=lambda: unary_samples(
         extra=(np.array([0.0, 1e-300, 1e4, 1e200]), np.array([0.5 + 2.0j]))
     ),
@@ -132,6 +143,7 @@ arccosh = elementwise(
     "arccosh",
     numpy=np.arccosh,
     products=(lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),),
+    lower=lowering.function("arccosh"),
     samples=lambda: [
         *unary_samples(above_one, extra=(np.array([1e4, 1e200]), np.array([-0.5 + 0.5j]))),
         Sample(np.array([1.0, 2.0]), differentiable=False),
@@ -142,6 +154,7 @@ arctanh = elementwise(
     "arctanh",
     numpy=np.arctanh,
     products=(lambda g, x: g / ((1 - x) * (1 + x)),),
+    lower=lowering.function("arctanh"),
     samples=lambda: [
         *unary_samples(inside_one, extra=(np.array([0.0, 1e-300]), np.array([0.5 + 2.0j]))),
         Sample(np.array([1.0, -1.0]), differentiable=False),
@@ -161,6 +174,7 @@ hypot = elementwise(
     "hypot",
     numpy=np.hypot,
     partials=(lambda x, ans: _ratio(x, ans), lambda y, ans: _ratio(y, ans)),
+    lower=lowering.function("hypot"),
     samples=lambda: [
         *binary_samples(),
         Sample(np.array([3e200, 3e-5, -1.0]), np.array([-4e200, 4e-5, 0.5])),
@@ -185,6 +199,7 @@ arctan2 = elementwise(
     numpy=np.arctan2,
     arguments=("y", "x"),
     products=(_by_ordinate, _by_abscissa),
+    lower=lowering.function("arctan2"),
     samples=lambda: [
         *binary_samples(),
         Sample(np.array([3e200, 3e-5, -1.0]), np.array([-4e200, 4e-5, 0.5]), second=False),
@@ -207,6 +222,7 @@ deg2rad = elementwise(
     numpy=np.deg2rad,
     products=(lambda g: np.deg2rad(g),),
     linear=_linear,
+    lower=lowering.scaled(math.pi, 180.0),
     samples=lambda: unary_samples(complex_too=False),
     fails=lambda: [Fail(TypeError, "not supported", array(2, dtype=np.complex128))],
 )
@@ -216,6 +232,7 @@ radians = elementwise(
     numpy=np.radians,
     products=(lambda g: np.radians(g),),
     linear=_linear,
+    lower=lowering.scaled(math.pi, 180.0),
     samples=lambda: unary_samples(complex_too=False),
 )
 
@@ -224,6 +241,7 @@ rad2deg = elementwise(
     numpy=np.rad2deg,
     products=(lambda g: np.rad2deg(g),),
     linear=_linear,
+    lower=lowering.scaled(180.0, math.pi),
     samples=lambda: unary_samples(complex_too=False),
 )
 
@@ -232,6 +250,7 @@ degrees = elementwise(
     numpy=np.degrees,
     products=(lambda g: np.degrees(g),),
     linear=_linear,
+    lower=lowering.scaled(180.0, math.pi),
     samples=lambda: unary_samples(complex_too=False),
 )
 
@@ -298,6 +317,7 @@ sinc_primitive = elementwise(
     arguments=("x",),
     infer=_infer_floating,
     partials=(lambda x: bind(sinc_derivative, x, order=1),),
+    lower=lowering.sinc,
     samples=lambda: unary_samples(extra=_HARD),
 )
 
