@@ -74,6 +74,8 @@ def absolute(e: Emitter, x: Any) -> Any:
 def sign(e: Emitter, x: Any) -> Any:
     """Return -1, 0 or 1; nan of nan."""
     dtype = e.dtype_of(x)
+    if dtype.kind == "c":
+        return sign_of_complex(e, x)
     if dtype.kind == "b":
         raise CannotLower("no sign of booleans")
     zero = e.constant(0, dtype)
@@ -85,6 +87,8 @@ def sign(e: Emitter, x: Any) -> Any:
 
 def sign_of_complex(e: Emitter, x: Any) -> Any:
     """Return x/|x|, 0 of 0; an infinite part alone gives ±1 or ±i, two give nan."""
+    if _kind(e, x) != "c":
+        return sign(e, x)
     real, imag = e.real(x), e.imag(x)
     dtype = e.dtype_of(real)
     zero, one, infinity = (e.constant(number, dtype) for number in (0, 1, math.inf))
@@ -113,9 +117,10 @@ def scaled(factor: float, over: float) -> Callable[..., Any]:
 
 
 def ldexp(e: Emitter, x: Any, exponent: Any) -> Any:
-    """Return x 2ⁿ in two exact steps, n limited to where the result has become 0 or infinite."""
+    """Return x 2ⁿ by four powers, n limited to where the result has become 0 or infinite."""
     dtype, whole = e.dtype_of(x), e.dtype_of(exponent)
-    low, high = e.constant(-2100, whole), e.constant(2100, whole)
+    limit = 4 * 525 if dtype.itemsize == 8 else 4 * 80
+    low, high = e.constant(-limit, whole), e.constant(limit, whole)
     exponent = e.select(e.compare("lt", exponent, low), low, exponent)
     exponent = e.select(e.compare("gt", exponent, high), high, exponent)
     quarter = e.bitwise("right_shift", exponent, e.constant(2, whole))
@@ -250,13 +255,15 @@ def _isnan(e: Emitter, x: Any) -> Any:
 
 
 def extremum(relation: str, *, skips_nan: bool) -> Callable[..., Any]:
-    """Return the rule of maximum and its kin: the first operand where they are equal.
+    """Return the rule of maximum and its kin; `relation` is ``gt`` or ``lt``.
 
-    nan is passed on, or is passed over where the other operand is a number.
+    nan is passed on, or is passed over where the other operand is a number. Of zeros of both
+    signs the second is taken, as processors do; of equal complex numbers the first.
     """
 
     def rule(e: Emitter, x: Any, y: Any) -> Any:
-        first = e.compare(relation, x, y)
+        complex_too = {"gt": "ge", "lt": "le"}[relation]
+        first = e.compare(complex_too if _kind(e, x) == "c" else relation, x, y)
         if _kind(e, x) in "fc":
             first = _either(e, first, _isnan(e, y if skips_nan else x))
         return e.select(first, x, y)

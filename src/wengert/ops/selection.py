@@ -148,10 +148,10 @@ extrema = {
         numpy=ufunc,
     )
     for ufunc, choose, relation, skips_nan in (
-        (np.maximum, _larger, "ge", False),
-        (np.minimum, _smaller, "le", False),
-        (np.fmax, _larger_number, "ge", True),
-        (np.fmin, _smaller_number, "le", True),
+        (np.maximum, _larger, "gt", False),
+        (np.minimum, _smaller, "lt", False),
+        (np.fmax, _larger_number, "gt", True),
+        (np.fmin, _smaller_number, "lt", True),
     )
 }
 
