@@ -1,4 +1,4 @@
-"""Lowering rules: which primitives have one, and NumPy's values at special operands of every dtype."""
+"""Lowering rules: which primitives have one; NumPy's values at special operands of every dtype."""
 
 import itertools
 
