@@ -59,9 +59,12 @@ EXACT = {
 EXTREMA = {"maximum", "minimum", "fmax", "fmin"}
 
 
+# Of the library's own primitives: as it is imported, before tests add theirs.
+NOT_LOWERED = [p.name for p in registry if p.family in FAMILIES and p.lower is None]
+
+
 def test_every_elementwise_primitive_is_lowered_or_named():
-    missing = {p.name for p in registry if p.family in FAMILIES and p.lower is None}
-    assert missing == set(WITHOUT)
+    assert set(NOT_LOWERED) == set(WITHOUT)
 
 
 def _ufuncs():
