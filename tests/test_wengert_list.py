@@ -3,6 +3,7 @@
 import functools
 import linecache
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -383,3 +384,42 @@ def test_an_output_that_is_not_assigned():
     with pytest.raises(VerificationError, match="output 1 is not assigned"):
         verify(WengertList(inputs, equations, [inputs[0], Variable(SCALAR)]))
     verify(WengertList(inputs, equations, [Literal(2.0)]))
+
+
+def test_lists_that_run_often_are_the_same_as_code():
+    def fun(x, n, table):
+        low, high = np.divmod(x, 1.5)
+        wg.debug.callback(seen.append, n)
+        return {"sum": np.sum(low * high) + table[1], "n": n + 1, "constant": 2.5, "x": x}
+
+    seen = []
+    x, table = np.array([1.0, 2.0, 4.0]), np.arange(3.0)
+    program = wg.trace(fun)(x, 3, table)
+    first = program.evaluate(x, 3, table)
+    for _ in range(20):
+        found = program.evaluate(x, 3, table)
+        assert [type(value) for value in found] == [type(value) for value in first]
+        for value, other in zip(found, first, strict=True):
+            np.testing.assert_array_equal(value, other)
+    assert seen == [3] * 21
+    with pytest.raises(wg.errors.ArgumentError, match="takes 3 values, 1 were given"):
+        program.evaluate(x)
+
+
+@pytest.mark.parametrize("runs", [1, 30])
+def test_values_are_let_go_of_after_their_last_use(runs):
+    def fun(x):
+        for _ in range(50):
+            x = x * 1.01 + 1.0
+        return x
+
+    x = np.ones(100_000)
+    program = wg.trace(fun)(x)
+    for _ in range(runs):
+        program.evaluate(x)
+    tracemalloc.start()
+    try:
+        program.evaluate(x)
+        assert tracemalloc.get_traced_memory()[1] < 4.5 * x.nbytes
+    finally:
+        tracemalloc.stop()

@@ -5,11 +5,11 @@ Plain data. `verify` states what a list must satisfy, `evaluate` runs one, `show
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .equation import Equation, Operand, Variable
-from .evaluate import evaluate
+from .evaluate import LONGEST_CODE, RUNS_BEFORE_CODE, check_count, code_of, evaluate, last_uses_of
 from .show import show
 
 
@@ -20,7 +20,7 @@ class WengertList:
     ``wl.evaluate(*args)`` runs it.
     """
 
-    __slots__ = ("__weakref__", "equations", "inputs", "outputs")
+    __slots__ = ("__weakref__", "_code", "_last_uses", "_runs", "equations", "inputs", "outputs")
 
     def __init__(
         self,
@@ -31,6 +31,9 @@ class WengertList:
         self.inputs = tuple(inputs)
         self.equations = tuple(equations)
         self.outputs = tuple(outputs)
+        self._runs = 0
+        self._code: Callable[..., tuple[Any, ...]] | None = None
+        self._last_uses: list[list[Variable]] | None = None
 
     def __len__(self) -> int:
         return len(self.equations)
@@ -49,4 +52,13 @@ class WengertList:
 
     def evaluate(self, *args: Any) -> tuple[Any, ...]:
         """Run the list on plain values, one per input, and return a tuple of outputs."""
-        return evaluate(self.inputs, self.equations, self.outputs, args)
+        if self._code is not None:
+            check_count(self.inputs, args)
+            return self._code(*args)
+        self._runs += 1
+        if self._runs > RUNS_BEFORE_CODE and len(self.equations) <= LONGEST_CODE:
+            self._code = code_of(self.inputs, self.equations, self.outputs)
+            return self.evaluate(*args)
+        if self._last_uses is None:
+            self._last_uses = last_uses_of(self.equations, self.outputs)
+        return evaluate(self.inputs, self.equations, self.outputs, args, last_uses=self._last_uses)
