@@ -12,9 +12,9 @@ from wengert.tracing.core import depth
 from wengert.tracing.creation import is_patched
 
 
-@pytest.fixture(autouse=True)
-def _verified():
-    with wg.config(verify=True):
+@pytest.fixture(params=[False, True], ids=["evaluated", "native"], autouse=True)
+def _executors(request):
+    with wg.config(verify=True, native=request.param):
         yield
     assert depth() == 0
     assert not is_patched()
@@ -139,7 +139,7 @@ def test_positions_computed_from_values():
     x = np.arange(1.0, 6.0)
     for i in (1, 2, 1, 2, -1):
         assert compiled(x, i) == fun(x, i)
-    assert traces(compiled) == 3
+    assert traces(compiled) == 3  # the slice bound is guarded, the index is not
     with pytest.raises(IndexError):
         compiled(x, 7)
     assert compiled(x, 2) == fun(x, 2)

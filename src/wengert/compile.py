@@ -7,6 +7,7 @@ under ``config.verify``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from .config import config
 from .ir.verify import verify
@@ -27,3 +28,19 @@ def optimise(program: WengertList) -> WengertList:
         if config.verify:
             verify(program)
     return program
+
+
+def compiled(program: WengertList) -> Callable[..., tuple[Any, ...]]:
+    """Return what runs an optimised list: machine code, or the straight evaluator.
+
+    A list whose equations mostly have no native code is evaluated: calling back costs more than it
+    spares.
+    """
+    if not config.native:
+        return program.evaluate
+    from .backends.llvm import compile_program  # 15 ms of imports that most processes never need
+
+    native = compile_program(program)
+    if 2 * len(native.called_back) > len(program):
+        return program.evaluate
+    return native

@@ -11,8 +11,9 @@ from types import TracebackType
 from .errors import ArgumentError
 
 
-def _environment_flag(name: str) -> bool:
-    return os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
+def _environment_flag(name: str, *, default: bool = False) -> bool:
+    given = os.environ.get(name, "").strip().lower()
+    return given in {"1", "true", "yes", "on"} if given else default
 
 
 def _environment_integer(name: str, default: int) -> int:
@@ -59,6 +60,9 @@ class Config:
         So many paths through a function, taken for values that it asks for, are compiled for
         arguments of one signature; beyond them it runs as it is. Environment:
         ``WENGERT_MAX_PATHS``.
+    native : bool
+        Run compiled functions as machine code; otherwise their lists are evaluated through NumPy.
+        Environment: ``WENGERT_NATIVE``.
     traced_packages : tuple of str
         Installed packages (top-level names) whose calls of ``np.zeros`` and its kin are treated as
         the user's own. Environment: ``WENGERT_TRACED_PACKAGES``, names separated by commas.
@@ -76,11 +80,12 @@ class Config:
     False
     """
 
-    __slots__ = ("full_tracebacks", "max_paths", "traced_packages", "verify")
+    __slots__ = ("full_tracebacks", "max_paths", "native", "traced_packages", "verify")
 
     def __init__(self) -> None:
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
         self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
+        self.native: bool = _environment_flag("WENGERT_NATIVE", default=True)
         self.traced_packages: tuple[str, ...] = _environment_names("WENGERT_TRACED_PACKAGES")
         self.verify: bool = _environment_flag("WENGERT_VERIFY")
 

@@ -134,11 +134,13 @@ class Jitted:
         if call.overlap(known.written):
             return self.__wengert_function__(*args, **kwargs)
         for path in known.paths:
+            path.prepare()
             try:
                 result = path.run(call.values)
             except GuardFailed:
                 continue
-            except Exception:
+            except Exception as error:
+                known.note(error)
                 # The function may handle what went wrong, or raise it from its own line. Nothing
                 # outside has been written.
                 return self.__wengert_function__(*args, **kwargs)
@@ -213,7 +215,7 @@ class Jitted:
             return found
         known.add(Path(trace, results))
         if self.mode != "auto":
-            known.paths[0].program  # noqa: B018
+            known.paths[0].compile()
         if len(known.paths) > config.max_paths:
             self._give_up(known)
         return found
@@ -223,7 +225,7 @@ class Jitted:
         try:
             found = self.__wengert_function__(*call.args, **call.kwargs)
         except Exception:
-            known.failures.append(f"{type(error).__name__}: {error}")
+            known.note(error)
             raise
         known.eager = f"it cannot be recorded: {error}"
         return found

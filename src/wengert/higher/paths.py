@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..compile import optimise
+from ..compile import compiled, optimise
 from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
 
 Run = Callable[..., tuple[Any, ...]]
+
+# Up to this number of equations a list is compiled when its path is taken a second time; a longer
+# one, which takes more than 0.1 s, after so many evaluations as cost about the same.
+SMALL, COMPILED_AFTER = 2000, 20
 
 
 class Path:
@@ -22,14 +26,16 @@ class Path:
     ``staged`` is the list as it was recorded; it is optimised when the path is taken a second time.
     """
 
-    __slots__ = ("_held", "_program", "decisions", "results", "staged")
+    __slots__ = ("_execute", "_held", "_program", "decisions", "results", "staged", "work")
 
     def __init__(self, trace: GuardingTrace, results: Results) -> None:
         self.staged = WengertList(trace.inputs, trace.equations, results.operands)
         self.decisions: list[Decision] = trace.decisions
         self.results = results
         self._program: WengertList | None = None
+        self._execute: Run | None = None
         self._held: frozenset[int] = frozenset()
+        self.work = 0  # equations evaluated so far
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -54,10 +60,26 @@ class Path:
         GuardFailed
             They do not. Nothing outside has been changed.
         """
-        program = self.program
+        execute = self._execute or self.program.evaluate
         with np.errstate(all="ignore"):
-            outputs = program.evaluate(*values)
+            outputs = execute(*values)
         return self.results.finish(values, outputs, self._held)
+
+    def prepare(self) -> None:
+        """Compile the program if its list has been evaluated as long as that would take."""
+        if self._execute is not None:
+            return
+        size = len(self.program)
+        self.work += size
+        if size <= SMALL or self.work > COMPILED_AFTER * size:
+            self.compile()
+
+    def compile(self) -> Run:
+        """Return what runs the program from now on."""
+        found = self._execute
+        if found is None:
+            found = self._execute = compiled(self.program)
+        return found
 
 
 class Specialisation:
@@ -74,6 +96,11 @@ class Specialisation:
         self.failures: list[str] = []
         # Why the function runs as it is, if it does.
         self.eager: str | None = None
+
+    def note(self, error: Exception) -> None:
+        """Note that a program raised, and the function ran as it is."""
+        self.failures.append(f"{type(error).__name__}: {error}")
+        del self.failures[:-100]
 
     def add(self, path: Path) -> None:
         """Add a path, in place of one with the same outcomes."""

@@ -37,9 +37,10 @@ from .refusals import is_storing, refusal
 # What a program may ask values for; `Trace.demand` tells them apart.
 INDEX_PURPOSE = "an index"
 BOUND_PURPOSE = "a slice bound"
+MASK_PURPOSE = "an index by truth values, which decides on a shape,"
 INTEGER_PURPOSE = "int(x)"
 TRUTH_PURPOSE = "a truth value (if, while, and, or, assert)"
-INDEX_PURPOSES = frozenset({INDEX_PURPOSE, BOUND_PURPOSE})
+INDEX_PURPOSES = frozenset({INDEX_PURPOSE, BOUND_PURPOSE, MASK_PURPOSE})
 
 _builders: dict[str, Callable[..., Any]] = {}
 
@@ -309,7 +310,7 @@ def split_key(key: Any, first: int = 0) -> tuple[Any, tuple[Any, ...]]:
         raw = raw_of(build_array(entry) if type(entry) is list else entry)
         aval = aval_of(raw)
         if aval.dtype.kind not in "iu":
-            known = known_value(raw, "an index by truth values, which decides on a shape,")
+            known = known_value(raw, MASK_PURPOSE)
             return plain_key(np.asarray(known) if aval.shape else known)
         operands.append(raw)
         return IndexOperand(first + len(operands) - 1, aval.ndim)
