@@ -71,7 +71,7 @@ CALLS = {
     "fft.fftfreq": ["np.fft.fftfreq(5, d=0.5)", "np.fft.fftfreq(len(x))"],
     "fft.rfftfreq": ["np.fft.rfftfreq(5)"],
     "shape": ["np.shape(a)", "np.shape(s)"],
-    "ndim": ["np.ndim(a)", "np.ndim([s, f])"],
+    "ndim": ["np.ndim(a)", "np.ndim(s)"],
     "size": ["np.size(a)", "np.size(a, axis=1)"],
     "result_type": ["np.result_type(x, np.float32, 1)", "np.result_type(single, f)"],
     "promote_types": ["np.promote_types(x.dtype, int)"],

@@ -123,7 +123,7 @@ CALLS = {name: _unary(name, *entry) for name, entry in _UNARY.items()}
 CALLS |= {name: _binary(name, *entry) for name, entry in _BINARY.items()}
 CALLS |= {
     "sinc": ["np.sinc(x)", "np.sinc(x - x)", "np.sinc(s)", "np.sinc(z)"],
-    "i0": ["np.i0(x)", "np.i0(4.0 * p)", "np.i0(s)", "np.i0([f, s])"],
+    "i0": ["np.i0(x)", "np.i0(4.0 * p)", "np.i0(s)", "np.i0(np.array([f, s]))"],
     "real": ["np.real(x)", "np.real(z)", "np.real(w[0, 0])"],
     "imag": ["np.imag(z)", "np.imag(x)", "np.imag(z[0])"],
     "angle": ["np.angle(z)", "np.angle(z, deg=True)", "np.angle(x)", "np.angle(z[1])"],

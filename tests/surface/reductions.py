@@ -69,7 +69,7 @@ CALLS = {
         "np.var(z, axis=0)",
         "np.var(single, dtype=np.float64)",
     ),
-    "ptp": _reduction("ptp", "np.ptp(a, axis=1, out=np.zeros(3))", "np.ptp([s, f, 2.0])"),
+    "ptp": _reduction("ptp", "np.ptp(a, axis=1, out=np.zeros(3))", "np.ptp(np.array([s, f, 2.0]))"),
     "average": [
         "np.average(a)",
         "np.average(a, axis=0, weights=p[:3])",

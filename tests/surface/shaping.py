@@ -115,7 +115,7 @@ CALLS = {
     "dsplit": ["np.dsplit(t, 2)", "np.dsplit(t, [1])"],
     "unstack": ["np.unstack(a)", "np.unstack(t, axis=-1)"],
     "diag": ["np.diag(x)", "np.diag(a)", "np.diag(v, k=-1)", "np.diag(a, 2)", "np.diag(a.T, -1)"],
-    "diagflat": ["np.diagflat(a)", "np.diagflat(v, k=1)", "np.diagflat([s, f])"],
+    "diagflat": ["np.diagflat(a)", "np.diagflat(v, k=1)", "np.diagflat(np.array([s, f]))"],
     "diagonal": [
         "np.diagonal(a)",
         "np.diagonal(t, offset=1, axis1=2, axis2=1)",
