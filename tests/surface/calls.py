@@ -64,10 +64,10 @@ class Call:
         """Fresh points, one a variable."""
         return [fresh(POINTS[name]) for name in self.variables]
 
-    def run(self, *points):
+    def run(self, *points, namespace=np):
         """The result at points, one a variable, given in the order of `variables`."""
         names = {key: fresh(value) for key, value in CONSTANTS.items()}
-        names |= {"np": np, "wg": wg, **dict(zip(self.variables, points, strict=True))}
+        names |= {"np": namespace, "wg": wg, **dict(zip(self.variables, points, strict=True))}
         exec(self._code, names)
         return names["result"]
 

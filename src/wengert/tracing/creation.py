@@ -164,9 +164,13 @@ def _as_cell(result: Any) -> Any:
     return result
 
 
-def _fresh(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+# The functions below make the replacements. With `any_caller` they make those that people import
+# from `wengert.numpy`: who calls such a function means it, wherever the call stands.
+
+
+def _fresh(name: str, original: Callable[..., Any], any_caller: bool = False) -> Callable[..., Any]:
     def create(*args: Any, **kwargs: Any) -> Any:
-        if not levels.depth or not _is_user_call(sys._getframe(1), name):
+        if not levels.depth or not (any_caller or _is_user_call(sys._getframe(1), name)):
             return original(*args, **kwargs)
         rule = traced_creation.get(name)
         if rule is not None and (
@@ -184,12 +188,16 @@ _LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _converting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _converting(
+    name: str, original: Callable[..., Any], any_caller: bool = False
+) -> Callable[..., Any]:
     copies = name in ("array", "copy")
     layout = _LAYOUTS.get(name, {})
 
     def create(*args: Any, **kwargs: Any) -> Any:
-        if not levels.depth or not args or not _is_user_call(sys._getframe(1), name):
+        if not levels.depth or not args:
+            return original(*args, **kwargs)
+        if not (any_caller or _is_user_call(sys._getframe(1), name)):
             return original(*args, **kwargs)
         given = args[0]
         if not carries_handles(given):
@@ -200,9 +208,11 @@ def _converting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     return create
 
 
-def _undispatched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _undispatched(
+    name: str, original: Callable[..., Any], any_caller: bool = False
+) -> Callable[..., Any]:
     def answer(*args: Any, **kwargs: Any) -> Any:
-        if not levels.depth or not _is_user_call(sys._getframe(1), name):
+        if not levels.depth or not (any_caller or _is_user_call(sys._getframe(1), name)):
             return original(*args, **kwargs)
         if name in _ALWAYS or carries_handles((*args, *kwargs.values())):
             return traced_creation[name](*args, **kwargs)
@@ -211,7 +221,9 @@ def _undispatched(name: str, original: Callable[..., Any]) -> Callable[..., Any]
     return answer
 
 
-def _given_lists(original: Callable[..., Any]) -> Callable[..., Any]:
+def looking_into_lists(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a NumPy function that also finds handles in lists and in any keyword."""
+
     def answer(*args: Any, **kwargs: Any) -> Any:
         for value in args:
             kind = type(value)
@@ -236,7 +248,9 @@ def _built(value: Any) -> Any:
     return value
 
 
-def _joining(original: Callable[..., Any]) -> Callable[..., Any]:
+def joining(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a NumPy function of a sequence that finds handles in lists in the sequence."""
+
     def answer(*args: Any, **kwargs: Any) -> Any:
         if args and levels.depth and type(args[0]) in (list, tuple):
             return original([_built(entry) for entry in args[0]], *args[1:], **kwargs)
@@ -303,20 +317,19 @@ def convert_traced(
     return _as_cell(made)
 
 
-def _make_replacements() -> tuple[dict[str, Any], dict[str, Any]]:
-    names = (*_FRESH, *_CONVERTING, *_UNDISPATCHED, *_GIVEN_LISTS[np], *_JOINING)
-    originals = {name: getattr(np, name) for name in names}
-    made = {name: _fresh(name, originals[name]) for name in _FRESH}
-    made |= {name: _converting(name, originals[name]) for name in _CONVERTING}
-    made |= {name: _undispatched(name, originals[name]) for name in _UNDISPATCHED}
-    made |= {name: _given_lists(originals[name]) for name in _GIVEN_LISTS[np]}
-    made |= {name: _joining(originals[name]) for name in _JOINING}
+def _made(originals: dict[str, Any], any_caller: bool) -> dict[str, Any]:
+    """Return the replacement of each function of ``numpy`` that has one."""
+    made = {name: _fresh(name, originals[name], any_caller) for name in _FRESH}
+    made |= {name: _converting(name, originals[name], any_caller) for name in _CONVERTING}
+    made |= {name: _undispatched(name, originals[name], any_caller) for name in _UNDISPATCHED}
+    made |= {name: looking_into_lists(originals[name]) for name in _GIVEN_LISTS[np]}
+    made |= {name: joining(originals[name]) for name in _JOINING}
     for name, function in made.items():
-        _pass_for(function, originals[name])
-    return originals, made
+        pass_for(function, originals[name])
+    return made
 
 
-def _pass_for(function: Any, original: Any) -> Any:
+def pass_for(function: Any, original: Any) -> Any:
     """Give a replacement the name and documentation of NumPy's function."""
     for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
         setattr(function, attribute, getattr(original, attribute))
@@ -324,12 +337,16 @@ def _pass_for(function: Any, original: Any) -> Any:
     return function
 
 
-originals, _replacements = _make_replacements()
+originals = {
+    name: getattr(np, name)
+    for name in (*_FRESH, *_CONVERTING, *_UNDISPATCHED, *_GIVEN_LISTS[np], *_JOINING)
+}
+_replacements = _made(originals, any_caller=False)
 _numpy_names = vars(np)
 _linalg_names = vars(np.linalg)
 _linalg_originals = {name: getattr(np.linalg, name) for name in _GIVEN_LISTS[np.linalg]}
 _linalg_replacements = {
-    name: _pass_for(_given_lists(original), original)
+    name: pass_for(looking_into_lists(original), original)
     for name, original in _linalg_originals.items()
 }
 _lock = threading.Lock()
@@ -370,6 +387,11 @@ def end(trace: Trace) -> None:
                 _linalg_names.update(_linalg_originals)
                 for owner, name, _, method in _methods:
                     setattr(owner, name, method)
+
+
+def to_import() -> dict[str, Any]:
+    """Return the replacements of ``numpy``'s names in the form that people import."""
+    return {**_replacements, **_made(originals, any_caller=True)}
 
 
 def is_patched() -> bool:
