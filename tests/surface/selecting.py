@@ -183,6 +183,7 @@ CALLS = {
     "full_like": [
         "np.full_like(a, s)",
         "np.full_like(np.zeros(3), v)",
+        "np.full_like(grid, s)",
         "np.full_like(x, fill_value=f, dtype=np.float64, shape=(2, 2))",
         valued("np.full_like(single, s)"),
     ],

@@ -73,6 +73,7 @@ for _name in ("zeros_like", "ones_like", "empty_like"):
     _implement_like(_name)
 
 
+@implements_creation("full_like")
 @implements(originals["full_like"])
 def full_like(
     a: Any,
