@@ -2,7 +2,7 @@
 
 from .calls import Call, rounded, valued
 from .listed import GROUPS
-from .notes import NOTES
+from .notes import GAPS, NOTES
 from .tables import CALLS, ZERO
 
-__all__ = ["CALLS", "GROUPS", "NOTES", "ZERO", "Call", "rounded", "valued"]
+__all__ = ["CALLS", "GAPS", "GROUPS", "NOTES", "ZERO", "Call", "rounded", "valued"]

@@ -45,11 +45,17 @@ class Call:
         loaded.sort(key=lambda node: (node.lineno, node.col_offset))
         return tuple(dict.fromkeys(node.id for node in loaded if node.id in POINTS))
 
-    @functools.cached_property
-    def keywords(self):
-        """The keywords that the text passes, in order of appearance."""
-        found = [node.arg for node in ast.walk(self.tree) if isinstance(node, ast.keyword)]
-        return tuple(dict.fromkeys(name for name in found if name is not None))
+    def keywords_of(self, name):
+        """The keywords that the text passes to the function of that name."""
+        last = name.rsplit(".", 1)[-1]
+        found = [
+            keyword.arg
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Call) and _name_of(node.func) == last
+            for keyword in node.keywords
+            if keyword.arg is not None
+        ]
+        return tuple(dict.fromkeys(found))
 
     @functools.cached_property
     def _code(self):
@@ -70,6 +76,11 @@ class Call:
         names |= {"np": namespace, "wg": wg, **dict(zip(self.variables, points, strict=True))}
         exec(self._code, names)
         return names["result"]
+
+
+def _name_of(function):
+    """The name that a function is called by, or None."""
+    return getattr(function, "attr", getattr(function, "id", None))
 
 
 def fresh(value):
