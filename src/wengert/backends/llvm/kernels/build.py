@@ -14,9 +14,9 @@ import numpy as np
 from ....ir.equation import Equation, Literal, Operand, Variable
 from ....passes.contractions import contraction_of
 from ..lowering import lower
-from .affine import Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
+from .affine import ZERO, Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
 from .contraction import inline_product
-from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope
+from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope, Store
 from .reductions import inline_reduction, is_reduction
 from .structural import RULES, broadcast_index
 
@@ -33,8 +33,12 @@ class Build:
         Every position that is loaded, stored or compared, for the choice of loops.
     breaks : dict
         From the number of an axis to the places at which conditions change.
-    constants : dict
-        Arrays that the kernel needs besides its operands, by identity.
+    constants : Constants
+        Arrays that the kernel needs besides its operands.
+    outside : Buffer
+        One bool: whether an index that the program computed was out of bounds.
+    can_leave : bool
+        Whether anything looks at it.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Build:
         producers: dict[Variable, Equation],
         buffers: dict[Variable, Buffer],
         constants: Constants,
+        outside: Buffer,
     ) -> None:
         self.producers = producers
         self.buffers = buffers
@@ -50,6 +55,8 @@ class Build:
         self.axes: list[Axis] = []
         self.accesses: list[Affine] = []
         self.breaks: dict[int, set[int]] = {}
+        self.outside = outside
+        self.can_leave = False
 
     # -------------------------------------------------------------- placing
 
@@ -173,6 +180,13 @@ class Build:
         return self.apply(
             lambda e, c, x, y: e.select(c, x, y), (condition_node, first, second), first.dtype
         )
+
+    def note_outside(self, inside: Node) -> None:
+        """Let the kernel decline where a computed index is not inside its bounds."""
+        outside = self.apply(lambda e, c: e.bitwise("not", c), (inside,), np.bool_)
+        flag = Store(self.outside, ZERO, outside, lambda e, x, y: e.bitwise("or", x, y))
+        self.scopes[outside.depth].items.append(flag)
+        self.can_leave = True
 
     def table(self, positions: np.ndarray[Any, Any]) -> Buffer:
         """Return constant indices as a buffer."""

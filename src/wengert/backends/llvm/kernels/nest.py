@@ -17,6 +17,7 @@ from .affine import ZERO, Affine, Axis, Floor, constant, flattened, unflattened,
 from .build import MAX_BREAKS, Build, Constants
 from .nodes import Buffer, Combine, Fill, Load, Loop, Scope, Store
 from .reductions import Reduction
+from .sequential import scatter, store_running
 
 # So many entries are accumulated before they are combined pairwise: short enough for the accuracy
 # of float32 sums, long enough that combining costs nothing.
@@ -32,22 +33,29 @@ WRITTEN_OUT = 16
 class Root:
     """A result of the nest: where it is stored, and what makes it.
 
-    ``reduction`` is None for a result with one entry for each point of the space.
+    Attributes
+    ----------
+    kind : str
+        ``"each"``: an entry for each point of the space. ``"reduction"``. ``"scatter"``: each point
+        writes an entry somewhere. ``"running"``: an entry for each point, made of the one before.
     """
 
-    __slots__ = ("buffer", "reduction", "target", "variable")
+    __slots__ = ("buffer", "equation", "kind", "reduction", "variable")
 
-    def __init__(
-        self,
-        variable: Variable,
-        buffer: Buffer,
-        reduction: Reduction | None = None,
-        target: Callable[[Build, tuple[Affine, ...]], tuple[Affine, Any]] | None = None,
-    ) -> None:
+    def __init__(self, variable: Variable, equation: Equation, buffer: Buffer, kind: str) -> None:
         self.variable = variable
+        self.equation = equation
         self.buffer = buffer
-        self.reduction = reduction
-        self.target = target  # where a scattered entry goes, and how it joins what is there
+        self.kind = kind
+        self.reduction = Reduction(equation) if kind == "reduction" else None
+
+    @property
+    def axis(self) -> int | None:
+        """The axis along which entries follow each other, for a running result."""
+        if self.kind != "running":
+            return None
+        axis: int = self.equation.params["axis"]
+        return axis % len(self.variable.aval.shape)
 
 
 class Level:
@@ -71,6 +79,7 @@ class NestBuilder:
         producers: dict[Variable, Equation],
         buffers: dict[Variable, Buffer],
         constants: Constants,
+        outside: Buffer,
         scratch: Callable[[np.dtype[Any], int], Buffer],
     ) -> None:
         self.space = space
@@ -78,19 +87,20 @@ class NestBuilder:
         self.producers = producers
         self.buffers = buffers
         self.constants = constants
+        self.outside = outside
         self.scratch = scratch
 
-    def nest(self) -> Scope:
-        """Return the statements of the nest."""
+    def nest(self) -> Build:
+        """Return the finished build of the nest; its outermost scope has the statements."""
         natural = [Level((k,), n) for k, n in enumerate(self.space) if n != 1]
         probe = self._attempt(natural, dry=True)
         levels = self._merged(natural, probe)
         levels = self._ordered(levels)
         attempt = self._attempt(levels)
         if not any(attempt.breaks.values()):
-            return attempt.scopes[0]
+            return attempt
         self._split(levels, attempt)
-        return self._attempt(levels).scopes[0]
+        return self._attempt(levels)
 
     # -------------------------------------------------------------- choosing the loops
 
@@ -108,7 +118,7 @@ class NestBuilder:
     def _can_merge(self, outer: Level, inner: Level, probe: Build) -> bool:
         first, second = outer.axes[-1], inner.axes[0]
         for root in self.roots:
-            if root.target is not None:
+            if root.axis in (first, second):
                 return False
             if root.reduction is not None:
                 reduced = set(root.reduction.axes)
@@ -119,7 +129,7 @@ class NestBuilder:
 
     def _ordered(self, levels: list[Level]) -> list[Level]:
         """Put the axis along which most accesses are contiguous innermost."""
-        if len(levels) < 2 or any(root.target is not None for root in self.roots):
+        if len(levels) < 2 or any(root.kind == "scatter" for root in self.roots):
             return levels
         probe = self._attempt(levels, dry=True)
         score = [0] * len(levels)
@@ -149,7 +159,7 @@ class NestBuilder:
     # -------------------------------------------------------------- building
 
     def _attempt(self, levels: Sequence[Level], *, dry: bool = False) -> Build:
-        build = Build(self.producers, self.buffers, self.constants)
+        build = Build(self.producers, self.buffers, self.constants, self.outside)
         _Attempt(self, build, levels, dry).run()
         return build
 
@@ -337,14 +347,10 @@ class _Attempt:
         accumulations = iter(self.accumulations)
         for root in self.roots:
             reduction = root.reduction
-            if root.target is not None:
-                position, combine = root.target(build, index)
-                value = self.owner.producers[root.variable].operands[1]
-                aval = value.aval
-                own = index[len(index) - len(aval.shape) :]
-                entry = tuple(ZERO if n == 1 else i for i, n in zip(own, aval.shape, strict=True))
-                node = build.cast(build.value(value, entry), root.buffer.dtype)
-                build.emit(Store(root.buffer, build.access(position), node, combine))
+            if root.kind == "scatter":
+                scatter(build, root.equation, root.buffer, index)
+            elif root.kind == "running":
+                store_running(build, root.equation, root.buffer, index)
             elif reduction is None:
                 node = build.value(root.variable, index)
                 position = flattened(index, self.owner.space)

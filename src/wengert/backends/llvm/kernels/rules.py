@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from ..values import Value, is_supported
 from ..writer import Module
 from .contraction import is_small_product, product_cost
 from .nest import WRITTEN_OUT
-from .reductions import Reduction, can_reduce, is_reduction
+from .indexing import index_operands
+from .reductions import Reduction, can_reduce, combining, is_reduction
+from .sequential import RUNNING
 from .structural import RULES, is_view_path, window_of
 
 _FREE = frozenset({"reshape", "transpose", "broadcast_to", "stop_gradient", "hermitian"})
@@ -31,10 +34,8 @@ _COSTS = {
     **dict.fromkeys(("divide", "reciprocal", "sqrt"), 6),
 }
 _FUNCTION_COST = 20
-
-
-def reduces(equation: Equation) -> bool:
-    return is_reduction(equation)
+# A written part smaller than the array by this factor is written in place.
+_WINDOW = 4
 
 
 def is_written_out(equation: Equation) -> bool:
@@ -56,6 +57,8 @@ def role_of(equation: Equation) -> Role | None:
         if reduction.count <= WRITTEN_OUT:
             return Role("elementwise", max(reduction.count, 1))
         return Role("reduction", 1)
+    if name in RUNNING:
+        return Role("last", 1) if _can_run(equation) else None
     if name in RULES:
         return _structural_role(equation, name)
     if is_small_product(equation):
@@ -73,37 +76,64 @@ def _is_elementwise(equation: Equation) -> bool:
     return equation.primitive.family in ("elementwise", "piecewise_constant", "selecting")
 
 
+def is_scattered(equation: Equation) -> bool:
+    """Return whether an equation writes in place a part of an array that others made.
+
+    A window that is a good part of the array is computed with the rest of it instead.
+    """
+    if equation.primitive.name not in ("write", "indexed_add"):
+        return False
+    base = equation.operands[0].aval
+    if index_operands(equation):
+        return True
+    windows = window_of(base.shape, equation.params["path"])
+    if windows is None or any(abs(step) != 1 for _, _, step in windows):
+        return True
+    return math.prod(count for _, count, _ in windows) * _WINDOW < base.size
+
+
+def _can_run(equation: Equation) -> bool:
+    """Return whether a running result has code for its dtype."""
+    name = RUNNING[equation.primitive.name]
+    dtype = equation.outputs[0].aval.dtype
+    if not equation.outputs[0].aval.shape or dtype.kind == "b":
+        return False
+    return not name or _has_code(name, dtype)
+
+
 def _combines(equation: Equation) -> bool:
     """Return whether the combining operation has code for the dtype."""
     reduction = Reduction(equation)
+    return _has_code(reduction.name, reduction.dtype)
+
+
+def _has_code(name: str, dtype: np.dtype[Any]) -> bool:
     emitter = TextEmitter(Module().function("trial", "void"))
-    imag = "%y" if reduction.dtype.kind == "c" else None
-    value = Value(reduction.dtype, "%x", imag)
+    value = Value(dtype, "%x", "%y" if dtype.kind == "c" else None)
     try:
-        found: Any = reduction.combine(emitter, value, value)
+        found: Any = combining(name)(emitter, value, value)
     except CannotLower:
         return False
-    return bool(found.dtype == reduction.dtype)
+    return bool(found.dtype == dtype)
 
 
 def _structural_role(equation: Equation, name: str) -> Role | None:
     params = equation.params
     if name in _FREE:
         return Role("view", 0)
-    if name == "read":
-        if len(equation.operands) > 1:
+    if name in ("read", "write", "indexed_add"):
+        base = equation.operands[0].aval
+        written = name != "read"
+        indices = index_operands(equation)
+        if not is_view_path(params["path"], base.shape, indices, written=written):
             return None
-        return Role("view", 0) if is_view_path(params["path"]) else None
-    if name in ("write", "indexed_add"):
-        base = equation.operands[0]
-        if len(equation.operands) > 2:
+        if indices and not base.size:
+            return None  # NumPy raises
+        if not written:
+            return Role("view", len(indices))
+        if base.kind != "array":
             return None
-        windows = window_of(base.aval.shape, params["path"])
-        if windows is None or base.aval.kind != "array":
-            return None
-        if any(abs(step) != 1 for _, _, step in windows):
-            return None
-        return Role("window", 1)
+        return Role("scatter" if is_scattered(equation) else "window", 1)
     if name in ("convert", "discretise"):
         return Role("elementwise", 1)
     return Role("view", 1)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ....ir.equation import Literal, Operand, Variable
 from ....ir.wengert_list import WengertList
 from ..frame import Frame
 from .kernel import define_kernel
+from .rules import is_scattered
+
+
+def _scattered(kernel: WengertList) -> Iterator[tuple[Variable, Variable]]:
+    """Yield the scattered results of a kernel with the arrays that they are written into."""
+    for equation in kernel.equations:
+        base = equation.operands[0]
+        if not is_scattered(equation) or not isinstance(base, Variable):
+            continue
+        if sum(base in other.operands for other in kernel.equations) == 1:
+            yield equation.outputs[0], base
 
 
 class KernelStep:
     """The step of one kernel of a schedule."""
 
-    __slots__ = ("kernel", "reads", "writes")
+    __slots__ = ("kernel", "reads", "reuses", "writes")
 
     numbers_only = False
     scratch = 0  # reserved when the kernel is made, which is when it is known
@@ -20,17 +33,32 @@ class KernelStep:
         self.kernel = kernel
         self.reads: tuple[Operand, ...] = kernel.inputs
         self.writes = tuple(v for v in kernel.outputs if isinstance(v, Variable))
+        # What is written in place, if the memory it starts from is not needed any more.
+        self.reuses = tuple(_scattered(kernel))
 
     def emit(self, frame: Frame) -> None:
         name = f"kernel{len(frame.loops.functions)}"
-        code = define_kernel(frame.loops, name, self.kernel)
-        pointers = [frame.pointer(variable) for variable in self.kernel.inputs]
+        kernel = self.kernel
+        in_place = {
+            self.writes.index(made): kernel.inputs.index(taken)
+            for made, taken in self.reuses
+            if frame.layout.shares(made, taken)
+        }
+        code = define_kernel(frame.loops, name, kernel, in_place)
+        taken_over = set(in_place.values())
+        pointers = [
+            frame.pointer(variable)
+            for i, variable in enumerate(kernel.inputs)
+            if i not in taken_over
+        ]
         pointers += [frame.pointer(Literal(array)) for array in code.constants]
         targets = [frame.target(variable) for variable in self.writes]
         workspace = frame.scratch(code.workspace) if code.workspace else "%workspace"
         arguments = [*pointers, *targets, workspace]
-        called = frame.module.declare(name, "void", *["ptr"] * len(arguments))
+        called = frame.module.declare(name, "i32", *["ptr"] * len(arguments))
         listed = ", ".join(f"ptr {argument}" for argument in arguments)
-        frame.function.line(f"call void {called}({listed})")
+        status = frame.function.value(f"call i32 {called}({listed})")
+        if code.can_leave:
+            frame.leave_unless_done(status)
         for variable, pointer in zip(self.writes, targets, strict=True):
             frame.arrived(variable, pointer)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ....ir.equation import Equation
-from ....ir.paths import Path, apply_step, is_basic_index, part_shape
+from ....ir.equation import Equation, Operand
+from ....ir.paths import Path, is_basic_index, part_shape
 from .affine import ZERO, Affine, constant, flattened, floor_divide, unflattened
+from .indexing import advanced_places, has_rule, index_operands, read_shape
 from .nodes import Node
 
 Index = tuple[Affine, ...]
@@ -86,28 +87,37 @@ def basic_index(index: Index, key: Any, shape: tuple[int, ...]) -> Index:
 # ------------------------------------------------------------------ paths
 
 
-def _followed(build: Any, fetch: Fetch, shape: tuple[int, ...], dtype: Any, path: Path) -> Fetch:
-    """Return how to fetch an entry of the part that a path leads to."""
+def followed(
+    build: Any,
+    fetch: Fetch,
+    shape: tuple[int, ...],
+    dtype: Any,
+    path: Path,
+    operands: Sequence[Operand] = (),
+) -> Fetch:
+    """Return how to fetch an entry of the part that a path leads to, from how to fetch one.
+
+    `operands` are the index operands that the path names.
+    """
     for step in path:
-        fetch = _step(build, fetch, shape, dtype, step)
-        part, _ = part_shape(shape, dtype, (step,))
-        shape, dtype = part.shape, part.dtype
+        fetch = _step(build, fetch, shape, dtype, step, operands)
+        shape = read_shape(shape, (step,), operands)
     return fetch
 
 
-def _step(build: Any, fetch: Fetch, shape: tuple[int, ...], dtype: Any, step: Any) -> Fetch:
+def _step(
+    build: Any,
+    fetch: Fetch,
+    shape: tuple[int, ...],
+    dtype: Any,
+    step: Any,
+    operands: Sequence[Operand],
+) -> Fetch:
     name = step[0]
-    if name == "index" and is_basic_index(step[1]):
+    if name == "index" and is_basic_index(step[1]) and not operands:
         return lambda index: fetch(basic_index(index, step[1], shape))
     if name == "index":
-        positions = np.asarray(np.arange(int(np.prod(shape))).reshape(shape)[step[1]])
-        table = build.table(positions)
-
-        def look_up(index: Index) -> Node:
-            at = build.looked_up(table, flattened(index, positions.shape))
-            return fetch(unflattened(at, shape))
-
-        return look_up
+        return lambda index: fetch(advanced_places(build, step[1], shape, index, operands))
     if name == "transpose":
         return lambda index: fetch(transposed_index(index, step[1]))
     if name == "reshape":
@@ -147,12 +157,13 @@ def _imag(e: Any, x: Any) -> Any:
 @_rule("read")
 def _read(build: Any, equation: Equation, index: Index) -> Node:
     base = equation.operands[0]
-    fetch = _followed(
+    fetch = followed(
         build,
         lambda found: build.value(base, found),
         base.aval.shape,
         base.aval.dtype,
         equation.params["path"],
+        index_operands(equation),
     )
     node: Node = fetch(index)
     return node
@@ -455,12 +466,29 @@ def _arange(build: Any, equation: Equation, index: Index) -> Node:
 STEPS = frozenset({"index", "transpose", "reshape", "broadcast", "real", "imag", "diagonal"})
 
 
-def is_view_path(path: Path) -> bool:
-    """Return whether every step of a path has a rule here."""
-    return all(step[0] in STEPS for step in path)
+def is_view_path(
+    path: Path, shape: tuple[int, ...], operands: Sequence[Operand], *, written: bool = False
+) -> bool:
+    """Return whether every step of a path has a rule here, to read or to write through it."""
+    for step in path:
+        if step[0] not in STEPS or (written and step[0] in ("real", "imag", "broadcast")):
+            return False
+        if step[0] == "index" and not has_rule(step[1], len(shape)):
+            return False
+        shape = read_shape(shape, (step,), operands)
+    return True
 
 
-def step_shape(shape: tuple[int, ...], step: Any) -> tuple[int, ...]:
-    """Return the shape after one step."""
-    found: tuple[int, ...] = np.shape(apply_step(np.broadcast_to(np.zeros(()), shape), step))
-    return found
+def target_of(build: Any, equation: Equation, index: Index) -> Affine:
+    """Return the position at which ``write`` or ``indexed_add`` puts an entry of its value."""
+    base = equation.operands[0].aval
+    found: list[Affine] = []
+
+    def note(place: Index) -> Any:
+        found.append(flattened(place, base.shape))
+
+    fetch = followed(
+        build, note, base.shape, base.dtype, equation.params["path"], index_operands(equation)
+    )
+    fetch(index)
+    return found[0]
