@@ -27,7 +27,7 @@ EXACT = {
 
 # Sums and products of many entries: they are added up in another order than NumPy's. Logarithms of
 # sums lose digits where they are near zero, NumPy's more than native ones.
-ORDERED = {"sum", "mean", "prod", "sum_selected", "prod_selected"} | {
+ORDERED = {"sum", "mean", "prod", "sum_selected", "prod_selected", "recurrence"} | {
     f"{name}{part}"
     for name in ("logaddexp", "logaddexp2")
     for part in ("", "_reduce", "_reduce_selected")

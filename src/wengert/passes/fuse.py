@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..ir.equation import Equation, Literal, Variable
+from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.paths import part_shape
 from ..ir.wengert_list import WengertList
 from .schedule import Role, Schedule
@@ -24,6 +24,8 @@ SHIFTED = 16
 DEEPEST = 48
 LARGEST = 192
 _MOST_COST = 1_000_000
+# Results of these kinds are read by others when all of them is there.
+STORED = ("reduction", "last", "scatter")
 
 
 class _Known(NamedTuple):
@@ -32,6 +34,7 @@ class _Known(NamedTuple):
     stage: int
     cost: int
     depth: int
+    fragile: bool = False  # made of an array that is written in place later
 
 
 class _Components:
@@ -93,6 +96,12 @@ class _Fusion:
         self.stored: set[Variable] = set()
         self.stages: list[int] = []
         self.components = _Components()
+        self.written = {
+            equation.operands[0]
+            for equation, role in zip(program.equations, self.roles, strict=True)
+            if role is not None and role.kind == "scatter"
+        }
+        self.read_until: dict[Operand, int] = {}
         self.numbers = {equation: i for i, equation in enumerate(program.equations)}
 
     def schedule(self) -> Schedule:
@@ -101,17 +110,19 @@ class _Fusion:
             for operand in equation.operands:
                 if isinstance(operand, Variable):
                     self.uses[operand] = self.uses.get(operand, 0) + 1
-        guarded = 0
+        guarded = 0  # the stage of the last guard
         for equation, role in zip(program.equations, self.roles, strict=True):
             if role is None:
                 # What may raise, or checks a guard, stays behind the guards before it.
                 stage = max(self._stage_of_call(equation), guarded)
+                self._note_readers(equation, stage)
                 if not equation.outputs:
                     guarded = stage
                 for variable in equation.outputs:
                     self.alone[variable] = stage
             else:
                 stage = self._place(equation, role)
+                self._note_readers(equation, stage)
                 for variable in equation.outputs:
                     self.producers[variable] = equation
             self.stages.append(stage)
@@ -139,20 +150,28 @@ class _Fusion:
             known = self.fused.get(operand)
             if known is None:
                 stage = max(stage, self.alone.get(operand, 0))
-            elif operand in self.stored or self._separates(operand, known, equation, role):
+            elif (
+                operand in self.stored
+                or role.kind == "scatter"
+                or self._separates(operand, known, equation, role)
+            ):
                 self.stored.add(operand)
                 stage = max(stage, known.stage + 1)
             else:
                 stage = max(stage, known.stage)
+        if role.kind == "scatter":  # after all who read what is overwritten
+            stage = max(stage, self.read_until.get(equation.operands[0], 0))
         cost, depth = role.cost, 0
+        fragile = any(operand in self.written for operand in read)
         first = equation.outputs[0]
         for operand in read:
             known = self.fused.get(operand)
             if known is None or operand in self.stored:
                 continue
-            if known.stage < stage and known.cost > CHEAP:
+            if known.stage < stage and (known.cost > CHEAP or known.fragile):
                 self.stored.add(operand)
                 continue
+            fragile = fragile or known.fragile
             if known.stage == stage:
                 size = self.components.size(operand) + self.components.size(first)
                 if size > LARGEST and self.components.find(operand) is not self.components.find(
@@ -165,8 +184,8 @@ class _Fusion:
             cost = min(cost + known.cost, _MOST_COST)
             depth = max(depth, known.depth + 1)
         for variable in equation.outputs:
-            self.fused[variable] = _Known(stage, cost, depth)
-            if role.kind in ("reduction", "last"):
+            self.fused[variable] = _Known(stage, cost, depth, fragile)
+            if role.kind in STORED:
                 self.stored.add(variable)
             self.components.join(first, variable)
         return stage
@@ -176,16 +195,21 @@ class _Fusion:
         for operand in equation.operands:
             if isinstance(operand, Variable) and operand in self.fused:
                 known = self.fused[operand]
-                if known.cost > CHEAP:
+                if known.cost > CHEAP or known.fragile:
                     self.stored.add(operand)
                     stage = max(stage, known.stage + 1)
                 else:
                     stage = max(stage, known.stage)
         for variable in equation.outputs:
             self.fused[variable] = _Known(stage, role.cost + CHEAP, 1)
-            if role.kind in ("reduction", "last"):
+            if role.kind in STORED:
                 self.stored.add(variable)
         return stage
+
+    def _note_readers(self, equation: Equation, stage: int) -> None:
+        for operand in equation.operands:
+            if operand in self.written:
+                self.read_until[operand] = max(stage, self.read_until.get(operand, 0))
 
     def _separates(self, operand: Variable, known: _Known, equation: Equation, role: Role) -> bool:
         """Return whether a value is stored rather than computed where this equation reads it."""
@@ -240,11 +264,15 @@ class _Fusion:
             role = roles[self.producers[root]]
             space = _space(root, self.producers[root], role)
             for entry in (*equations, *inputs):
-                groups.join(root, _token(tokens, (space, role.kind == "last", entry)))
+                key = (space, role.kind == "last", entry)
+                groups.join(root, _token(tokens, root if role.kind == "scatter" else key))
         members: dict[Variable, list[Variable]] = {}
         for root in roots:
             members.setdefault(groups.find(root), []).append(root)
-        for group in members.values():
+        ordered = sorted(
+            members.values(), key=lambda group: roles[self.producers[group[0]]].kind == "scatter"
+        )
+        for group in ordered:
             for part in (group[i : i + _MOST_ROOTS] for i in range(0, len(group), _MOST_ROOTS)):
                 yield self._kernel(part, bodies)
 

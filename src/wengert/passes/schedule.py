@@ -24,6 +24,7 @@ class Role(NamedTuple):
         ``"view"``: an entry of the result is an entry of an operand. ``"elementwise"``: it is
         computed of entries. ``"window"``: of an entry and, in a part, another. ``"reduction"``: of
         many entries, so that it is stored before it is read. ``"last"``: likewise, in order.
+        ``"scatter"``: the first operand, with entries of the second written to some places.
     cost : int
         Of one entry, in additions.
     """

@@ -14,22 +14,15 @@ import numpy as np
 from ...ir.aval import Aval
 from ...ir.equation import Literal, Operand, Variable
 from ...ir.wengert_list import WengertList
+from ...passes.memory import ALIGNMENT, plan_memory
+from ...passes.memory import Accesses as MemoryAccesses
 from .values import is_supported
 
-ALIGNMENT = 64
 
-
-class Accesses(Protocol):
+class Accesses(MemoryAccesses, Protocol):
     """What the layout asks of a step."""
 
     numbers_only: bool
-
-    @property
-    def reads(self) -> Sequence[Operand]: ...
-    @property
-    def writes(self) -> Sequence[Variable]: ...
-    @property
-    def scratch(self) -> int: ...
 
 
 class Place:
@@ -70,12 +63,17 @@ class Layout:
 
     def __init__(self, parent: Layout | None = None) -> None:
         self.places: dict[Variable, Place] = {}
+        self.taken_over: dict[Variable, Variable] = {}
         self.workspace = 0
         # One table of constants serves all functions of a program.
         self.constants: list[np.ndarray[Any, Any]] = [] if parent is None else parent.constants
         self.objects: list[Any] = [] if parent is None else parent.objects
         self.literals: list[Literal] = [] if parent is None else parent.literals
         self._constant_places: dict[int, Place] = {} if parent is None else parent._constant_places
+
+    def shares(self, made: Variable, taken: Variable) -> bool:
+        """Return whether a variable lies in the memory of another that it takes over."""
+        return self.taken_over.get(made) is taken
 
     def hold(self, held: Any) -> int:
         """Keep a Python object alive with the program, and return its number."""
@@ -120,63 +118,20 @@ def plan_layout(
     places = layout.places
     for i, variable in enumerate(program.inputs):
         places[variable] = Place(names[0], i)
-    for j, operand in enumerate(program.outputs):
-        if isinstance(operand, Variable) and operand not in places:
-            places[operand] = Place(names[1], j)
-    last = _last_reads(steps)
-    pool = _Pool()
-    for number, step in enumerate(steps):
-        if step.numbers_only:
-            continue
-        ending = []
-        for variable in step.writes:
-            if variable in places or in_register(variable.aval):
-                continue
-            size = _rounded(bytes_of(variable.aval))
-            start = pool.take(size)
-            places[variable] = Place("workspace", start)
-            if last.get(variable, number) == number:
-                ending.append((start, size))
-        for operand in step.reads:
-            if isinstance(operand, Variable) and last[operand] == number:
-                place = places.get(operand)
-                if place is not None and place.where == "workspace":
-                    ending.append((place.number, _rounded(bytes_of(operand.aval))))
-        for start, size in set(ending):
-            pool.give(start, size)
-    layout.workspace = pool.top
+    moving = [step for step in steps if not step.numbers_only]
+    plan = plan_memory(program.inputs, program.outputs, moving, _bytes_in_memory)
+    for variable, number in plan.outputs.items():
+        places[variable] = Place(names[1], number)
+    for variable, offset in plan.offsets.items():
+        places[variable] = Place("workspace", offset)
+    layout.taken_over = plan.taken_over
+    layout.workspace = plan.workspace
     return layout
 
 
-def _last_reads(steps: Sequence[Accesses]) -> dict[Variable, int]:
-    last: dict[Variable, int] = {}
-    for number, step in enumerate(steps):
-        if step.numbers_only:
-            continue
-        for operand in step.reads:
-            if isinstance(operand, Variable):
-                last[operand] = number
-    return last
+def _bytes_in_memory(variable: Variable) -> int:
+    return 0 if in_register(variable.aval) else max(1, bytes_of(variable.aval))
 
 
 def _rounded(size: int) -> int:
     return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
-
-
-class _Pool:
-    """Workspace that is free again, by size; neighbours are not joined."""
-
-    def __init__(self) -> None:
-        self.top = 0
-        self.free: dict[int, list[int]] = {}
-
-    def take(self, size: int) -> int:
-        ready = self.free.get(size)
-        if ready:
-            return ready.pop()
-        start = self.top
-        self.top += size
-        return start
-
-    def give(self, start: int, size: int) -> None:
-        self.free.setdefault(size, []).append(start)

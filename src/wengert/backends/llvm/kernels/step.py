@@ -17,7 +17,7 @@ def _scattered(kernel: WengertList) -> Iterator[tuple[Variable, Variable]]:
         base = equation.operands[0]
         if not is_scattered(equation) or not isinstance(base, Variable):
             continue
-        if sum(base in other.operands for other in kernel.equations) == 1:
+        if sum(other.operands.count(base) for other in kernel.equations) == 1:
             yield equation.outputs[0], base
 
 

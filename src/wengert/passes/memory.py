@@ -1,0 +1,183 @@
+"""Memory: where every array of a schedule lies, from which step to which, and how much that takes.
+
+Results are made where the caller wants them; a result that may take over the memory of what it is
+made from does; everything else shares one workspace, handed on as soon as its last reader has run.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..ir.equation import Operand, Variable
+
+ALIGNMENT = 64
+
+
+class Accesses(Protocol):
+    """What planning asks of a step."""
+
+    @property
+    def reads(self) -> Sequence[Operand]: ...
+    @property
+    def writes(self) -> Sequence[Variable]: ...
+
+
+class MemoryPlan:
+    """Where the arrays lie.
+
+    Attributes
+    ----------
+    outputs : dict
+        From a variable to the number of the output whose memory it is made in.
+    offsets : dict
+        From a variable to its place in the workspace, in bytes.
+    taken_over : dict
+        From a variable to the one whose memory it takes over.
+    workspace : int
+        Bytes of workspace: the most that is needed at any time, up to gaps.
+    """
+
+    __slots__ = ("offsets", "outputs", "taken_over", "workspace")
+
+    def __init__(self) -> None:
+        self.outputs: dict[Variable, int] = {}
+        self.offsets: dict[Variable, int] = {}
+        self.taken_over: dict[Variable, Variable] = {}
+        self.workspace = 0
+
+
+def plan_memory(
+    inputs: Sequence[Variable],
+    outputs: Sequence[Operand],
+    steps: Sequence[Accesses],
+    bytes_of: Callable[[Variable], int],
+) -> MemoryPlan:
+    """Plan the memory of steps that run one after the other.
+
+    Parameters
+    ----------
+    steps : sequence
+        Each with what it ``reads`` and ``writes``; one that has ``reuses``, pairs of a written and
+        a read variable, can make the first in the memory of the second.
+    bytes_of : callable
+        The size of a variable in memory; 0 for one that needs none.
+    """
+    plan = MemoryPlan()
+    given = set(inputs)
+    for number, operand in enumerate(outputs):
+        if isinstance(operand, Variable) and operand not in given:
+            plan.outputs.setdefault(operand, number)
+    last = _last_reads(steps)
+    heirs = _take_over(plan, steps, last, given)
+    for taken, made in reversed(list(heirs.items())):
+        if made in plan.outputs:
+            plan.outputs[taken] = plan.outputs[made]
+    pool = _Pool()
+    for number, step in enumerate(steps):
+        ending = []
+        for variable in step.writes:
+            size = _rounded(bytes_of(variable))
+            if variable in plan.outputs or not size:
+                continue
+            owner = plan.taken_over.get(variable)
+            if owner is None:
+                plan.offsets[variable] = pool.take(size)
+            else:
+                plan.offsets[variable] = plan.offsets[owner]
+            if last.get(variable, number) == number:
+                ending.append(variable)
+        for operand in dict.fromkeys(step.reads):
+            if (
+                isinstance(operand, Variable)
+                and last[operand] == number
+                and operand in plan.offsets
+                and operand not in heirs
+            ):
+                ending.append(operand)
+        for variable in ending:
+            pool.give(plan.offsets[variable], _rounded(bytes_of(variable)))
+    plan.workspace = pool.top
+    return plan
+
+
+def _last_reads(steps: Sequence[Accesses]) -> dict[Variable, int]:
+    last: dict[Variable, int] = {}
+    for number, step in enumerate(steps):
+        for operand in step.reads:
+            if isinstance(operand, Variable):
+                last[operand] = number
+    return last
+
+
+def _take_over(
+    plan: MemoryPlan,
+    steps: Sequence[Accesses],
+    last: dict[Variable, int],
+    given: set[Variable],
+) -> dict[Variable, Variable]:
+    """Let results take over memory whose last reader makes them; return who takes over whose."""
+    heirs: dict[Variable, Variable] = {}
+    for number, step in enumerate(steps):
+        for made, taken in getattr(step, "reuses", ()):
+            if (
+                last.get(taken) == number
+                and taken not in given
+                and taken not in plan.outputs
+                and taken not in heirs
+            ):
+                heirs[taken] = made
+                plan.taken_over[made] = taken
+    return heirs
+
+
+def _rounded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+class _Pool:
+    """Workspace that is free again: pieces in order of place, neighbours joined."""
+
+    def __init__(self) -> None:
+        self.top = 0
+        self._starts: list[int] = []
+        self._sizes: dict[int, int] = {}
+
+    def take(self, size: int) -> int:
+        """Return the smallest free piece that is large enough, or new memory."""
+        best = min(
+            (start for start in self._starts if self._sizes[start] >= size),
+            key=lambda start: (self._sizes[start], start),
+            default=None,
+        )
+        if best is None:
+            if self._starts and self._starts[-1] + self._sizes[self._starts[-1]] == self.top:
+                start = self._starts.pop()
+                del self._sizes[start]
+                self.top = start + size
+                return start
+            start = self.top
+            self.top += size
+            return start
+        found = self._sizes.pop(best)
+        self._starts.remove(best)
+        if found > size:
+            insort(self._starts, best + size)
+            self._sizes[best + size] = found - size
+        return best
+
+    def give(self, start: int, size: int) -> None:
+        """Take a piece back."""
+        position = bisect_left(self._starts, start)
+        following = start + size
+        if position < len(self._starts) and self._starts[position] == following:
+            size += self._sizes.pop(following)
+            del self._starts[position]
+        if position:
+            before = self._starts[position - 1]
+            if before + self._sizes[before] == start:
+                self._sizes[before] += size
+                return
+        self._starts.insert(position, start)
+        self._sizes[start] = size
