@@ -30,7 +30,7 @@ EXACT = {
 ORDERED = {"sum", "mean", "prod", "sum_selected", "prod_selected", "recurrence"} | {
     f"{name}{part}"
     for name in ("logaddexp", "logaddexp2")
-    for part in ("", "_reduce", "_reduce_selected")
+    for part in ("", "_reduce", "_reduce_selected", "_accumulate")
 }
 PRODUCTS = {"matmul", "dot", "vdot", "vecdot", "matvec", "vecmat", "tensordot", "einsum"}
 

@@ -19,9 +19,14 @@ class Accesses(Protocol):
     """What planning asks of a step."""
 
     @property
-    def reads(self) -> Sequence[Operand]: ...
+    def reads(self) -> Sequence[Operand]:
+        """What it reads; only variables count."""
+        ...
+
     @property
-    def writes(self) -> Sequence[Variable]: ...
+    def writes(self) -> Sequence[Variable]:
+        """What it writes."""
+        ...
 
 
 class MemoryPlan:

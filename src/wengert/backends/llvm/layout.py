@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...ir.aval import Aval
-from ...ir.equation import Literal, Operand, Variable
+from ...ir.equation import Literal, Variable
 from ...ir.wengert_list import WengertList
 from ...passes.memory import ALIGNMENT, plan_memory
 from ...passes.memory import Accesses as MemoryAccesses
@@ -112,7 +112,7 @@ def plan_layout(
     parent : Layout, optional
         Of the program that the list is a part of: the constants are shared.
     names : tuple of str
-        What the places of inputs and outputs are called.
+        What the places of inputs and outputs are called; outputs without a name have none.
     """
     layout = Layout(parent)
     places = layout.places
@@ -121,7 +121,8 @@ def plan_layout(
     moving = [step for step in steps if not step.numbers_only]
     plan = plan_memory(program.inputs, program.outputs, moving, _bytes_in_memory)
     for variable, number in plan.outputs.items():
-        places[variable] = Place(names[1], number)
+        if names[1]:
+            places[variable] = Place(names[1], number)
     for variable, offset in plan.offsets.items():
         places[variable] = Place("workspace", offset)
     layout.taken_over = plan.taken_over

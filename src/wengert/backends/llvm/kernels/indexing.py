@@ -109,7 +109,8 @@ def _own_index(shared: Index, own: tuple[int, ...]) -> Index:
 
 def _shape_of(entry: Any, operands: Sequence[Operand]) -> tuple[int, ...] | None:
     if isinstance(entry, np.ndarray):
-        return entry.shape
+        shape: tuple[int, ...] = entry.shape
+        return shape
     if isinstance(entry, IndexOperand):
         return operands[entry.number].aval.shape
     return None
@@ -169,9 +170,7 @@ def written_shape(equation: Equation) -> tuple[int, ...]:
     return read_shape(base.shape, equation.params["path"], index_operands(equation))
 
 
-def read_shape(
-    shape: tuple[int, ...], path: Path, operands: Sequence[Operand]
-) -> tuple[int, ...]:
+def read_shape(shape: tuple[int, ...], path: Path, operands: Sequence[Operand]) -> tuple[int, ...]:
     """Return the shape of the part that a path leads to."""
     if operands:
         path = resolved(path, [np.broadcast_to(np.intp(0), o.aval.shape) for o in operands])

@@ -166,7 +166,7 @@ class _Kernel:
 
     def _nests(self) -> tuple[list[Scope], bool]:
         """Return the nests in order, one for each space, and whether one of them may decline."""
-        spaces: dict[object, list[Root]] = {}
+        spaces: dict[tuple[tuple[int, ...], int | None], list[Root]] = {}
         scopes: list[Scope] = []
         for i, operand in enumerate(self.kernel.outputs):
             assert isinstance(operand, Variable)
@@ -181,7 +181,7 @@ class _Kernel:
                 scopes.append(self._start(buffer, equation.operands[0]))
         can_leave = False
         for key, roots in spaces.items():
-            space, _ = key  # type: ignore[misc]
+            space, _ = key
             build = NestBuilder(
                 space,
                 roots,

@@ -15,7 +15,7 @@ import numpy as np
 from ....ir.equation import Equation, Variable
 from .affine import ZERO, Affine, Axis, Floor, constant, flattened, unflattened, variable
 from .build import MAX_BREAKS, Build, Constants
-from .nodes import Buffer, Combine, Fill, Load, Loop, Scope, Store
+from .nodes import Buffer, Combine, Fill, Load, Loop, Store
 from .reductions import Reduction
 from .sequential import scatter, store_running
 

@@ -15,8 +15,8 @@ from ..recipes import can_lower
 from ..values import Value, is_supported
 from ..writer import Module
 from .contraction import is_small_product, product_cost
-from .nest import WRITTEN_OUT
 from .indexing import index_operands
+from .nest import WRITTEN_OUT
 from .reductions import Reduction, can_reduce, combining, is_reduction
 from .sequential import RUNNING
 from .structural import RULES, is_view_path, window_of

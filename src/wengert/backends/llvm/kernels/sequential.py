@@ -27,9 +27,7 @@ RUNNING = {
 def scatter(build: Build, equation: Equation, buffer: Buffer, index: tuple[Affine, ...]) -> None:
     """Write, or add, one entry of a value to where it belongs."""
     value = equation.operands[1]
-    node = build.cast(
-        build.value(value, broadcast_index(index, value.aval.shape)), buffer.dtype
-    )
+    node = build.cast(build.value(value, broadcast_index(index, value.aval.shape)), buffer.dtype)
     position = build.access(target_of(build, equation, index))
     combine = combining("add") if equation.primitive.name == "indexed_add" else None
     build.emit(Store(buffer, position, node, combine))
