@@ -215,13 +215,15 @@ def _paths_on_parts(path: Path) -> Path:
     return (("index", part), *path[:where], *path[where + 1 :])
 
 
-def winners(shape: tuple[int, ...], path: Path) -> np.ndarray[Any, Any]:
+def winners(shape: tuple[int, ...], dtype: Any, path: Path) -> np.ndarray[Any, Any]:
     """Return which entries of a write through `path` survive: of duplicates, the last.
 
-    The result has the shape of the part that `path` leads to.
+    Only the last step, an advanced index, can name an entry twice. The result has the shape of the
+    part that `path` leads to.
     """
-    size = int(np.prod(shape))
-    positions = np.asarray(follow(np.arange(size).reshape(shape), path))
+    whole = part_shape(shape, dtype, path[:-1])[0].shape
+    size = math.prod(whole)
+    positions = np.asarray(apply_step(np.arange(size).reshape(whole), path[-1]))
     owner = np.empty(size, dtype=np.intp)
     order = np.arange(positions.size).reshape(positions.shape)
     owner[positions] = order

@@ -304,7 +304,9 @@ def _infer_write(
     base: Aval, value: Aval, *indices: Aval, path: Path, in_place: bool = False
 ) -> Aval:
     part = _infer_read(base, *indices, path=path)
-    if np.broadcast_shapes(part.shape, value.shape) != part.shape:
+    extra = max(0, value.ndim - part.ndim)
+    fits = all(length == 1 for length in value.shape[:extra])  # NumPy drops axes of one entry
+    if not fits or np.broadcast_shapes(part.shape, value.shape[extra:]) != part.shape:
         raise ValueError(
             f"could not broadcast input array from shape {value.shape} into shape {part.shape}"
         )
@@ -395,9 +397,9 @@ def _cotangent_of_value(
     part = detached(raw_of(part))
     if is_advanced(path):
         if indices:
-            kept = bind(winners_primitive, *indices, shape=aval.shape, path=path)
+            kept = bind(winners_primitive, *indices, shape=aval.shape, dtype=aval.dtype, path=path)
         else:
-            kept = winners(aval.shape, path)
+            kept = winners(aval.shape, aval.dtype, path)
         if not certain(kept):
             mask = kept if mask is None else mask & kept
             part = np.where(mask, part, aval.dtype.type(0))
@@ -424,13 +426,21 @@ def _cotangent_of_base(
 winners_primitive = constant(
     "winners",
     arguments=("index",),
-    evaluate=lambda *indices, shape, path: winners(shape, resolved(path, indices)),
-    infer=lambda *indices, shape, path: Aval(
-        _infer_read(Aval(shape, np.bool_), *indices, path=path).shape, np.bool_
+    evaluate=lambda *indices, shape, dtype, path: winners(shape, dtype, resolved(path, indices)),
+    infer=lambda *indices, shape, dtype, path: Aval(
+        _infer_read(Aval(shape, dtype), *indices, path=path).shape, np.bool_
     ),
     samples=lambda: [
-        Sample(np.array([2, 0, 2]), shape=(3, 4), path=(("index", _array(0)),)),
-        Sample(np.array([2, 0, 2]), 1, shape=(3, 4), path=(("index", (_array(0), _scalar(1))),)),
+        Sample(
+            np.array([2, 0, 2]), shape=(3, 4), dtype=np.dtype(float), path=(("index", _array(0)),)
+        ),
+        Sample(
+            np.array([2, 0, 2]),
+            1,
+            shape=(3, 4),
+            dtype=np.dtype(complex),
+            path=(("imag",), ("index", (_array(0), _scalar(1)))),
+        ),
     ],
 )
 

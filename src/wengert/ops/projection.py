@@ -37,6 +37,8 @@ def project(cotangent: Any, aval: Aval) -> Any:
 
 def _sum_to(value: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
     extra = len(shape) - len(target)
+    if extra < 0 and all(length == 1 for length in target[:-extra]):  # dropped by a write
+        return np.reshape(_sum_to(value, shape, target[-extra:]), target)
     axes = tuple(range(extra)) + tuple(
         extra + i for i, length in enumerate(target) if length == 1 and shape[extra + i] != 1
     )
