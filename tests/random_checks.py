@@ -110,7 +110,9 @@ def check_modes(program, point, expected, tolerance, counts, single):
     if not np.isfinite(np.asarray(tangent)).all():
         counts["not finite"] += 1
         return
-    expect("vjp and jvp", paired(pulled, v), np.sum(tangent * cotangent), tolerance * scale(tangent))
+    expect(
+        "vjp and jvp", paired(pulled, v), np.sum(tangent * cotangent), tolerance * scale(tangent)
+    )
     scalar = scalar_of(program)
     value, gradient = wg.value_and_grad(scalar)(given)
     same(value, scalar(fresh(point)))
@@ -122,10 +124,10 @@ def check_modes(program, point, expected, tolerance, counts, single):
     if single:
         counts["single precision"] += 1
         return
-    compare(counts, "first", lambda h: program(moved(point, h, v)), tangent, 1.0)
+    compare(counts, "first", lambda h: program(moved(point, h, v)), tangent)
     if curvature is not None:
         gradient_along = lambda h: paired(wg.grad(scalar)(moved(point, h, u)), v)  # noqa: E731
-        compare(counts, "second", gradient_along, curvature, 1.0)
+        compare(counts, "second", gradient_along, curvature)
 
 
 def check_second_order(scalar, given, u, v, tolerance):
@@ -156,15 +158,26 @@ def scale(tree):
     return max(1.0, *(float(np.max(np.abs(leaf), initial=0.0)) for leaf in leaves))
 
 
-def compare(counts, order, curve, found, factor):
+def compare(counts, order, curve, found):
     """Compare with differences where these are sure of themselves."""
     estimate, doubt = extrapolated(curve)
     if not np.isfinite(estimate).all() or not doubt <= DIFFERENCES * scale(estimate):
         counts[f"{order} order undecided"] += 1
         return
     counts[f"{order} order by differences"] += 1
-    allowed = factor * (DIFFERENCES + TRUST * doubt)
-    expect(f"{order} order and differences", found, estimate, allowed * scale(estimate))
+    allowed = DIFFERENCES + TRUST * doubt
+    try:
+        expect(f"{order} order and differences", found, estimate, allowed * scale(estimate))
+    except Disagreement:
+        if not has_kink(curve, scale(estimate)):
+            raise
+        counts[f"{order} order at a kink"] += 1
+
+
+def has_kink(curve, size, step=1e-5):
+    """Whether the slopes to both sides differ: central differences are then no judge."""
+    before, here, after = (np.asarray(curve(h)) for h in (-step, 0.0, step))
+    return bool(np.max(np.abs((after - here) - (here - before))) > 1e-3 * step * size)
 
 
 def unchanged(given, point):

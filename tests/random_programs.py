@@ -6,6 +6,8 @@ Choices come from a `random.Random`, or from Hypothesis in its place, which then
 """
 
 import math
+import random
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,26 +60,31 @@ SHAPES = [
     "np.concatenate([{a}, {a} * 2], axis={j})", "np.stack([{a}, 1 - {a}], axis={j})",
     "np.broadcast_to({a}, (2, *{a}.shape))", "np.hstack([{a}, {a}])", "np.rot90({a})",
     "np.append({a}, 0.5)", "np.delete({a}, 0, axis={j})", "np.array({a})", "{a}.astype(float)",
-    "{a}.reshape({a}.shape[::-1], order='F')", "np.ascontiguousarray({a}.T)", "np.array([{a}, {a}])",
+    "{a}.reshape({a}.shape[::-1], order='F')", "np.ascontiguousarray({a}.T)",
+    "np.array([{a}, {a}])",
     "np.insert({a}, 0, 0.3, axis={j})", "np.column_stack([{a}, {a}])", "np.trace({a})",
     "np.take({a}, [0, -1, 0], axis={j})", "np.take_along_axis({a}, np.argsort({a}, {j}), {j})",
-    "np.compress([True], {a}, axis={j})", "{a}.diagonal()", "{a}[{a} > 0.1]", "{a}[np.argsort({a})]",
+    "np.compress([True], {a}, axis={j})", "{a}.diagonal()", "{a}[{a} > 0.1]",
+    "{a}[np.argsort({a})]",
     "np.extract({a} < 0.4, {a})", "{a}[np.ix_([0, -1], [0, 0])]", "{a}[np.nonzero({a} > 0)]",
 ]  # fmt: skip
 
 PRODUCTS = [
     "{a} @ {b}", "np.dot({a}, {b})", "{a} @ {b}.T", "{a}.T @ {b}", "np.outer({a}, {b})",
     "np.einsum('i,j->ij', {a}, {b})", "np.einsum('ij,ij->i', {a}, {b})", "np.vdot({a}, {b})",
-    "np.tensordot({a}, {b}, axes=1)", "np.inner({a}, {b})", "np.kron({a}, {b})", "np.cross({a}, [0.4, {b}[0], 1.0])",
+    "np.tensordot({a}, {b}, axes=1)", "np.inner({a}, {b})", "np.kron({a}, {b})",
+    "np.cross({a}, [0.4, {b}[0], 1.0])",
     "np.linalg.solve({a} @ {a}.T + 3 * np.eye(len({a})), {b})", "np.concatenate([{a}, {b}])",
     "np.linalg.inv({a} @ {a}.T + 2 * np.eye(len({a})))", "np.linalg.det({a} @ {a}.T / 3)",
     "np.linalg.cholesky({a} @ {a}.mT + np.eye(len({a})))", "np.stack([{a}, {b}])",
     "np.array([{a}, {b}])", "np.where({a} > 0.3, {a}, {b})", "np.vstack([{a}, {b}])",
-    "np.linalg.eigvalsh({a} @ {a}.mT + np.diag(np.arange(len({a}))))", "np.multiply.outer({a}, {b})",
+    "np.linalg.eigvalsh({a} @ {a}.mT + np.diag(np.arange(len({a}))))",
+    "np.multiply.outer({a}, {b})",
 ]  # fmt: skip
 
 COMPLEX = [
-    "np.abs({a} + 1j * {b} + 3.0)", "(np.exp(1j * {a}) * {b}).imag", "np.angle({a} + 1j * {b} + 4.0)",
+    "np.abs({a} + 1j * {b} + 3.0)", "(np.exp(1j * {a}) * {b}).imag",
+    "np.angle({a} + 1j * {b} + 4.0)",
     "np.real(np.sqrt({a} + 1j + 0j * {b}))", "(({a} + 1j * {b}) * np.conj({b} - 1j * {a})).real",
     "np.abs({a} - 2j * {b}) ** 2", "((1.0 + 0.5j) ** 2 * {a}).imag + {b}",
 ]  # fmt: skip
@@ -92,16 +99,20 @@ CREATED = [
 WRITES = [
     "{t}[{i}] = {v}", "{t}[{i}] = {v}", "{t}[{i}] += {v}", "{t}[{i}] *= {v}", "{t} += {v}",
     "{t} *= 0.5", "{t} -= {v}", "{t} /= 1.5 + {t} ** 2", "np.add({t}, {v}, out={t})",
-    "np.multiply({t}[{i}], {v}, out={t}[{i}])", "np.add.at({t}, np.s_[{i}], {v})", "{t}.T[{i}] = {v}",
-    "{t}.flat[-1] = {v}", "np.copyto({t}, {v})", "{t}.fill({v})", "np.put({t}, [0, -1], {v})",
-    "np.fill_diagonal({t}, {v})", "{t}[[0, -1]] = {t}[[-1, 0]]", "{t}[0], {t}[-1] = {t}[-1], {t}[0]",
+    "np.multiply({t}[{i}], {v}, out={t}[{i}])", "np.add.at({t}, np.s_[{i}], {v})",
+    "{t}.T[{i}] = {v}",
+    "{t}.flat[-1] = {v}", "np.copyto({t}, {v})", "{t}.fill(0.3)", "np.put({t}, [0, -1], {v})",
+    "np.fill_diagonal({t}, {v})", "{t}[[0, -1]] = {t}[[-1, 0]]",
+    "{t}[0], {t}[-1] = {t}[-1], {t}[0]",
     "{t}.sort()", "{t}[{t} > 0.2] = {v}", "{t}[{t} < 0.1] *= 0.5", "{t}[1:] = {t}[:-1]",
     "{t}[1:] += {t}[:-1]", "{t}[::-1] += {t}", "{t}[...] = {t} * {v}", "{t}.reshape(-1)[0] = {v}",
     "np.sin({t}, out={t})", "np.place({t}, {t} > 0.5, [0.1, 0.2])", "{t}.ravel()[::2] = {v}",
     "np.subtract.at({t}, [0, 0], {v})", "{t}[..., 0] = {v}", "{t}[:, None][{i}] = {v}",
     "{t}[np.argmax({t})] = {v}", "np.putmask({t}, {t} > 0, {v})", "{t} **= 2", "{t} %= 1.7",
-    "np.maximum({t}, {v}, out={t})", "np.add({t}, 1.0, out={t}, where={t} < 0.3)", "{t}[{i}] -= {t}",
-    "np.clip({t}, -0.7, 0.8, out={t})", "np.cumsum({t}, out={t})", "{t}[np.arange(1)] = {t}[-1]",
+    "np.maximum({t}, {v}, out={t})", "np.add({t}, 1.0, out={t}, where={t} < 0.3)",
+    "{t}[{i}] -= {t}",
+    "np.clip({t}, -0.7, 0.8, out={t})", "np.cumsum({t}, axis=0, out={t})",
+    "{t}[np.arange(1)] = {t}[-1]",
 ]  # fmt: skip
 
 COMPOUND = [
@@ -253,9 +264,10 @@ class RandomProgram:
 
 def written_out(argument):
     if isinstance(argument, np.ndarray):
-        array = f"np.array({argument.tolist()!r}"
-        array += ")" if argument.dtype == float else f", dtype=np.{argument.dtype})"
-        return array + ("[::-1]" if argument.ndim and argument.strides[0] < 0 else "")
+        backwards = argument.ndim and argument.strides[0] < 0
+        listed = argument[::-1].tolist() if backwards else argument.tolist()
+        single = "" if argument.dtype == float else f", dtype=np.{argument.dtype}"
+        return f"np.array({listed!r}{single})" + ("[::-1]" if backwards else "")
     if isinstance(argument, np.generic):
         return f"np.{type(argument).__name__}({argument.item()!r})"
     return repr(argument)
@@ -362,6 +374,8 @@ class Draft:
         """A statement that writes into an array."""
         template = self.choose.choice(WRITES)
         t = target or self.array()
+        if not getattr(self.values.get(t), "flags", np.ones(1).flags).writeable:  # at() would write
+            t = "x0"
         i = self.subscript(t)
         v = self.choose.choice(
             [self.scalar(), self.like(t), f"np.sin({t}[{i}])", f"0.5 * {self.like(t)}", f"{t}[{i}]"]
@@ -375,7 +389,14 @@ class Draft:
         axis = max(1, np.ndim(self.values.get(a, 0.0)))
         j = self.choose.randrange(-axis, axis)
         k = self.choose.choice(["None", str(j), f"({j},)"])
-        tables = [*[UNARY] * 3, *[BINARY] * 3, *[REDUCTIONS] * 3, *[SHAPES] * 3, *[PRODUCTS] * 2, COMPLEX]
+        tables = [
+            *[UNARY] * 3,
+            *[BINARY] * 3,
+            *[REDUCTIONS] * 3,
+            *[SHAPES] * 3,
+            *[PRODUCTS] * 2,
+            COMPLEX,
+        ]
         if self.choose.random() < 0.15:
             return f"{a}[{self.subscript(a)}]"
         template = self.choose.choice(tables[kind])
@@ -413,7 +434,7 @@ class Draft:
         found = list(dict.fromkeys(self.names_of(lambda value: np.size(value) > 0)))
         if self.choose.random() < 0.3:
             return f"return {self.choose.choice(found[-4:])} + 0.0"
-        terms = [f"np.sum(np.sin({name} + {k}.0))" for k, name in enumerate(found)]
+        terms = [f"np.mean(np.sin({name} + {k}.0))" for k, name in enumerate(found)]
         if self.choose.random() < 0.5:
             return f"return {' + '.join(terms)}"
         return f"return np.array([{', '.join(terms)}])"
@@ -443,7 +464,8 @@ def random_argument(choose):
     """A float of any kind: Python's, NumPy's, or an array of one of several shapes and layouts."""
     shape = choose.choice(POINTS)
     size = math.prod(shape)
-    numbers = [round(choose.uniform(-1.5, 1.5), 3) for _ in range(size)]
+    draw = random.Random(choose.randrange(10_000))
+    numbers = [round(draw.uniform(-1.5, 1.5), 3) for _ in range(size)]
     if not shape:
         kind = choose.randrange(4)
         makers = (float, np.float64, np.array, float)
@@ -453,7 +475,13 @@ def random_argument(choose):
 
 
 def random_program(choose, length=None):
-    """A program of about ``length`` pieces of source."""
+    """A program of about ``length`` pieces of source; NumPy has nothing to say against it."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error")
+        return drawn(choose, length or choose.randint(3, 14))
+
+
+def drawn(choose, length):
     point = tuple(random_argument(choose) for _ in range(choose.randint(1, 3)))
     if choose.random() < 0.07:
         point = tuple(
@@ -461,12 +489,12 @@ def random_program(choose, length=None):
             for argument in point
         )
     draft = Draft(choose, point)
-    for _ in range(length or choose.randint(3, 14)):
+    for _ in range(length):
         for _ in range(4):
             if draft.attempt(draft.piece()):
                 break
-    while not draft.attempt("result = " + (last := draft.result()).removeprefix("return ")):
-        pass
+    last = draft.result()
+    assert draft.attempt(last.replace("return", "result =", 1)), last
     body = "\n".join(draft.pieces[:-1] + [last])
     arguments = ", ".join(f"x{number}" for number in range(len(point)))
     indented = "\n".join("    " + line if line else "" for line in body.split("\n"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.aval import Aval, aval_of
+from ..ir.aval import Aval, aval_of, result_dtype
 from ..tracing.core import (
     Array,
     bind,
@@ -205,7 +205,7 @@ def linspace(
     if count < 0:
         raise ValueError(f"Number of samples, {count}, must be non-negative.")
     first, last = raw_of(as_operand(start)), raw_of(as_operand(stop))
-    found = np.result_type(aval_of(first).dtype, aval_of(last).dtype, float(count))
+    found = np.result_type(result_dtype(aval_of(first), aval_of(last)), float(count))
     wanted = found if dtype is None else np.dtype(dtype)
     axis = axis % (max(ndim_of(first), ndim_of(last)) + 1)
     divisions = count - 1 if endpoint else count

@@ -269,6 +269,8 @@ def _fails_read() -> list[Fail]:
 
 
 def _evaluate_read(base: Any, *indices: Any, path: Path) -> Any:
+    if type(base) is float or type(base) is complex:  # the tangent of a NumPy scalar may be one
+        base = np.asarray(base)[()]
     return follow(base, resolved(path, indices) if indices else path)
 
 

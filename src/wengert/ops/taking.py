@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..ir.aval import Aval, aval_of
+from ..ir.aval import Aval, aval_of, result_dtype
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
 from ..tracing.core import (
@@ -32,7 +32,7 @@ from ..tracing.refusals import write_refusal
 from .axes import operand_of
 from .creating import cell_of
 from .families import structural
-from .handles import Flat
+from .handles import Flat, copied
 from .indexing import read
 from .projection import cast
 from .samples import Fail, Sample, array
@@ -69,14 +69,15 @@ def indices_of(indices: Any) -> Any:
 
 
 def taken(a: Any, indices: Any, axis: int | None, mode: str = "raise") -> Any:
-    """Return entries along an axis (of the flattened array for None), at user level."""
+    """Return entries along an axis (of the flattened array for None), in C order, at user level."""
     raw, axis = raw_along(a if ndim_of(a) else np.reshape(array_raw(a), (1,)), axis)
     positions = _positions(indices, shape_of(raw)[axis], mode)
     if type(positions) is not np.ndarray:
         key, operands = split_key((*(slice(None),) * axis, positions))
         return to_user(bind(read, raw, *operands, path=(("index", key),)))
     entry = positions if positions.ndim else int(positions)
-    return to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, entry)),)))
+    found = to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, entry)),)))
+    return copied(found) if axis else found  # an index puts its own axes first in memory
 
 
 def _delivered(result: Any, out: Any) -> Any:
@@ -219,7 +220,9 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    rows = [to_user(array_raw(choice)) for choice in choices]
+    operands = [as_operand(choice) for choice in choices]
+    dtype = result_dtype(*(aval_of(raw_of(operand)) for operand in operands))
+    rows = [_as_dtype(operand, dtype) for operand in operands]
     which = _positions(a, len(rows), mode)
     shape = np.broadcast_shapes(shape_of(which), *(shape_of(row) for row in rows))
     table = np.stack([np.broadcast_to(row, shape) for row in rows])
@@ -251,12 +254,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
             raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")
     choices = [as_operand(choice) for choice in choicelist]
     operands = [*choices, as_operand(default)]
-    dtype = np.result_type(
-        *(
-            type(value) if type(value) in (int, float, complex) else aval_of(raw_of(value)).dtype
-            for value in operands
-        )
-    )
+    dtype = result_dtype(*(aval_of(raw_of(value)) for value in operands))
     shape = np.broadcast_shapes(*(shape_of(value) for value in (*conditions, *choices)))
     result = np.broadcast_to(_as_dtype(operands[-1], dtype), shape)
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):

@@ -18,6 +18,7 @@ from .core_family import column, operand
 from .families import bilinear, structural
 from .indexing import indexed_add
 from .samples import Fail, Sample, array
+from .shaping import array_raw
 
 # ------------------------------------------------------------------ tensordot
 
@@ -139,7 +140,7 @@ def kron(a: Any, b: Any) -> Any:
     first, second = operand(a), operand(b)
     ndim = max(np.ndim(first), np.ndim(second))
     if not np.ndim(first) or not np.ndim(second):
-        return np.multiply(first, second)
+        return np.multiply(to_user(array_raw(first)), to_user(array_raw(second)))
     own = (1,) * (ndim - np.ndim(first)) + np.shape(first)
     others = (1,) * (ndim - np.ndim(second)) + np.shape(second)
     product = np.reshape(first, [n for size in own for n in (size, 1)]) * np.reshape(

@@ -1,0 +1,64 @@
+"""Programs that were once wrong, each found by a random search and cut down; they stay right."""
+
+import numpy as np
+
+FOUND = {}
+
+
+def found(*point):
+    """Register a program with the arguments at which it failed."""
+
+    def register(function):
+        assert function.__name__ not in FOUND
+        FOUND[function.__name__] = (function, point)
+        return function
+
+    return register
+
+
+# vjp differed from jvp: a fancy write through `imag` took every entry for a duplicate.
+@found(0.064)
+def fancy_write_through_imaginary_part(x0):
+    v1 = (1j * np.ones(2) * x0).imag
+    v1[[0, -1]] = v1[[0]]
+    return np.sum(np.sin(v1 + 4.0))
+
+
+# The pullback raised: NumPy drops leading axes of one entry when it writes.
+@found(np.array([0.638]))
+def write_of_more_axes_than_the_part_has(x0):
+    v1 = x0[[True]]
+    v1[..., 0] = v1[::-1]
+    v2 = np.zeros((2, 3))
+    v2[1] = x0[:, None, None] * np.ones((1, 1, 3))
+    return np.array([v1.sum(axis=-1), np.sum(np.sin(v2))])
+
+
+# Forward mode raised: the tangent of a NumPy scalar was a Python float, which has no items.
+@found(-0.018)
+def item_of_a_scalar(x0):
+    v1 = np.fmax(x0, -x0)
+    return v1[...] + v1[()] + v1[None][0]
+
+
+# The value differed in its last bit: NumPy's take lays its result out in C order.
+@found(np.array([[1.075, -0.715, 0.774], [-1.009, -0.281, 0.134]]))
+def sum_of_what_take_gives(x0):
+    v1 = np.take(x0, [-1, 0], axis=-1)
+    v2 = np.compress([True, False, True], x0, axis=1)
+    return np.array([np.mean(np.sin(v1 + 3.0)), np.mean(np.cos(v2 + 3.0))])
+
+
+# The dtype was float64: NumPy's linspace, choose and select take Python numbers as weak.
+@found(np.array([1.249, 0.3], dtype=np.float32))
+def single_precision_beside_python_numbers(x0):
+    v1 = np.linspace(0.0, x0[1], 2)
+    v2 = np.choose([0, 1], [x0[0], 0.5])
+    v3 = np.select([np.array([True, False])], [x0], 0.5)
+    return v1 + v2 * v3
+
+
+# The dtype was float32: NumPy's kron makes arrays of Python numbers.
+@found(np.array([1.249, 0.3], dtype=np.float32))
+def kronecker_product_with_a_python_number(x0):
+    return np.kron(x0, 0.5)
