@@ -578,3 +578,44 @@ def test_threads_record_and_run_together():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+# ------------------------------------------------------------------ the native entry
+
+
+def test_calls_go_through_the_native_entry():
+    from wengert.backends.llvm.entry import is_available
+
+    assert is_available()
+    scale = 2.0
+
+    def fun(x, pair):
+        """Say so."""
+        return {"sum": x * scale + pair[0], "pair": [pair[1], x, None]}
+
+    compiled = wg.jit(fun)
+    with wg.config(native=True):
+        for _ in range(3):
+            assert compiled(1.5, (2.0, 3.0)) == fun(1.5, (2.0, 3.0))
+        assert type(compiled).__call__ is compiled._entry.call
+        assert (compiled.__name__, compiled.__doc__) == ("fun", "Say so.")
+        scale = 5.0
+        assert compiled(1.5, (2.0, 3.0)) == fun(1.5, (2.0, 3.0))
+        assert compiled(2, (2.0, 3.0)) == fun(2, (2.0, 3.0))
+        assert compiled(x=1.5, pair=(2.0, 3.0)) == fun(1.5, (2.0, 3.0))
+        assert wg.grad(lambda x: compiled(x, (2.0, 3.0))["sum"])(1.5) == 5.0
+        with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+            compiled(np.float64(1e308), (np.float64(1e308), 3.0))
+
+
+def test_programs_leave_the_entry_when_what_they_captured_changes():
+    exponent = 2
+
+    def fun(x):
+        return x**exponent
+
+    compiled = wg.jit(fun)
+    for exponent in (2, 3, 2):
+        for _ in range(3):
+            assert compiled(1.5) == 1.5**exponent
+    assert len(compiled._offers) <= 1

@@ -7,12 +7,15 @@ under ``config.verify``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .config import config
 from .ir.verify import verify
 from .ir.wengert_list import WengertList
 from .passes.dead_code import remove_dead_code
+
+if TYPE_CHECKING:
+    from .backends.llvm import NativeProgram
 
 Pass = Callable[[WengertList], WengertList]
 
@@ -30,17 +33,17 @@ def optimise(program: WengertList) -> WengertList:
     return program
 
 
-def compiled(program: WengertList) -> Callable[..., tuple[Any, ...]]:
-    """Return what runs an optimised list: machine code, or the straight evaluator.
+def compiled(program: WengertList) -> NativeProgram | None:
+    """Return an optimised list as machine code, or None where it is better evaluated.
 
     A list whose equations mostly have no native code is evaluated: calling back costs more than it
     spares.
     """
     if not config.native:
-        return program.evaluate
+        return None
     from .backends.llvm import compile_program  # 15 ms of imports that most processes never need
 
     native = compile_program(program)
     if 2 * len(native.called_back) > len(program):
-        return program.evaluate
+        return None
     return native

@@ -12,6 +12,7 @@ import wengert as wg
 from wengert.backends.llvm import compile_program
 from wengert.backends.llvm.entry import Entry, attach, is_available
 from wengert.backends.llvm.signature import (
+    Absent,
     Attribute,
     Call,
     Cell,
@@ -241,6 +242,20 @@ def test_what_is_read_besides_arguments():
         entry.call(7.0)
     namespace["w"] = 1.0
     assert entry.call(7.0) == 7.0 * 3.0 + 4.0
+
+
+def test_names_that_must_stay_unassigned():
+    namespace = {}
+    program = wg.trace(lambda x: x + 1.0)(1.0)
+    entry = Entry(missed)
+    leaf = Leaf(program.inputs[0].aval)
+    entry.add(compile_program(program), [leaf], Output(0), sources=[Absent(namespace, "range")])
+    assert entry.call(1.0) == 2.0
+    namespace["range"] = None
+    with pytest.raises(Missed):
+        entry.call(1.0)
+    del namespace["range"]
+    assert entry.call(1.0) == 2.0
 
 
 # ------------------------------------------------------------------ choosing among programs

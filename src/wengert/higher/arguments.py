@@ -123,7 +123,6 @@ class Call:
     __slots__ = (
         "_clones",
         "_given",
-        "_static",
         "_structure",
         "_which",
         "args",
@@ -133,6 +132,7 @@ class Call:
         "kwargs",
         "leaves",
         "refused",
+        "static",
         "values",
     )
 
@@ -141,13 +141,13 @@ class Call:
     ) -> None:
         self.args = args
         self.kwargs = kwargs
-        self._static: dict[int | str, Any] = {}
+        self.static: dict[int | str, Any] = {}
         if static:
-            self._static = {n: value for n, value in enumerate(args) if n in static.numbers}
-            self._static |= {key: value for key, value in kwargs.items() if key in static.names}
-            args = tuple(None if n in self._static else value for n, value in enumerate(args))
-            kwargs = {key: value for key, value in kwargs.items() if key not in self._static}
-        functions = [value for value in self._static.values() if callable(value)]
+            self.static = {n: value for n, value in enumerate(args) if n in static.numbers}
+            self.static |= {key: value for key, value in kwargs.items() if key in static.names}
+            args = tuple(None if n in self.static else value for n, value in enumerate(args))
+            kwargs = {key: value for key, value in kwargs.items() if key not in self.static}
+        functions = [value for value in self.static.values() if callable(value)]
         functions += [leaf for leaf in tree.leaves((args, kwargs)) if is_callable_of_user(leaf)]
         self.captures = captured(functions)
         self.leaves, self._structure = tree.flatten((args, kwargs, self.captures.values()))
@@ -156,7 +156,7 @@ class Call:
         self.inside = False
         self.refused: str | None = None
         parts: list[Any] = [self.captures, self._structure]
-        parts += [(name, Constant(value)) for name, value in self._static.items()]
+        parts += [(name, Constant(value)) for name, value in self.static.items()]
         for position, leaf in enumerate(self.leaves):
             if not is_staged(leaf):
                 if refuses(leaf):
@@ -175,7 +175,7 @@ class Call:
     def describe(self) -> str:
         """Return the signature in words."""
         shown = [str(aval_of(leaf)) if is_staged(leaf) else repr(leaf)[:40] for leaf in self.leaves]
-        shown += [f"{name}={value!r}"[:40] for name, value in self._static.items()]
+        shown += [f"{name}={value!r}"[:40] for name, value in self.static.items()]
         return f"({', '.join(shown)})"
 
     def replaced(
@@ -189,8 +189,8 @@ class Call:
         args, kwargs, captured = tree.unflatten(self._structure, leaves)
         self._given = (leaves, (args, kwargs, captured))
         clones.fill(captured)
-        if self._static:
-            static = {key: clones.of(value) for key, value in self._static.items()}
+        if self.static:
+            static = {key: clones.of(value) for key, value in self.static.items()}
             args = tuple(static.get(n, value) for n, value in enumerate(args))
             kwargs = {**kwargs, **{k: v for k, v in static.items() if isinstance(k, str)}}
         return clones.of(fun), args, kwargs

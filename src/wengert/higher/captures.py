@@ -22,10 +22,16 @@ from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
 from .reading import reads_of
 
-_MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
 _COMPARED = (bool, int, str, bytes, type(None), float, complex)
 # A container with more leaves than this is taken as it is: reading it would cost too much a call.
 _MOST_LEAVES = 1000
+
+
+class Wrapper:
+    """A callable of ours that means what a function of the user's means."""
+
+    __wengert_function__: Any
 
 
 class Slot:
@@ -51,12 +57,12 @@ class Slot:
         """Return what is there now."""
         kind = self.kind
         if kind == "global":
-            value = self.holder.get(self.key, _MISSING)
+            value = self.holder.get(self.key, MISSING)
         elif kind == "cell":
             try:
                 value = self.holder.cell_contents
             except ValueError:  # not yet assigned
-                return _MISSING
+                return MISSING
         elif kind == "default":
             value = self.holder.__defaults__[self.key]
         elif kind == "keyword":
@@ -64,7 +70,7 @@ class Slot:
         else:
             value = self.holder
         for attribute in self.attributes:
-            value = getattr(value, attribute, _MISSING)
+            value = getattr(value, attribute, MISSING)
         return value
 
     def store(self, value: Any) -> None:
@@ -144,7 +150,7 @@ class Captures:
                     self._visit(part)
                 self._note(Slot("value", value, None, "functools.partial", ("args",)))
                 self._note(Slot("value", value, None, "functools.partial", ("keywords",)))
-        elif hasattr(type(value), "__wengert_function__"):
+        elif isinstance(value, Wrapper):
             self._wrapped[id(value)] = value
             self._visit(value.__wengert_function__)
 
@@ -186,7 +192,7 @@ class Captures:
     ) -> None:
         slot = Slot("global", namespace, key, key)
         value = slot.read()
-        if value is _MISSING:  # a builtin, or not yet defined
+        if value is MISSING:  # a builtin, or not yet defined
             self._note(slot)
             return
         self._note(slot)
@@ -206,8 +212,8 @@ class Captures:
         taken: tuple[str, ...] = ()
         for attribute in attributes:
             taken += (attribute,)
-            value = getattr(value, attribute, _MISSING)
-            if value is _MISSING:
+            value = getattr(value, attribute, MISSING)
+            if value is MISSING:
                 return
             if hasattr(value, "bit_generator"):
                 self.generators.append(value)
@@ -308,7 +314,7 @@ class Clones:
             if names:
                 stored.setdefault(id(function.__globals__), set()).update(names)
         self._before = {
-            key: {name: self._spaces[key].get(name, _MISSING) for name in names}
+            key: {name: self._spaces[key].get(name, MISSING) for name in names}
             for key, names in stored.items()
             if key in self._spaces
         }
@@ -347,7 +353,7 @@ class Clones:
                 break
         else:
             value = self._made.get(id(value), value)
-        if value is not _MISSING:
+        if value is not MISSING:
             cell.cell_contents = value
         self._cells[id(original)] = (original, cell, value)
 
@@ -396,21 +402,19 @@ class Clones:
         for key, names in self._before.items():
             namespace = self._captures._namespaces[key]
             for name, before in names.items():
-                value = self._spaces[key].get(name, _MISSING)
-                if value is not before and value is not _MISSING:
+                value = self._spaces[key].get(name, MISSING)
+                if value is not before and value is not MISSING:
                     found.append((Slot("global", namespace, name, name), value))
         for original, cell, before in self._cells.values():
             value = Slot("cell", cell, None, "").read()
-            if value is not before and value is not _MISSING:
+            if value is not before and value is not MISSING:
                 found.append((Slot("cell", original, None, "a closure cell"), value))
         return found
 
 
 def is_callable_of_user(value: Any) -> bool:
     """Return whether a value is something callable that a clone could stand for."""
-    return isinstance(value, (FunctionType, MethodType, functools.partial)) or hasattr(
-        type(value), "__wengert_function__"
-    )
+    return isinstance(value, (FunctionType, MethodType, functools.partial, Wrapper))
 
 
 def _is_user_module(module: ModuleType) -> bool:
@@ -424,11 +428,11 @@ def _is_user_module(module: ModuleType) -> bool:
 def _remembered(value: Any) -> Any:
     """Return what an attribute is compared with: a small array by its entries."""
     if isinstance(value, np.ndarray) and value.nbytes <= 1024 and value.dtype.kind in "biufc":
-        return _Entries(value)
+        return Entries(value)
     return value
 
 
-class _Entries:
+class Entries:
     """An array and what its entries were."""
 
     __slots__ = ("array", "copy")
@@ -439,7 +443,7 @@ class _Entries:
 
 
 def _is_same(found: Any, expected: Any) -> bool:
-    if type(expected) is _Entries:
+    if type(expected) is Entries:
         return found is expected.array and is_same_value(found, expected.copy)
     if type(found) is not type(expected):
         return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..ir.aval import Aval
 from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
 from ..tracing.core import describe
@@ -28,6 +29,9 @@ def explain(jitted: Jitted) -> str:
         if captured.constant:
             names = ", ".join(dict.fromkeys(slot.name for slot, _ in captured.constant))
             lines.append(f"compared at each call: {names}")
+        assumed = [slot.name for slot, value in captured.constant if isinstance(value, np.ndarray)]
+        if assumed:
+            lines.append(f"assumed constant, entry by entry: {', '.join(assumed)}")
     lines += [f"recorded again because of {cause}" for cause in jitted.causes]
     return "\n".join(lines)
 
@@ -49,20 +53,21 @@ def _path(path: Path) -> Iterable[str]:
     yield f"  path of {_count(len(path.staged), 'equation')}"
     for decision in path.decisions:
         yield f"    guard: {decision.purpose} at {decision.line} is {decision.value!r}"
-    for shown in _assumed(path.staged):
-        yield f"    assumed constant: {shown}"
+    held = constant_arrays(path.staged)
+    if held:
+        yield f"    holds {_count(len(held), 'constant array')}: {', '.join(map(str, held))}"
+    if path.native is not None and path.native.called_back:
+        yield f"    through NumPy: {', '.join(sorted(set(path.native.called_back)))}"
 
 
-def _assumed(program: WengertList) -> Iterable[str]:
-    """Return the arrays that a program holds: they were read while it was recorded."""
-    seen: set[int] = set()
+def constant_arrays(program: WengertList) -> list[Aval]:
+    """Return the Avals of the arrays that a program holds: they were there when it was recorded."""
+    found: dict[int, Aval] = {}
     operands: list[Any] = [o for equation in program for o in equation.operands]
     for operand in (*operands, *program.outputs):
-        if not isinstance(operand, Literal) or not isinstance(operand.value, np.ndarray):
-            continue
-        if id(operand.value) not in seen:
-            seen.add(id(operand.value))
-            yield f"an array {operand.aval}"
+        if isinstance(operand, Literal) and isinstance(operand.value, np.ndarray):
+            found.setdefault(id(operand.value), operand.aval)
+    return list(found.values())
 
 
 def _count(number: int, what: str) -> str:

@@ -10,7 +10,7 @@ import functools
 import types
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +20,16 @@ from ..tracing.core import describe
 from ..tracing.creation import begin, end
 from ..transforms.arguments import check_callable
 from .arguments import Call, Static, integers
-from .captures import Captures
+from .captures import Captures, Wrapper
 from .explaining import explain
 from .guarding import GuardingTrace
 from .paths import Path, Specialisation
 from .randomness import Watch
 from .results import Results, constants_of
+
+if TYPE_CHECKING:
+    from ..backends.llvm import NativeProgram
+    from .entering import Description
 
 MODES = ("auto", "now", "background")
 _STOPPING = frozenset({"raise", "call", "print", "log"})
@@ -81,10 +85,17 @@ def jit(
     return Jitted(fun, static_argnums, static_argnames, compile, donate_argnums)
 
 
-class Jitted:
-    """A function that `jit` made: call it as the function that it was made of."""
+class Offer(NamedTuple):
+    """A program that the native entry runs, and what it was compiled for."""
 
-    __wengert_function__: Callable[..., Any]
+    known: Specialisation
+    captures: Captures
+    native: NativeProgram
+    description: Description
+
+
+class Jitted(Wrapper):
+    """A function that `jit` made: call it as the function that it was made of."""
 
     def __init__(
         self,
@@ -102,6 +113,8 @@ class Jitted:
         self.captures: dict[tuple[int, ...], Captures] = {}
         self.known: dict[Any, Specialisation] = {}
         self.causes: list[str] = []
+        self._offers: list[Offer] = []
+        self._entry: Any = None
 
     def __repr__(self) -> str:
         return f"<jit of {self.__wengert_function__!r}>"
@@ -134,7 +147,8 @@ class Jitted:
         if call.overlap(known.written):
             return self.__wengert_function__(*args, **kwargs)
         for path in known.paths:
-            path.prepare()
+            if path.prepare():
+                self._offer(known, path, call)
             try:
                 result = path.run(call.values)
             except GuardFailed:
@@ -180,6 +194,7 @@ class Jitted:
             if changed is None:
                 return known
             self.causes.append(f"another value of {changed}")
+            self._withdraw(lambda offer: offer.captures is known)
         found = self.captures[key] = Captures(roots)
         return found
 
@@ -216,9 +231,48 @@ class Jitted:
         known.add(Path(trace, results))
         if self.mode != "auto":
             known.paths[0].compile()
+            self._offer(known, known.paths[0], call)
         if len(known.paths) > config.max_paths:
             self._give_up(known)
         return found
+
+    def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
+        """Let the native entry run a path, if it can match calls like this one."""
+        from .entering import describe_call  # with the backend, at first need
+
+        if path.native is None:
+            return
+        description = describe_call(path, call)
+        if description is not None:
+            offer = Offer(known, call.captures, path.native, description)
+            self._offers.append(offer)
+            self._enter([offer])
+
+    def _enter(self, offers: Sequence[Offer]) -> None:
+        """Add programs to the entry; make one where there is none."""
+        from ..backends.llvm.entry import Entry, attach, is_available
+
+        if not is_available():
+            return
+        if self._entry is None:
+            self._entry = Entry(types.MethodType(Jitted.__call__, self))
+        for offer in offers:
+            self._entry.add(
+                offer.native,
+                offer.description.arguments,
+                offer.description.result,
+                sources=offer.description.sources,
+                retries=True,
+            )
+        attach(self, self._entry)
+
+    def _withdraw(self, stale: Callable[[Offer], bool]) -> None:
+        """Take programs out of the entry."""
+        kept = [offer for offer in self._offers if not stale(offer)]
+        if len(kept) < len(self._offers):
+            self._offers = kept
+            self._entry = None
+            self._enter(kept)
 
     def _without(self, known: Specialisation, call: Call, error: Exception) -> Any:
         """Run the function as it is after recording it has failed, and note why."""
@@ -238,6 +292,7 @@ class Jitted:
             f"({last.purpose})"
         )
         known.paths = []
+        self._withdraw(lambda offer: offer.known is known)
         warnings.warn(
             f"jit: {describe(self.__wengert_function__)} took more than config.max_paths = "
             f"{config.max_paths} paths for arguments of one signature; it runs uncompiled from now "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
+
+if TYPE_CHECKING:
+    from ..backends.llvm import NativeProgram
 
 Run = Callable[..., tuple[Any, ...]]
 
@@ -26,14 +29,24 @@ class Path:
     ``staged`` is the list as it was recorded; it is optimised when the path is taken a second time.
     """
 
-    __slots__ = ("_execute", "_held", "_program", "decisions", "results", "staged", "work")
+    __slots__ = (
+        "_held",
+        "_program",
+        "decisions",
+        "is_compiled",
+        "native",
+        "results",
+        "staged",
+        "work",
+    )
 
     def __init__(self, trace: GuardingTrace, results: Results) -> None:
         self.staged = WengertList(trace.inputs, trace.equations, results.operands)
         self.decisions: list[Decision] = trace.decisions
         self.results = results
         self._program: WengertList | None = None
-        self._execute: Run | None = None
+        self.native: NativeProgram | None = None
+        self.is_compiled = False  # as far as it will be
         self._held: frozenset[int] = frozenset()
         self.work = 0  # equations evaluated so far
 
@@ -60,26 +73,30 @@ class Path:
         GuardFailed
             They do not. Nothing outside has been changed.
         """
-        execute = self._execute or self.program.evaluate
+        execute: Run = self.native or self.program.evaluate
         with np.errstate(all="ignore"):
             outputs = execute(*values)
         return self.results.finish(values, outputs, self._held)
 
-    def prepare(self) -> None:
-        """Compile the program if its list has been evaluated as long as that would take."""
-        if self._execute is not None:
-            return
+    def prepare(self) -> bool:
+        """Compile the program if its list has been evaluated as long as that would take.
+
+        Return whether it was compiled just now.
+        """
+        if self.is_compiled:
+            return False
         size = len(self.program)
         self.work += size
-        if size <= SMALL or self.work > COMPILED_AFTER * size:
-            self.compile()
+        if size > SMALL and self.work <= COMPILED_AFTER * size:
+            return False
+        self.compile()
+        return True
 
-    def compile(self) -> Run:
-        """Return what runs the program from now on."""
-        found = self._execute
-        if found is None:
-            found = self._execute = compiled(self.program)
-        return found
+    def compile(self) -> None:
+        """Compile the program now."""
+        if not self.is_compiled:
+            self.native = compiled(self.program)
+            self.is_compiled = True
 
 
 class Specialisation:

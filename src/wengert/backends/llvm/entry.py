@@ -136,6 +136,8 @@ class _Nodes:
             case signature.Item(holder, key, child):
                 self.node(code.ITEM, 0, holder, key)
                 self.matched(child)
+            case signature.Absent(holder, key):
+                self.node(code.ABSENT, 0, holder, key)
             case signature.Attribute(holder, name, child):
                 self.node(code.ATTRIBUTE, 0, holder, name)
                 self.matched(child)

@@ -26,7 +26,8 @@ from __future__ import annotations
     ENTRIES,
     CALL,
     INPUT,
-) = range(18)
+    ABSENT,
+) = range(19)
 
 # Fields of a node: operation, count, two objects, number of dimensions, address of lengths.
 NODE_WORDS = 6
@@ -170,6 +171,7 @@ entry:
     i64 {SAME}, label %same
     i64 {EQUAL}, label %equal
     i64 {ENTRIES}, label %entries
+    i64 {ABSENT}, label %absent
   ]
 float:
   %float.type = load ptr, ptr %type.at
@@ -398,6 +400,12 @@ entries.compare:
   %difference = call i32 @memcmp(ptr %entries.data, ptr %copy, i64 %bytes)
   %no.difference = icmp eq i32 %difference, 0
   br i1 %no.difference, label %matched, label %differs
+absent:
+  %dict.without = load ptr, ptr %first.at
+  %missing.key = load ptr, ptr %second.at
+  %unexpected = call ptr @PyDict_GetItemWithError(ptr %dict.without, ptr %missing.key)
+  %is.absent = icmp eq ptr %unexpected, null
+  br i1 %is.absent, label %matched, label %differs
 matched:
   ret ptr %next
 differs:

@@ -75,6 +75,14 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """Nothing: a dictionary, such as a module's globals, has no such key."""
+
+    holder: dict[Any, Any]
+    key: Any
+
+
+@dataclass(frozen=True)
 class Attribute:
     """An attribute of an object; of the object that led here, where `holder` is None."""
 

@@ -1,0 +1,149 @@
+"""How a call leads to a program's inputs, and its outputs to a result, for the native entry.
+
+What the entry cannot check or make itself stays with the Python function behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..backends.llvm import signature
+from ..ir.aval import aval_of
+from .arguments import Call, is_staged
+from .captures import MISSING, Entries, Slot
+from .paths import Path
+from .results import Results
+
+
+class Description:
+    """The arguments, sources and result of one program, as trees of `signature`."""
+
+    __slots__ = ("arguments", "result", "sources")
+
+    def __init__(self, arguments: list[Any], sources: list[Any], result: Any) -> None:
+        self.arguments = arguments
+        self.sources = sources
+        self.result = result
+
+
+class _CannotDescribeError(Exception):
+    """A container or a place that the entry does not read."""
+
+
+def describe_call(path: Path, call: Call) -> Description | None:
+    """Return how the entry matches calls like this one, None where it cannot."""
+    if call.kwargs:
+        return None
+    if path.results.writes and sum(type(value) is np.ndarray for value in call.values) > 1:
+        return None  # they may overlap, which is looked at before
+    leaves: list[Any] = []
+    try:
+        arguments = [
+            _constant(value) if number in call.static else _matched(value, leaves)
+            for number, value in enumerate(call.args)
+        ]
+        sources = [_read(slot, _matched(slot.read(), leaves)) for slot in call.captures.implicit]
+        sources += [_compared(slot, value) for slot, value in call.captures.constant]
+        result = _made(path.results, len(call.values))
+    except _CannotDescribeError:
+        return None
+    if len(leaves) != len(call.leaves) or any(
+        mine is not other for mine, other in zip(leaves, call.leaves, strict=True)
+    ):
+        return None
+    return Description(arguments, sources, result)
+
+
+def _matched(value: Any, leaves: list[Any]) -> Any:
+    """Return the tree that matches values like this one; its leaves are added to a list."""
+    kind = type(value)
+    if value is None:
+        return signature.Same(None)
+    if kind is tuple or kind is list:
+        return signature.Items(kind, [_matched(child, leaves) for child in value])
+    if kind is dict:
+        keys = tree.structure(dict.fromkeys(value, 0)).entries()
+        return signature.Fields(keys, [_matched(value[key], leaves) for key in keys])
+    if tree.leaves(value) != [value] if not isinstance(value, np.ndarray) else False:
+        raise _CannotDescribeError
+    leaves.append(value)
+    return signature.Leaf(aval_of(value)) if is_staged(value) else _constant(value)
+
+
+def _constant(value: Any) -> Any:
+    """Return what matches a constant."""
+    if type(value) is Entries:
+        return signature.Entries(value.array)
+    if type(value) in (int, str, bytes) or (type(value) is float and value):
+        return signature.Equal(value)
+    return signature.Same(value)
+
+
+def _compared(slot: Slot, value: Any) -> Any:
+    if value is MISSING:
+        if slot.kind == "global" and not slot.attributes:
+            return signature.Absent(slot.holder, slot.key)
+        raise _CannotDescribeError
+    return _read(slot, _constant(value))
+
+
+def _read(slot: Slot, child: Any) -> Any:
+    """Return the source that reads a slot."""
+    for name in reversed(slot.attributes[1:] if slot.kind == "value" else slot.attributes):
+        child = signature.Attribute(None, name, child)
+    if slot.kind == "global":
+        return signature.Item(slot.holder, slot.key, child)
+    if slot.kind == "cell":
+        return signature.Cell(slot.holder, child)
+    if slot.kind == "value" and slot.attributes:
+        return signature.Attribute(slot.holder, slot.attributes[0], child)
+    raise _CannotDescribeError
+
+
+class _Marked:
+    """A recipe as a leaf of the tree of results."""
+
+    def __init__(self, recipe: Any) -> None:
+        self.recipe = recipe
+
+
+def _made(results: Results, count: int) -> Any:
+    """Return the tree that makes the result."""
+    if not results.writes and not results.slots:
+        marked = [_Marked(recipe) for recipe in results.recipes]
+        try:
+            return _tree_of(tree.unflatten(results.structure, marked))
+        except _CannotDescribeError:
+            pass
+
+    def finish(parts: tuple[Sequence[Any], Sequence[Any]]) -> Any:
+        args, outputs = parts
+        return results.finish(args, outputs, frozenset())
+
+    inputs = signature.Items(tuple, [signature.Input(number) for number in range(count)])
+    outputs = [signature.Output(number) for number in range(len(results.operands))]
+    return signature.Call(finish, signature.Items(tuple, [inputs, signature.Items(tuple, outputs)]))
+
+
+def _tree_of(made: Any) -> Any:
+    kind = type(made)
+    if kind is _Marked:
+        how = made.recipe[0]
+        if how == "output":
+            return signature.Output(made.recipe[1])
+        if how == "constant":
+            return signature.Same(made.recipe[1])
+        if how == "input" and not made.recipe[2]:
+            return signature.Input(made.recipe[1])
+        raise _CannotDescribeError
+    if made is None:
+        return signature.Same(None)
+    if kind is tuple or kind is list:
+        return signature.Items(kind, [_tree_of(child) for child in made])
+    if kind is dict:
+        return signature.Fields(list(made), [_tree_of(child) for child in made.values()])
+    raise _CannotDescribeError
