@@ -17,6 +17,7 @@ from benchmarks.systems import SYSTEMS
 # Import of wengert: seconds, and the ratio to numpy, which took 0.05 s where the limit was set.
 IMPORT_LIMIT = 0.12
 IMPORT_RATIO = IMPORT_LIMIT / 0.05
+GRADIENT_OVER_VALUE = "gradient ÷ value"
 # A law asks for "the same"; on a shared machine a factor within this is taken for the same.
 SAME = 1.5
 # An addition whose tape entry kept an array would cost the whole of it; a row costs far less.
@@ -33,7 +34,7 @@ class Verdict:
 
 
 def median_of(row: Row, system: str, measure: str = "run") -> float | None:
-    """Median seconds of a system's derivative, its first call, or its compilation."""
+    """Median seconds of a system's derivative or value, its first call, or its compilation."""
     cell = row.cells.get(system)
     if cell is None or cell.status != "measured":
         return None
@@ -42,7 +43,7 @@ def median_of(row: Row, system: str, measure: str = "run") -> float | None:
     if measure == "first call":
         timing = cell.timings.get(DERIVATIVE)
         return timing.first_call if timing is not None else None
-    return cell.median()
+    return cell.median(VALUE) if measure == VALUE else cell.median()
 
 
 def processor_time_of(row: Row, system: str) -> float | None:
@@ -56,8 +57,16 @@ def processor_time_of(row: Row, system: str) -> float | None:
     return timing.least_processor if timing is not None and timing.processor else None
 
 
-def best(row: Row, against: str, measure: str = "run") -> tuple[str, float] | None:
-    """Name and seconds of the system a line stands against; a name may mean the fastest peer."""
+def best(
+    row: Row, against: str, measure: str = "run", subject: str = "wengert"
+) -> tuple[str, float] | None:
+    """Name and seconds of what a line stands against: a system, the fastest peer, or another
+    operation of the subject.
+    """
+    if against not in (BEST_PEER, BEST_EAGER_PEER, *SYSTEMS):
+        cell = row.cells.get(subject)
+        found = cell.median(against) if cell is not None else None
+        return None if found is None else (against, found)
     if against in (BEST_PEER, BEST_EAGER_PEER):
         names = [
             system.name
@@ -66,22 +75,26 @@ def best(row: Row, against: str, measure: str = "run") -> tuple[str, float] | No
         ]
     else:
         names = [against]
-    found = [
+    measured = [
         (name, seconds) for name in names if (seconds := median_of(row, name, measure)) is not None
     ]
-    return min(found, key=lambda pair: pair[1]) if found else None
+    return min(measured, key=lambda pair: pair[1]) if measured else None
 
 
 def judge(row: Row, line: Line) -> Verdict:
     """Hold a row against one line."""
     subject = "" if line.subject == "wengert" else f" ({line.subject})"
     kind = "" if line.measure == "run" else f"{line.measure} "
+    if line.measure == GRADIENT_OVER_VALUE:
+        ratio = gradient_over_value(row, line.subject)
+        text = f"{kind}≤ {line.limit:.3g}{subject}"
+        return Verdict(text, ratio, None if ratio is None else ratio <= line.limit)
     seconds = median_of(row, line.subject, line.measure)
     if line.against is None:
         text = f"{kind}≤ {format_seconds(line.limit)}{subject}"
         return Verdict(text, seconds, None if seconds is None else seconds <= line.limit)
     text = f"{kind}≤ {line.limit:.3g} × {line.against}{subject}"
-    rival = best(row, line.against, line.measure)
+    rival = best(row, line.against, line.measure, line.subject)
     if seconds is None or rival is None:
         return Verdict(text, None, None)
     ratio = seconds / rival[1]

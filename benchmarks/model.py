@@ -32,7 +32,8 @@ class NotAvailable(Exception):
 class Line:
     """A bound the project set itself: seconds, or a factor of another system's median.
 
-    `measure` is "run", "first call" or "compile".
+    `measure` is "run", "value", "first call", "compile" or "gradient ÷ value". `against` may also
+    name another operation of the subject.
     """
 
     limit: float
@@ -72,6 +73,8 @@ class Workload:
     namespace under that name; `respelled` holds the functions of the systems that need another
     text, and `cannot` the reason of a system that cannot take part.
 
+    `c_source` is the derivative written by hand in C, see `benchmarks.workloads.handwritten`.
+
     `inputs` maps a size to the input tuple (fixed seed) and `static` holds keyword arguments that
     are never traced. `by_hand` gives the exact derivative in NumPy alone: every system's result is
     compared with it before anything is timed. `driver(derivative, *inputs)`, where given, is timed
@@ -92,6 +95,7 @@ class Workload:
     with_value: bool = False
     respelled: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
+    c_source: str = ""
     driver: Callable[..., Any] | None = None
     extras: Mapping[str, Callable[..., Mapping[str, Operation]]] = field(default_factory=dict)
     time_value: bool = True

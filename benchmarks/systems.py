@@ -6,10 +6,15 @@ another peer) is one more record in `SYSTEMS`.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import shutil
+import subprocess
+import tempfile
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import leaves, map_leaves
@@ -129,23 +134,26 @@ def start_wengert_jit() -> None:
     wengert = importlib.import_module("wengert")
     if not hasattr(wengert, "jit"):
         raise NotAvailable("this version of wengert has no jit")
-    wengert.jit(wengert.grad(square))(1.5)
+    wengert.jit(wengert.grad(square), compile="now")(1.5)
 
 
 def prepare_wengert_jit(workload: Workload, inputs: tuple[Any, ...]) -> Prepared:
     wengert = importlib.import_module("wengert")
     transform = wengert.value_and_grad if workload.with_value else wengert.grad
+    function = workload.respelled.get("wengert-jit", workload.function)
 
-    def fresh() -> Any:
+    def fresh(mode: str = "auto") -> Any:
         # A respelled function is a new one, so that nothing cached for the last one is found.
         namespace = importlib.import_module("numpy")
-        return wengert.jit(transform(bind_static(respell(workload.function, namespace), workload)))
+        spelled = bind_static(respell(function, namespace), workload)
+        return wengert.jit(transform(spelled), compile=mode)
 
     derivative = driven(fresh(), workload)
-    value = wengert.jit(bind_static(workload.function, workload))
+    value = wengert.jit(bind_static(function, workload))
     return Prepared(
         operations(workload, derivative, value, inputs),
-        compile=lambda: fresh().lower(*inputs).compile(),
+        # Recording runs the function once, so that one run is in it.
+        compile=lambda: fresh("now")(*inputs),
     )
 
 
@@ -277,6 +285,81 @@ def prepare_jax_jit(workload: Workload, inputs: tuple[Any, ...]) -> Prepared:
     )
 
 
+# --- casadi ---------------------------------------------------------------------------------------
+
+
+def start_casadi() -> None:
+    casadi = importlib.import_module("casadi")
+    x = casadi.SX.sym("x")
+    casadi.Function("f", [x], [casadi.gradient(square(x), x)])(1.5)
+
+
+def prepare_casadi(workload: Workload, inputs: tuple[Any, ...]) -> Prepared:
+    """Scalar expressions, where a workload says that they fit; its virtual machine runs them."""
+    spelled = workload.respelled.get("casadi")
+    if spelled is None:
+        raise NotAvailable("left out: not a scalar expression")
+    casadi = importlib.import_module("casadi")
+    function = bind_static(respell(spelled, casadi), workload)
+
+    def compile_derivative() -> Any:
+        x = casadi.SX.sym("x")
+        value = function(x)
+        slope = casadi.gradient(value, x)
+        return casadi.Function("d", [x], [value, slope] if workload.with_value else [slope])
+
+    def plain(made: Any) -> Callable[[Any], Any]:
+        def call(x: Any) -> Any:
+            found = made(x)
+            return tuple(map(float, found)) if isinstance(found, tuple) else float(found)
+
+        return call
+
+    x = casadi.SX.sym("x")
+    value = plain(casadi.Function("f", [x], [function(x)]))
+    derivative = driven(plain(compile_derivative()), workload)
+    return Prepared(operations(workload, derivative, value, inputs), compile=compile_derivative)
+
+
+# --- C, written by hand ---------------------------------------------------------------------------
+
+
+def start_c() -> None:
+    if shutil.which("gcc") is None:
+        raise NotAvailable("gcc is not installed")
+
+
+def prepare_c(workload: Workload, inputs: tuple[Any, ...]) -> Prepared:
+    """Compile a workload's C and call it by ctypes, which takes about a microsecond of its own."""
+    if not workload.c_source:
+        raise NotAvailable("left out: not written by hand")
+    numpy = importlib.import_module("numpy")
+    function = compile_c(workload)
+    x = numpy.ascontiguousarray(inputs[0], dtype=float)
+    source, size = ctypes.c_void_p(x.ctypes.data), ctypes.c_long(x.size)
+
+    def derivative(_: Any) -> Any:
+        result = numpy.empty_like(x)
+        function(source, size, result.__array_interface__["data"][0])
+        return result if x.ndim else float(result)
+
+    return Prepared({DERIVATIVE: Operation(derivative, (x,))}, compile=lambda: compile_c(workload))
+
+
+def compile_c(workload: Workload) -> Any:
+    """Return the function `derivative` of a workload's source."""
+    macros = [f"-D{name.upper()}={value}" for name, value in workload.static.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        source, library = Path(folder) / "derivative.c", Path(folder) / "derivative.so"
+        source.write_text(workload.c_source)
+        command = ["gcc", "-O3", "-march=native", "-shared", "-fPIC", *macros]
+        subprocess.run([*command, str(source), "-o", str(library), "-lm"], check=True)
+        function = ctypes.CDLL(str(library)).derivative
+    function.argtypes = [ctypes.c_void_p, ctypes.c_long, ctypes.c_void_p]
+    function.restype = None
+    return function
+
+
 SYSTEMS: dict[str, System] = {
     system.name: system
     for system in (
@@ -306,6 +389,8 @@ SYSTEMS: dict[str, System] = {
         System("torch", "torch", start_torch, prepare_torch),
         System("jax", "jax", start_jax, prepare_jax),
         System("jax-jit", "jax", start_jax, prepare_jax_jit, compiled=True),
+        System("casadi", "casadi", start_casadi, prepare_casadi, compiled=True),
+        System("c", "ctypes", start_c, prepare_c, peer=False, compiled=True),
         System(
             "numpy",
             "numpy",

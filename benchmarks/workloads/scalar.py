@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.model import BEST_EAGER_PEER, BEST_PEER, Line, Workload
+from benchmarks.workloads import handwritten
 
 DESCENT_STEPS = 1000
 DESCENT_RATE = 0.001
@@ -72,6 +73,8 @@ WORKLOADS = (
         tiny=1,
         static={"steps": 4},
         tiny_static={"steps": 4},
+        c_source=handwritten.LOGISTIC_MAP,
+        respelled={"casadi": logistic_map},
         lines=(
             Line(20e-6),
             # Where the line in seconds was set, autograd took 130 µs.
@@ -80,6 +83,29 @@ WORKLOADS = (
             Line(0.15e-6, subject="wengert-jit"),
             Line(10e-3, subject="wengert-jit", measure="compile"),
         ),
+    ),
+    *(
+        Workload(
+            name=f"logistic-{steps}",
+            title=f"logistic map, n = {steps} unrolled, gradient at 0.25 (Python floats)",
+            function=logistic_map,
+            inputs=logistic_inputs,
+            by_hand=logistic_map_by_hand,
+            size=1,
+            tiny=1,
+            static={"steps": steps},
+            tiny_static={"steps": 4},
+            group="unrolled",
+            c_source=handwritten.LOGISTIC_MAP,
+            respelled={"casadi": logistic_map},
+            cannot={"jax": "left out: a call takes seconds"} if steps > 100 else {},
+            lines=(
+                Line(compile_limit, subject="wengert-jit", measure="compile"),
+                *([Line(4e-6, subject="wengert-jit")] if steps == 1000 else []),
+                Line(1.0, BEST_PEER, subject="wengert-jit"),
+            ),
+        )
+        for steps, compile_limit in ((100, 30e-3), (1000, 100e-3))
     ),
     Workload(
         name="descent",

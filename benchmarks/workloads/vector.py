@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.model import Line, Workload
+from benchmarks.workloads import handwritten
 
 
 def rosenbrock(x: Any) -> Any:
@@ -85,6 +86,7 @@ WORKLOADS = (
         size=1_000_000,
         tiny=7,
         memory=True,
+        c_source=handwritten.ROSENBROCK,
         lines=(
             Line(1.0, "autograd"),
             Line(2.0, "torch"),
@@ -100,6 +102,7 @@ WORKLOADS = (
         size=1_000_000,
         tiny=6,
         memory=True,
+        c_source=handwritten.LOGARITHM_SUM,
         lines=(Line(0.8, "jax-jit", subject="wengert-jit"),),
     ),
     Workload(
@@ -111,6 +114,7 @@ WORKLOADS = (
         size=1_000_000,
         tiny=6,
         memory=True,
+        c_source=handwritten.TRANSCENDENTAL_SUM,
         lines=(Line(0.25, "jax-jit", subject="wengert-jit"),),
     ),
 )
