@@ -335,7 +335,7 @@ def prepare_c(workload: Workload, inputs: tuple[Any, ...]) -> Prepared:
         raise NotAvailable("left out: not written by hand")
     numpy = importlib.import_module("numpy")
     function = compile_c(workload)
-    x = numpy.ascontiguousarray(inputs[0], dtype=float)
+    x = numpy.array(inputs[0], dtype=float, order="C")
     source, size = ctypes.c_void_p(x.ctypes.data), ctypes.c_long(x.size)
 
     def derivative(_: Any) -> Any:

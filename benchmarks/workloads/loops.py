@@ -185,7 +185,6 @@ WORKLOADS = (
             static={"steps": steps},
             tiny_static={"steps": 3},
             with_value=True,
-            group="unrolled",
             time_by_hand=False,
             respelled={"casadi": pendulum},
             cannot={"jax": TOO_LONG} if steps > 5 else {},

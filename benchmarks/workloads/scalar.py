@@ -95,7 +95,6 @@ WORKLOADS = (
             tiny=1,
             static={"steps": steps},
             tiny_static={"steps": 4},
-            group="unrolled",
             c_source=handwritten.LOGISTIC_MAP,
             respelled={"casadi": logistic_map},
             cannot={"jax": "left out: a call takes seconds"} if steps > 100 else {},
