@@ -122,6 +122,8 @@ def _product(x: Formula, y: Formula) -> Formula:
         return _negation(y)
     if y.number == -1:
         return _negation(x)
+    if x.tightness == _NEGATION and x.number is None:
+        return _negation(_product(Formula(x.text[1:], x.latex[1:], _PRODUCT), y))
     left, right = x.inside(_NEGATION), y.inside(_PRODUCT)
     if x.tightness == _PRODUCT and "/" in x.text:
         left = Formula(f"({x.text})", x.latex)
