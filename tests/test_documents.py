@@ -48,6 +48,7 @@ def test_links_between_pages_lead_somewhere():
     missing = []
     for path in (ROOT / "docs").rglob("*.md"):
         for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-            if "://" not in link and not (path.parent / link).exists():
+            made_by_build = link.removeprefix("../").startswith("gallery/")
+            if "://" not in link and not made_by_build and not (path.parent / link).exists():
                 missing.append(f"{path.relative_to(ROOT)}: {link}")
     assert not missing

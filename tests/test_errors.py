@@ -481,3 +481,14 @@ def test_every_error_has_a_built_in_base():
         if kind is not errors.WengertError:
             assert any(base.__module__ == "builtins" for base in kind.__bases__), kind
         assert kind.__doc__
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.sin, np.tan, np.square, np.abs, np.floor, lambda x: x * x, lambda x: x / (1 + x)],
+    ids=["sin", "tan", "square", "abs", "floor", "product", "quotient"],
+)
+@pytest.mark.parametrize("like", [1.0, np.ones(3)], ids=["scalar", "array"])
+def test_what_is_not_linear_has_no_transpose(function, like):
+    with pytest.raises(errors.NotLinearError, match="is not linear"):
+        wg.linear_transpose(function, like)

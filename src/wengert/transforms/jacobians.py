@@ -428,21 +428,23 @@ class _LinearTrace(ReverseTrace):
         super().__init__(description, inputs, copies=True)
         self.scalar_rows = None  # every operation is looked at
 
-    def _record(
-        self,
-        primitive: Primitive,
-        which: tuple[int, ...],
-        values: Sequence[Any],
-        ans: Any,
-        params: dict[str, Any],
-        inputs: Any,
-    ) -> Any:
+    def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        """Look at the operation; the short way of reverse mode would not."""
+        return self.process(primitive, [x, y], {})
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Record an operation that is linear in its traced operands together."""
+        which = tuple(
+            index
+            for index, value in enumerate(args)
+            if type(value) is Traced and value.trace is self
+        )
         if not primitive.linear(which, params):
             raise NotLinearError(
                 f"linear_transpose: {primitive.name} is not linear in what it is applied to here; "
                 "use wengert.vjp for the transpose of the derivative at a point"
             )
-        return super()._record(primitive, which, values, ans, params, inputs)
+        return super().process(primitive, args, params)
 
 
 @immediate
