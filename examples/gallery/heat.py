@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 import wengert as wg
 
-SIZE, STEPS = 60, 80
+SIZE, STEPS = 40, 40
 
 
 def spread(initial):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import wengert as wg
 from wengert import symbolic
 
-DEPTHS = range(1, 11)
+DEPTHS = range(1, 10)
 
 
 def logistic(n):
