@@ -17,7 +17,12 @@ STEPS = (0.04, 0.02, 0.01, 0.005)
 def central(curve, steps=STEPS):
     """Derivative at 0 of ``curve``, a function of one real number, by Richardson extrapolation."""
     column = [(np.asarray(curve(h)) - np.asarray(curve(-h))) / (2 * h) for h in steps]
-    for order in range(1, len(steps)):
+    return extrapolated(column)
+
+
+def extrapolated(column):
+    """The limit at step 0 of formulas of even order, given at steps that are halved each time."""
+    for order in range(1, len(column)):
         factor = 4**order
         column = [(factor * fine - coarse) / (factor - 1) for coarse, fine in pairwise(column)]
     return column[0]

@@ -4,14 +4,13 @@ The plain program says what is expected. Along one direction of all points toget
 give the first and the second derivative of every entry; all modes have to agree with them.
 """
 
-import itertools
 import warnings
 
 import numpy as np
 import pytest
 
 import wengert as wg
-from reference import bits, irregular
+from reference import bits, extrapolated, irregular
 from wengert.tracing.core import innermost, raw_of
 
 STEPS = (0.012, 0.006, 0.003, 0.0015)
@@ -153,15 +152,6 @@ def moved_along(point, change, distance):
         finer = np.promote_types(point.dtype, np.float64)
         return point.astype(finer) + distance * change.astype(finer)
     return type(point)(point + distance * change)
-
-
-def extrapolated(column):
-    for order in range(1, len(column)):
-        factor = 4**order
-        column = [
-            (factor * fine - coarse) / (factor - 1) for coarse, fine in itertools.pairwise(column)
-        ]
-    return column[0]
 
 
 def near(found, expected, tolerance, what):

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..ir.aval import aval_of
 from ..ops.core_family import conjugated
-from ..ops.shaping import array_raw
-from ..tracing.core import raw_of, to_user
+from ..ops.shaping import as_array
+from ..tracing.core import raw_of
 from ..tracing.decisions import certain
 from ..tracing.protocols import implements, plain_of
 
@@ -22,7 +22,7 @@ def _rows(m: Any, rowvar: bool, dtype: Any) -> Any:
 
 
 def _checked_weights(given: Any, count: int, name: str) -> Any:
-    weights = to_user(array_raw(given))
+    weights = as_array(given)
     if weights.ndim > 1:
         raise RuntimeError(f"cannot handle multidimensional {name}")
     if weights.shape[0] != count:
@@ -46,7 +46,7 @@ def cov(
 ) -> Any:
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
-    given = [to_user(array_raw(value)) for value in (m, y) if value is not None]
+    given = [as_array(value) for value in (m, y) if value is not None]
     if any(value.ndim > 2 for value in given):
         raise ValueError("m has more than 2 dimensions")
     if dtype is None:

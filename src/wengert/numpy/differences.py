@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..ops.shaping import array_raw
-from ..tracing.core import ndim_of, shape_of, to_user
+from ..ops.shaping import as_array
+from ..tracing.core import ndim_of, shape_of
 from ..tracing.decisions import certain
 from ..tracing.protocols import implements
 
@@ -23,7 +23,7 @@ def _spacings(given: tuple[Any, ...], shape: tuple[int, ...], axes: tuple[int, .
         raise TypeError("invalid number of arguments")
     found = []
     for axis, spacing in zip(axes, given, strict=True):
-        points = to_user(array_raw(spacing)) if ndim_of(spacing) else spacing
+        points = as_array(spacing) if ndim_of(spacing) else spacing
         if not ndim_of(points):
             found.append(points)
             continue
@@ -85,7 +85,7 @@ def _difference(f: Any, h: Any, axis: int, edge_order: int) -> Any:
 
 @implements(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    f = to_user(array_raw(f))
+    f = as_array(f)
     ndim = ndim_of(f)
     axes = tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
     spacings = _spacings(varargs, shape_of(f), axes)
@@ -108,7 +108,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
-    p = to_user(array_raw(p))
+    p = as_array(p)
     steps = np.diff(p, axis=axis)
     if discont is None:
         discont = period / 2

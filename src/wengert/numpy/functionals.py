@@ -16,9 +16,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..errors import TracedWriteError
 from ..ops.core_family import Signature
 from ..ops.handles import as_python
-from ..ops.shaping import array_raw
+from ..ops.shaping import as_array
 from ..tracing.callsite import is_user_frame
-from ..tracing.core import Array, Traced, levels, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import Array, Traced, levels, ndim_of, raw_of, shape_of
 from ..tracing.creation import carries_handles, implements_creation, originals, replace_method
 from ..tracing.protocols import has_traced, implements, object_ufunc
 
@@ -28,16 +28,14 @@ from ..tracing.protocols import has_traced, implements, object_ufunc
 @implements_creation("apply_along_axis")
 @implements(originals["apply_along_axis"])
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    array = to_user(array_raw(arr))
+    array = as_array(arr)
     ndim = ndim_of(array)
     axis = normalize_axis_index(axis, ndim)
     lanes = np.moveaxis(array, axis, -1)
     shape = shape_of(lanes)[:-1]
     if 0 in shape:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
-    found = [
-        to_user(array_raw(func1d(lanes[index], *args, **kwargs))) for index in np.ndindex(shape)
-    ]
+    found = [as_array(func1d(lanes[index], *args, **kwargs)) for index in np.ndindex(shape)]
     joined = np.stack([_as_first(entry, found[0]) for entry in found])
     inner = shape_of(found[0])
     joined = np.reshape(joined, (*shape, *inner))
@@ -62,7 +60,7 @@ def _as_first(entry: Any, first: Any) -> Any:
 @implements_creation("apply_over_axes")
 @implements(originals["apply_over_axes"])
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
-    value = to_user(array_raw(a))
+    value = as_array(a)
     ndim = ndim_of(value)
     for axis in np.atleast_1d(axes):
         number = int(axis) + ndim if axis < 0 else int(axis)
@@ -80,7 +78,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 
 def _entries(value: Any) -> np.ndarray[Any, Any]:
     """Return an object array of the entries as Python numbers, traced ones as traced numbers."""
-    array = to_user(array_raw(value))
+    array = as_array(value)
     if not has_traced(array):
         return np.asarray(raw_of(array)).astype(object)
     made = np.empty(shape_of(array), object)
@@ -92,7 +90,7 @@ def _entries(value: Any) -> np.ndarray[Any, Any]:
 def _collected(entries: Any, dtype: Any = None) -> Any:
     """Return an array of results, given one by one in an object array."""
     shape = shape_of(entries)
-    found = [to_user(array_raw(entry)) for entry in np.ravel(entries)]
+    found = [as_array(entry) for entry in np.ravel(entries)]
     if dtype is None:
         dtype = found[0].dtype if found else np.dtype(object)
     first = np.zeros((), dtype)
@@ -185,7 +183,7 @@ def _by_signature(vectorised: Any, function: Callable[..., Any], varying: list[A
             f"wrong number of positional arguments: expected {len(signature.inputs)}, "
             f"got {len(varying)}"
         )
-    arrays = [to_user(array_raw(value)) for value in varying]
+    arrays = [as_array(value) for value in varying]
     sizes: dict[str, int] = {}
     batches = []
     for array, names in zip(arrays, signature.inputs, strict=True):
@@ -211,7 +209,7 @@ def _by_signature(vectorised: Any, function: Callable[..., Any], varying: list[A
                 "wrong number of outputs from pyfunc: expected "
                 f"{len(signature.outputs)}, got {len(parts)}"
             )
-        parts = tuple(to_user(array_raw(part)) for part in parts)
+        parts = tuple(as_array(part) for part in parts)
         for part, names in zip(parts, signature.outputs, strict=True):
             _match_sizes(sizes, names, shape_of(part))
         rows.append(parts)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.creating import cell_of
-from ..ops.shaping import array_raw
-from ..tracing.core import to_user
+from ..ops.shaping import as_array
 from ..tracing.protocols import has_traced, implements, plain_of
 
 
@@ -30,7 +29,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         given = None if weights is None else plain_of(weights)
         return np.bincount(places, given, minlength)
     found = np.bincount(places, None, minlength)  # refuses what NumPy refuses
-    weights = to_user(array_raw(weights)).astype(np.float64, casting="safe")
+    weights = as_array(weights).astype(np.float64, casting="safe")
     if weights.shape != places.shape:
         raise ValueError("The weights and list don't have the same length.")
     return _added_up(places, weights, len(found))
@@ -70,7 +69,7 @@ def _edges(values: Any, bins: Any, given: Any, weights: Any) -> Any:
     if isinstance(bins, str):
         plain = np.histogram_bin_edges(plain_of(values), bins, plain_of(given), plain_of(weights))
         bins = len(plain) - 1
-    bins = to_user(array_raw(bins))
+    bins = as_array(bins)
     if np.ndim(bins) == 1:
         if np.any(_plain(bins[:-1], "bin edges") > _plain(bins[1:], "bin edges")):
             raise ValueError("`bins` must increase monotonically, when an array")
@@ -121,9 +120,9 @@ def _weighted_counts(values: Any, edges: Any, weights: Any, *, uniform: bool) ->
 def histogram(
     a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> Any:
-    values = np.ravel(to_user(array_raw(a)))
+    values = np.ravel(as_array(a))
     if weights is not None:
-        weights = to_user(array_raw(weights))
+        weights = as_array(weights)
         if weights.shape != np.shape(a):
             raise ValueError("weights should have the same shape as a.")
         weights = np.ravel(weights)
@@ -149,8 +148,8 @@ def histogram(
 def _coordinates(sample: Any) -> list[Any]:
     """Return one array of coordinates a dimension."""
     if isinstance(sample, (list, tuple)):
-        return [np.ravel(to_user(array_raw(part))) for part in sample]
-    points = to_user(array_raw(sample))
+        return [np.ravel(as_array(part)) for part in sample]
+    points = as_array(sample)
     if points.ndim == 1:
         points = points[:, None]
     if points.ndim != 2:
@@ -195,7 +194,7 @@ def histogramdd(
     shape = tuple(len(edges) - 1 for edges in all_edges)
     kept = np.flatnonzero(inside)
     flat = np.ravel_multi_index(tuple(place[kept] for place in places), shape)
-    given = None if weights is None else to_user(array_raw(weights))[kept]
+    given = None if weights is None else as_array(weights)[kept]
     counts = np.reshape(np.bincount(flat, given, int(np.prod(shape))), shape).astype(float)
     if density:
         total = np.sum(counts)
@@ -220,7 +219,7 @@ def histogram2d(
         raise ValueError("x and y must have the same length.")
     count = len(bins) if np.ndim(bins) or isinstance(bins, (list, tuple)) else 1
     if count not in (1, 2):
-        edges = to_user(array_raw(bins))
+        edges = as_array(bins)
         bins = [edges, edges]
     counts, all_edges = np.histogramdd([x, y], bins, range, density, weights)
     return counts, all_edges[0], all_edges[1]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.shaping import array_raw
-from ..tracing.core import is_array_kind, ndim_of, raw_of, shape_of, to_user
+from ..ops.shaping import as_array
+from ..tracing.core import is_array_kind, ndim_of, raw_of, shape_of
 from ..tracing.operators import as_operand
 from ..tracing.protocols import implements
 
@@ -46,8 +46,8 @@ def interp(
 ) -> Any:
     raw = raw_of(as_operand(x))
     scalar = not ndim_of(raw)
-    x, xp = (to_user(array_raw(value)).astype(np.float64) for value in (raw, xp))
-    fp = to_user(array_raw(fp))
+    x, xp = (as_array(value).astype(np.float64) for value in (raw, xp))
+    fp = as_array(fp)
     fp = fp.astype(np.complex128 if fp.dtype.kind == "c" else np.float64)
     if ndim_of(xp) != 1 or ndim_of(fp) != 1:
         raise ValueError("Data points must be 1-D sequences")

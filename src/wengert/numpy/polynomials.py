@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.shaping import array_raw
-from ..tracing.core import ndim_of, shape_of, to_user
+from ..ops.shaping import as_array
+from ..tracing.core import ndim_of, shape_of
 from ..tracing.protocols import implements, plain_of
 
 
@@ -17,7 +17,7 @@ def _coefficients(value: Any) -> Any:
     """Return the coefficients of a polynomial, also of a ``poly1d``, as an array."""
     if isinstance(value, np.poly1d):
         value = value.coeffs
-    return np.atleast_1d(to_user(array_raw(value)))
+    return np.atleast_1d(as_array(value))
 
 
 def _as_given(result: Any, *given: Any) -> Any:
@@ -116,7 +116,7 @@ def polyval(p: Any, x: Any) -> Any:
     if isinstance(x, np.poly1d):
         value: Any = np.poly1d(np.zeros(1))
     else:
-        x = to_user(array_raw(x))
+        x = as_array(x)
         value = np.zeros(shape_of(x), x.dtype)[()]
     for i in range(len(coefficients)):
         value = value * x + coefficients[i]
@@ -185,7 +185,7 @@ def polyfit(
     cov: bool | str = False,
 ) -> Any:
     count = int(deg) + 1
-    points, values = (to_user(array_raw(value)) + 0.0 for value in (x, y))
+    points, values = (as_array(value) + 0.0 for value in (x, y))
     if deg < 0:
         raise ValueError("expected deg >= 0")
     if ndim_of(points) != 1:
@@ -200,7 +200,7 @@ def polyfit(
         rcond = len(points) * np.finfo(points.dtype).eps
     matrix = np.vander(points, count)
     if w is not None:
-        weights = to_user(array_raw(w)) + 0.0
+        weights = as_array(w) + 0.0
         if ndim_of(weights) != 1:
             raise TypeError("expected a 1-d array for weights")
         if len(weights) != len(values):

@@ -10,14 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.shaping import array_raw
-from ..tracing.core import to_user
+from ..ops.shaping import as_array
 from ..tracing.creation import implements_creation, originals
 from ..tracing.protocols import implements, plain_of
-
-
-def _array(value: Any) -> Any:
-    return to_user(array_raw(value))
 
 
 def _values(value: Any) -> Any:
@@ -46,7 +41,7 @@ def unique(
     equal_nan: bool = True,
     **order: Any,
 ) -> Any:
-    array = _array(ar)
+    array = as_array(ar)
     plain = _values(array)
     asked = (return_index, return_inverse, return_counts, axis)
     distinct: Any = np.unique  # the type of its result depends on the flags
@@ -61,7 +56,7 @@ def _unique_named(function: Any) -> Any:
     """Return the implementation of ``unique_all`` and its kin: NumPy's tuple, traced values."""
 
     def answer(x: Any, /) -> Any:
-        array = _array(x)
+        array = as_array(x)
         plain = _values(array)
         found = function(plain)
         values = found if function is np.unique_values else found.values
@@ -80,14 +75,14 @@ for _function in (np.unique_all, np.unique_counts, np.unique_inverse, np.unique_
 
 @implements(np.union1d)
 def union1d(ar1: Any, ar2: Any) -> Any:
-    return np.unique(np.concatenate([np.ravel(_array(ar1)), np.ravel(_array(ar2))]))
+    return np.unique(np.concatenate([np.ravel(as_array(ar1)), np.ravel(as_array(ar2))]))
 
 
 @implements(np.intersect1d)
 def intersect1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
 ) -> Any:
-    first, second = (np.ravel(_array(ar)) for ar in (ar1, ar2))
+    first, second = (np.ravel(as_array(ar)) for ar in (ar1, ar2))
     _, *places = np.intersect1d(_values(first), _values(second), assume_unique, True)
     taken = np.take(first, places[0]).astype(np.result_type(first, second))
     return (taken, *places) if return_indices else taken
@@ -95,13 +90,13 @@ def intersect1d(
 
 @implements(np.setdiff1d)
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    first = np.ravel(_array(ar1)) if assume_unique else np.unique(_array(ar1))
+    first = np.ravel(as_array(ar1)) if assume_unique else np.unique(as_array(ar1))
     return first[np.isin(_values(first), _values(ar2), assume_unique=True, invert=True)]
 
 
 @implements(np.setxor1d)
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    parts = [np.ravel(_array(ar)) for ar in (ar1, ar2)]
+    parts = [np.ravel(as_array(ar)) for ar in (ar1, ar2)]
     if not assume_unique:
         parts = [np.unique(part) for part in parts]
     joined = np.concatenate(parts)
@@ -119,7 +114,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 @implements_creation("trim_zeros")
 @implements(originals["trim_zeros"])
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    array = _array(filt)
+    array = as_array(filt)
     plain = _values(array)
     # NumPy trims the numbers of the entries: 0 where an entry is 0.
     numbers = np.arange(1, plain.size + 1).reshape(plain.shape) * (plain != 0)

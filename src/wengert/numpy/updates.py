@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.creating import cell_of
-from ..ops.shaping import array_raw
-from ..tracing.core import to_user
+from ..ops.shaping import as_array
 from ..tracing.protocols import has_traced
 
 
@@ -100,4 +99,4 @@ def at(x: Any) -> At:
     >>> wg.grad(lambda v: np.sum(wg.at(x)[1:].multiply(v) ** 2))(2.0)
     52.0
     """
-    return At(to_user(array_raw(x)))
+    return At(as_array(x))

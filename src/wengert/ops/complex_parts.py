@@ -59,14 +59,18 @@ def _absolute_samples() -> list[Sample]:
     ]
 
 
+_absolute_rules: dict[str, Any] = {
+    "partials": (lambda x: np.sign(x),),
+    "complex_jvp": lambda t, x, ans: np.real(t * _direction(x, ans)),
+    "complex_vjp": lambda g, x, ans: g * _direction(x, ans),
+    "lower": lowering.absolute,
+    "samples": _absolute_samples,
+}
+
 absolute = elementwise(
     "absolute",
     numpy=np.absolute,
-    partials=(lambda x: np.sign(x),),
-    complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
-    complex_vjp=lambda g, x, ans: g * _direction(x, ans),
-    lower=lowering.absolute,
-    samples=_absolute_samples,
+    **_absolute_rules,
 )
 
 # The operator keeps Python numbers, and of complex scalars its last place may differ.
@@ -77,11 +81,7 @@ absolute_operator = elementwise(
     evaluate=operator.abs,
     operator="__abs__",
     infer=infer_elementwise(np.absolute, operator=True),
-    partials=(lambda x: np.sign(x),),
-    complex_jvp=lambda t, x, ans: np.real(t * _direction(x, ans)),
-    complex_vjp=lambda g, x, ans: g * _direction(x, ans),
-    lower=lowering.absolute,
-    samples=_absolute_samples,
+    **_absolute_rules,
 )
 
 fabs = elementwise(

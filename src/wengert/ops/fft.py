@@ -20,7 +20,7 @@ from ..tracing.protocols import implements, store_results
 from .core_family import real_dtype, real_part
 from .families import structural
 from .samples import Fail, Sample, array
-from .shaping import array_raw
+from .shaping import array_raw, as_array
 
 Shape = tuple[int, ...]
 
@@ -271,7 +271,7 @@ def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = No
 
 @implements(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    mirrored = np.conj(to_user(array_raw(a)))
+    mirrored = np.conj(as_array(a))
     return _delivered(_inverse_real_along(mirrored, n, axis, _swapped(norm)), out)
 
 
@@ -390,9 +390,9 @@ def _shifted(x: Any, axes: Any, shift: Callable[[int], int]) -> Any:
 
 @implements(np.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
-    return _shifted(to_user(array_raw(x)), axes, lambda length: length // 2)
+    return _shifted(as_array(x), axes, lambda length: length // 2)
 
 
 @implements(np.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
-    return _shifted(to_user(array_raw(x)), axes, lambda length: -(length // 2))
+    return _shifted(as_array(x), axes, lambda length: -(length // 2))

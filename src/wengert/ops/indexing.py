@@ -8,6 +8,7 @@ operand: ``read(base, *indices; path)``, ``write(base, value, *indices; path)``,
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -292,13 +293,13 @@ read = Primitive(
 
 
 def _evaluate_write(
-    base: Any, value: Any, *indices: Any, path: Path, in_place: bool = False
+    base: Any, value: Any, *indices: Any, path: Path, in_place: bool = False, add: bool = False
 ) -> Any:
     if indices:
         path = resolved(path, indices)
     if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
         base = np.array(base, order="K")
-    store(base, value, path)
+    store(base, value, path, add=add)
     return base
 
 
@@ -493,17 +494,6 @@ write = Primitive(
 # ------------------------------------------------------------------ indexed_add
 
 
-def _evaluate_indexed_add(
-    base: Any, value: Any, *indices: Any, path: Path, in_place: bool = False
-) -> Any:
-    if indices:
-        path = resolved(path, indices)
-    if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
-        base = np.array(base, order="K")
-    store(base, value, path, add=True)
-    return base
-
-
 def _tangent_indexed_add(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
     base, value, *_ = tangents
     if value is None:
@@ -549,7 +539,7 @@ indexed_add = Primitive(
     "indexed_add",
     family="path",
     arguments=("base", "value"),
-    evaluate=_evaluate_indexed_add,
+    evaluate=functools.partial(_evaluate_write, add=True),
     infer=_infer_write,
     tangent=_tangent_indexed_add,
     reverse=_reverse_indexed_add,

@@ -210,6 +210,11 @@ def array_raw(a: Any) -> Any:
     return np.asarray(raw)
 
 
+def as_array(a: Any) -> Any:
+    """Return what ``np.asarray`` would make of an argument, at user level."""
+    return to_user(array_raw(a))
+
+
 def _is_numpy_scalar(a: Any) -> bool:
     return aval_of(raw_of(a)).kind == "scalar"
 

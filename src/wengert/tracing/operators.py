@@ -442,32 +442,33 @@ def _is_staged(raw: Traced) -> bool:
     return is_unknown(raw.value) and not is_storing(outside_frame())
 
 
-def to_float(self: Any) -> float:
+def _to_number(self: Any, number: type, what: str, instead: str) -> Any:
     raw = raw_of(self)
-    if type(raw) is Traced and _is_staged(raw):
-        return float(known_value(raw, "float(x)"))
     if type(raw) is Traced:
-        raise refusal(
-            raw,
-            "float(x), or a function of the math module or of C code that calls it,",
-            "Use the function of the same name in numpy (np.sin for math.sin), leave the float(…) "
-            "out, or say wengert.stop_gradient(x) where a constant is meant.",
-        )
-    return float(raw)
+        if not _is_staged(raw):
+            raise refusal(raw, what, instead)
+        raw = known_value(raw, f"{number.__name__}(x)")
+    return number(raw)
+
+
+def to_float(self: Any) -> float:
+    return _to_number(  # type: ignore[no-any-return]
+        self,
+        float,
+        "float(x), or a function of the math module or of C code that calls it,",
+        "Use the function of the same name in numpy (np.sin for math.sin), leave the float(…) "
+        "out, or say wengert.stop_gradient(x) where a constant is meant.",
+    )
 
 
 def to_complex(self: Any) -> complex:
-    raw = raw_of(self)
-    if type(raw) is Traced and _is_staged(raw):
-        return complex(known_value(raw, "complex(x)"))
-    if type(raw) is Traced:
-        raise refusal(
-            raw,
-            "complex(x), or a function of the cmath module,",
-            "Use numpy (np.exp for cmath.exp, x + 0j for complex(x)), or "
-            "wengert.stop_gradient(x) where a constant is meant.",
-        )
-    return complex(raw)
+    return _to_number(  # type: ignore[no-any-return]
+        self,
+        complex,
+        "complex(x), or a function of the cmath module,",
+        "Use numpy (np.exp for cmath.exp, x + 0j for complex(x)), or "
+        "wengert.stop_gradient(x) where a constant is meant.",
+    )
 
 
 def to_int(self: Any) -> int:
