@@ -6,6 +6,7 @@ import pytest
 import wengert as wg
 from native.programs import close
 from wengert.backends.llvm import compile_program
+from wengert.backends.llvm.arrange import arrange
 from wengert.passes.contractions import absorb_transposes
 
 RANDOM = np.random.default_rng(0)
@@ -87,3 +88,36 @@ def test_gradients_of_products():
     assert not native.called_back
     for one, other in zip(native(x, y), wg.grad(f, (0, 1))(x, y), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+
+
+def logistic(w, x, y):
+    return np.mean(np.log1p(np.exp(-y * (x @ w))))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_matrix_that_is_multiplied_twice_is_read_once(dtype):
+    rows, columns = 3001, 60
+    x, w = make(rows, columns, dtype=dtype), make(columns, dtype=dtype)
+    y = np.sign(make(rows, dtype=dtype))
+    for transformed in (wg.grad(logistic), wg.value_and_grad(logistic)):
+        program = wg.trace(transformed)(w, x, y)
+        kinds = [type(step).__name__ for step in arrange(program)]
+        assert kinds.count("SweepStep") == 1
+        assert "ProductStep" not in kinds
+        native = compile_program(program)
+        assert not native.called_back
+        for one, other in zip(native(w, x, y), program.evaluate(w, x, y), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4 if dtype == np.float32 else 1e-11)
+
+
+def test_products_stay_apart_where_one_block_does_not_give_its_rows():
+    x, w = make(3000, 40), make(40)
+
+    def f(w, x):
+        margins = x @ w
+        return (margins - np.sum(margins)) @ x
+
+    program = wg.trace(f)(w, x)
+    assert "SweepStep" not in [type(step).__name__ for step in arrange(program)]
+    (found,) = compile_program(program)(w, x)
+    np.testing.assert_allclose(found, f(w, x), rtol=1e-9)

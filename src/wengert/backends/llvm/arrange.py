@@ -20,6 +20,7 @@ from .guards import Guard
 from .kernels.products import ProductStep, plan_product
 from .kernels.rules import role_of
 from .kernels.step import KernelStep
+from .kernels.sweep import find_sweeps
 from .looping import ScanStep, While
 from .scalars import ScalarEquation
 
@@ -30,10 +31,13 @@ def arrange(program: WengertList) -> list[Step]:
     """Return the steps of a program, in an order in which they can run."""
     if not _has_arrays(program):
         return [_step(equation) for equation in program.equations]
-    return [
-        KernelStep(step) if isinstance(step, WengertList) else _step(step)
-        for step in fuse(absorb_transposes(program), role_of).steps
-    ]
+    steps: list[Step] = []
+    for item in find_sweeps(fuse(absorb_transposes(program), role_of).steps):
+        if isinstance(item, WengertList):
+            steps.append(KernelStep(item))
+        else:
+            steps.append(_step(item) if isinstance(item, Equation) else item)
+    return steps
 
 
 def _has_arrays(program: WengertList) -> bool:

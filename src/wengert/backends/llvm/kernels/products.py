@@ -180,7 +180,7 @@ class ProductStep:
         self.writes: tuple[Variable, ...] = equation.outputs
 
     def emit(self, frame: Frame) -> None:
-        name = f"product{len(frame.loops.functions)}"
+        name = frame.shared.name("product")
         _define_product(frame.loops, name, self.product)
         pointers = [frame.pointer(operand) for operand in self.reads]
         (variable,) = self.writes
@@ -218,13 +218,13 @@ def _call(module: Module, function: Function, product: Product, pointers: list[s
     if rows == 1 and columns == 1:
         _dot(module, function, product, pointers)
     elif columns == 1:
-        _vector(
+        call_vector(
             module, function, product.letter, (rows, depth), product.first, first,
             (second, product.second.row), (result, product.result.row),
         )  # fmt: skip
     elif rows == 1:
         turned = Matrix(product.second.column, product.second.row)
-        _vector(
+        call_vector(
             module, function, product.letter, (columns, depth), turned, second,
             (first, product.first.column), (result, product.result.column),
         )  # fmt: skip
@@ -273,7 +273,7 @@ def _flag(matrix: Matrix, rows: int, columns: int) -> tuple[str, int]:
     return "T", max(matrix.row, columns)
 
 
-def _vector(
+def call_vector(
     module: Module,
     function: Function,
     letter: str,
@@ -282,8 +282,10 @@ def _vector(
     address: str,
     vector: tuple[str, int],
     result: tuple[str, int],
+    *,
+    add: bool = False,
 ) -> None:
-    """Call gemv: a matrix of ``sizes`` (rows, depth) times a vector."""
+    """Call gemv: a matrix of ``sizes`` (rows, depth) times a vector, stored or added."""
     rows, depth = sizes
     flag, lead = _flag(matrix, rows, depth)
     stored = (rows, depth) if flag == "N" else (depth, rows)
@@ -291,7 +293,7 @@ def _vector(
         module, function, f"{letter}gemv", _flag_text(module, flag),
         *(number(module, n) for n in stored), _one(module, letter),
         address, number(module, lead), vector[0], number(module, max(vector[1], 1)),
-        _zero(module, letter), result[0], number(module, max(result[1], 1)),
+        (_one if add else _zero)(module, letter), result[0], number(module, max(result[1], 1)),
     )  # fmt: skip
 
 

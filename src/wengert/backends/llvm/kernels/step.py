@@ -37,7 +37,7 @@ class KernelStep:
         self.reuses = tuple(_scattered(kernel))
 
     def emit(self, frame: Frame) -> None:
-        name = f"kernel{len(frame.loops.functions)}"
+        name = frame.shared.name("kernel")
         kernel = self.kernel
         in_place = {
             self.writes.index(made): kernel.inputs.index(taken)

@@ -1,0 +1,310 @@
+"""A matrix that is multiplied twice with a map between, read once: ``g(X w) X`` by blocks of rows.
+
+The gradient of logistic regression is one: a block of rows that the first product has brought into
+the cache serves the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ....ir.aval import Aval
+from ....ir.equation import Equation, Literal, Operand, Variable
+from ....ir.wengert_list import WengertList
+from ..frame import Frame
+from ..writer import Function
+from .build import uniform_number
+from .emit import start_loop
+from .kernel import KernelCode, define_kernel
+from .products import Matrix, call_vector, plan_product
+
+# Matrices smaller than this (in bytes) stay in the cache anyway.
+_SMALLEST = 1 << 19
+# A block has at most this many entries: in the cache, and below what BLAS spreads over threads.
+_BLOCK = 9000
+_FAMILIES = ("elementwise", "piecewise_constant", "selecting")
+
+Item = WengertList | Equation
+
+
+class SweepStep:
+    """The step of two products with one matrix and the kernel between them."""
+
+    numbers_only = False
+    scratch = 0
+
+    def __init__(self, first: Equation, kernel: WengertList, second: Equation) -> None:
+        self.kernel = kernel
+        self.matrix, self.vector = first.operands
+        if self.matrix.aval.ndim == 1:
+            self.matrix, self.vector = self.vector, self.matrix
+        place = second.operands.index(self.matrix)
+        self.factor = second.operands[1 - place]
+        self.letter = {4: "s", 8: "d"}[self.matrix.aval.dtype.itemsize]
+        self.margin = first.outputs[0]
+        self.result = second.outputs[0]
+        own = [v for v in kernel.inputs if v is not self.margin]
+        self.reads: tuple[Operand, ...] = (self.matrix, self.vector, *own)
+        made = [v for v in kernel.outputs if isinstance(v, Variable)]
+        self.writes: tuple[Variable, ...] = (self.margin, *made, self.result)
+
+    def emit(self, frame: Frame) -> None:
+        rows, columns = self.matrix.aval.shape
+        block = max(1, min(rows, _BLOCK // columns))
+        name = frame.shared.name("sweep")
+        codes = [self._define_map(frame, f"{name}.map", block)]
+        if rows % block:
+            codes.append(self._define_map(frame, f"{name}.rest", rows % block))
+        pointers = [frame.pointer(operand) for operand in self.reads]
+        constants = [frame.pointer(Literal(a)) for code in codes for a in code.constants]
+        targets = [frame.target(variable) for variable in self.writes]
+        size = max(code.workspace for code in codes)
+        workspace = frame.scratch(size) if size else "%workspace"
+        self._define(frame, name, block, codes)
+        arguments = [*pointers, *constants, *targets, workspace]
+        called = frame.module.declare(name, "void", *["ptr"] * len(arguments))
+        listed = ", ".join(f"ptr {argument}" for argument in arguments)
+        frame.function.line(f"call void {called}({listed})")
+        for variable, pointer in zip(self.writes, targets, strict=True):
+            frame.arrived(variable, pointer)
+
+    def _define_map(self, frame: Frame, name: str, rows: int) -> KernelCode:
+        return define_kernel(frame.loops, name, with_rows(self.kernel, rows))
+
+    def _define(self, frame: Frame, name: str, block: int, codes: Sequence[KernelCode]) -> None:
+        reads = [f"%read{i}" for i in range(len(self.reads))]
+        held = [[f"%held{k}.{i}" for i in range(len(c.constants))] for k, c in enumerate(codes)]
+        writes = [f"%written{i}" for i in range(len(self.writes))]
+        arguments = [*reads, *(p for own in held for p in own), *writes, "%workspace"]
+        function = frame.loops.function(name, "void", *(f"ptr {p}" for p in arguments))
+        rows = self.matrix.aval.shape[0]
+        result = self.writes[-1].aval
+        target = writes[-1]
+        clear = frame.loops.declare("memset", "ptr", "ptr", "i32", "i64")
+        size = result.size * result.dtype.itemsize
+        function.line(f"call ptr {clear}(ptr {target}, i32 0, i64 {size})")
+        whole = rows // block * block
+        start, end = start_loop(function, "0", str(whole), block)
+        self._block(frame, function, start, block, codes[0], (reads, held[0], writes))
+        end()
+        if rows > whole:
+            rest = rows - whole
+            self._block(frame, function, str(whole), rest, codes[1], (reads, held[1], writes))
+        function.line("ret void")
+
+    def _block(
+        self,
+        frame: Frame,
+        function: Function,
+        start: str,
+        rows: int,
+        code: KernelCode,
+        pointers: tuple[list[str], list[str], list[str]],
+    ) -> None:
+        reads, held, writes = pointers
+        columns = self.matrix.aval.shape[1]
+        letter = self.letter
+        matrix = self._at(function, reads[0], self.matrix.aval, start)
+        moved: dict[Operand, str] = {}
+        for operand, pointer in zip(self.reads[2:], reads[2:], strict=True):
+            moved[operand] = self._at(function, pointer, operand.aval, start)
+        for variable, pointer in zip(self.writes[:-1], writes[:-1], strict=True):
+            moved[variable] = self._at(function, pointer, variable.aval, start)
+        lying = Matrix(columns, 1)
+        margin = moved[self.margin]
+        call_vector(
+            frame.loops,
+            function,
+            letter,
+            (rows, columns),
+            lying,
+            matrix,
+            (reads[1], 1),
+            (margin, 1),
+        )
+        arguments = [moved[v] for v in self.kernel.inputs]
+        arguments += held
+        arguments += [moved[v] for v in self.writes[1:-1]]
+        listed = ", ".join(f"ptr {argument}" for argument in (*arguments, "%workspace"))
+        function.value(f'call i32 @"{code.name}"({listed})')
+        factor = moved[self.factor]
+        call_vector(
+            frame.loops,
+            function,
+            letter,
+            (columns, rows),
+            Matrix(1, columns),
+            matrix,
+            (factor, 1),
+            (writes[-1], 1),
+            add=True,
+        )
+
+    def _at(self, function: Function, pointer: str, aval: Aval, start: str) -> str:
+        """Return the address of the first row of a block; single numbers stay where they are."""
+        if not aval.shape:
+            return pointer
+        width = aval.dtype.itemsize * (aval.size // aval.shape[0])
+        moved = function.value(f"mul nsw i64 {start}, {width}")
+        return function.value(f"getelementptr inbounds i8, ptr {pointer}, i64 {moved}")
+
+
+# ------------------------------------------------------------------ finding them
+
+
+def find_sweeps(items: Sequence[Item]) -> list[Item | SweepStep]:
+    """Return the items of a schedule with those that form sweeps taken together."""
+    found: list[list[Item | SweepStep]] = [[item] for item in items]
+    made_by: dict[Variable, int] = {}
+    for number, item in enumerate(items):
+        for variable in item.outputs:
+            if isinstance(variable, Variable):
+                made_by[variable] = number
+    taken: set[int] = set()
+    for number, item in enumerate(items):
+        if not isinstance(item, Equation):
+            continue
+        numbers = _sweep_ending_at(items, number, item, made_by)
+        if numbers is None or taken & set(numbers):
+            continue
+        first, between, _ = numbers
+        taken |= set(numbers)
+        opening, kernel = items[first], items[between]
+        assert isinstance(opening, Equation)
+        assert isinstance(kernel, WengertList)
+        each, others = _parted(kernel)
+        found[between] = [SweepStep(opening, each, item)]
+        if others is not None:
+            found[between].append(others)
+        found[first] = found[number] = []
+    return [item for group in found for item in group]
+
+
+def _is_read_by_rows(equation: Equation, matrix: Operand, *, along: int) -> bool:
+    """Return whether an equation multiplies a vector and all of a matrix, summed over an axis."""
+    product = plan_product(equation)
+    if product is None or product.loops or matrix not in equation.operands:
+        return False
+    if len(matrix.aval.shape) != 2 or product.letter not in "sd":
+        return False
+    rows, columns = matrix.aval.shape
+    other = equation.operands[1 - equation.operands.index(matrix)]
+    if other.aval.shape != ((rows, columns)[along],) or other is matrix:
+        return False
+    return equation.outputs[0].aval.shape == ((rows, columns)[1 - along],)
+
+
+def _sweep_ending_at(
+    items: Sequence[Item], number: int, second: Equation, made_by: dict[Variable, int]
+) -> tuple[int, int, int] | None:
+    """Return the numbers of the two products and the kernel between, or None."""
+    for matrix, factor in (second.operands, second.operands[::-1]) if second.operands[1:] else ():
+        if not isinstance(factor, Variable) or len(second.operands) != 2:
+            continue
+        size = matrix.aval.size * matrix.aval.dtype.itemsize
+        if size < _SMALLEST or not _is_read_by_rows(second, matrix, along=0):
+            continue
+        if matrix.aval.shape[1] > _BLOCK // 8:
+            continue
+        between = made_by.get(factor)
+        if between is None:
+            continue
+        kernel = items[between]
+        if not isinstance(kernel, WengertList):
+            continue
+        each, _ = _parted(kernel)
+        if factor not in each.outputs or not _is_map(each, matrix.aval.shape[0]):
+            continue
+        for margin in each.inputs:
+            first = made_by.get(margin)
+            if first is None:
+                continue
+            opening = items[first]
+            if (
+                isinstance(opening, Equation)
+                and _is_read_by_rows(opening, matrix, along=1)
+                and not _is_read_between(items, first, between, margin)
+            ):
+                return first, between, number
+    return None
+
+
+def _is_read_between(items: Sequence[Item], first: int, last: int, variable: Variable) -> bool:
+    for item in items[first + 1 : last]:
+        reads = item.inputs if isinstance(item, WengertList) else item.operands
+        if variable in reads:
+            return True
+    return False
+
+
+def _parted(kernel: WengertList) -> tuple[WengertList, WengertList | None]:
+    """Return the results of a kernel that have an entry a row, and the others, as two kernels."""
+    producers = {v: equation for equation in kernel.equations for v in equation.outputs}
+    rows = [v for v in kernel.outputs if producers[v].primitive.family in _FAMILIES]  # type: ignore[index]
+    others = [v for v in kernel.outputs if v not in rows]
+    if not others or not rows:
+        return kernel, None
+    return _kernel_of(kernel, rows), _kernel_of(kernel, others)
+
+
+def _kernel_of(kernel: WengertList, outputs: Sequence[Operand]) -> WengertList:
+    needed = {operand for operand in outputs if isinstance(operand, Variable)}
+    equations = []
+    for equation in reversed(kernel.equations):
+        if any(variable in needed for variable in equation.outputs):
+            equations.append(equation)
+            needed |= {o for o in equation.operands if isinstance(o, Variable)}
+    return WengertList([v for v in kernel.inputs if v in needed], equations[::-1], outputs)
+
+
+def _is_map(kernel: WengertList, rows: int) -> bool:
+    """Return whether a kernel computes every row from the same row of what it reads."""
+    avals = [variable.aval for variable in kernel.inputs]
+    for equation in kernel.equations:
+        if equation.primitive.family not in _FAMILIES:
+            return False
+        avals += [operand.aval for operand in (*equation.operands, *equation.outputs)]
+        if any(
+            isinstance(operand, Literal)
+            and operand.aval.shape
+            and uniform_number(np.asarray(operand.value)) is None
+            for operand in equation.operands
+        ):
+            return False
+    return all(aval.shape in ((), (rows,)) for aval in avals)
+
+
+def with_rows(kernel: WengertList, rows: int) -> WengertList:
+    """Return a kernel that does the same for another number of rows."""
+    twins: dict[Variable, Variable] = {}
+
+    def twin(operand: Operand) -> Operand:
+        if isinstance(operand, Literal):
+            if not operand.aval.shape:
+                return operand
+            return Literal(uniform_number(np.asarray(operand.value)))
+        found = twins.get(operand)
+        if found is None:
+            aval = operand.aval
+            shape = (rows,) if aval.shape else ()
+            found = twins[operand] = Variable(Aval(shape, aval.dtype, aval.kind))
+        return found
+
+    def variable(operand: Operand) -> Variable:
+        made = twin(operand)
+        assert isinstance(made, Variable)
+        return made
+
+    inputs = [variable(v) for v in kernel.inputs]
+    equations = [
+        Equation(
+            equation.primitive,
+            [twin(operand) for operand in equation.operands],
+            equation.params,
+            [variable(v) for v in equation.outputs],
+        )
+        for equation in kernel.equations
+    ]
+    return WengertList(inputs, equations, [variable(v) for v in kernel.outputs])
