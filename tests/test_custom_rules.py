@@ -383,6 +383,22 @@ def test_debug_sees_plain_values_each_time(capsys):
     assert capsys.readouterr().out == "x = 3.0, twice 6.0\nx = 5.0, twice 10.0\n"
 
 
+def test_debug_of_constants_is_an_effect_of_every_run(capsys):
+    def fun(x):
+        wg.debug.print("here")
+        return x * 2.0
+
+    program = wg.trace(fun)(1.0)
+    compiled = wg.jit(fun)
+    capsys.readouterr()
+    program.evaluate(1.0)
+    program.evaluate(2.0)
+    assert capsys.readouterr().out == "here\nhere\n"
+    for _ in range(4):
+        assert compiled(3.0) == 6.0
+    assert capsys.readouterr().out == "here\n" * 4
+
+
 def test_debug_in_a_loop_runs_at_every_step():
     seen = []
 

@@ -11,9 +11,10 @@ from ._version import __version__
 from .config import config
 from .higher.branches import cond, switch
 from .higher.callbacks import debug, pure_callback
+from .higher.checkpoint import checkpoint, checkpoint_name
 from .higher.custom import custom_jvp, custom_vjp
 from .higher.jit import jit
-from .higher.loops import associative_scan, fori_loop, map, scan, while_loop  # noqa: A004
+from .higher.loops import associative_scan, checkpointed_loop, fori_loop, map, scan, while_loop  # noqa: A004
 from .numpy.updates import at
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .transforms.jacobians import (
@@ -40,6 +41,9 @@ __all__ = [
     "__version__",
     "associative_scan",
     "at",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpointed_loop",
     "compare_methods",
     "cond",
     "config",

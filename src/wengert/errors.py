@@ -70,6 +70,10 @@ class CarryError(WengertError, TypeError):
     """A value that a loop carries, or that branches return, changes shape, dtype or kind."""
 
 
+class CheckpointError(WengertError, RuntimeError):
+    """A checkpointed function did something else when it ran again."""
+
+
 class NotLinearError(WengertError, ValueError):
     """A function given to ``linear_transpose`` is not linear."""
 

@@ -29,6 +29,7 @@ from .bodies import (
     stage_body,
 )
 from .branches import one_value
+from .scan_checkpoint import checkpointed_scan, number_of_snapshots
 from .scan_primitive import entry_aval, scan_primitive
 from .while_primitive import while_loop_primitive
 
@@ -178,11 +179,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init: Any) -
     return carried
 
 
-def _bound(value: Any, name: str) -> Any:
+def _bound(value: Any, name: str, what: str = "fori_loop") -> Any:
     raw = raw_of(value)
     aval = aval_of(raw)
     if aval.shape != () or aval.dtype.kind not in "iu":
-        raise ArgumentError(f"fori_loop: {name} must be one integer, got {aval}; use int(n)")
+        raise ArgumentError(f"{what}: {name} must be one integer, got {aval}; use int(n)")
     return raw
 
 
@@ -196,6 +197,8 @@ def scan(
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
+    *,
+    checkpoint: int | str | None = None,
 ) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` over the entries of `xs` and stack the `y`.
 
@@ -211,6 +214,11 @@ def scan(
         The number of steps, needed where `xs` is None.
     reverse : bool
         From the last entry to the first; `y` stands where its `x` stood.
+    checkpoint : int, "sqrt" or "log", optional
+        Reverse mode keeps so many carried states and computes the others again, instead of keeping
+        what every step's derivative needs. With s states each of n steps runs at most r times
+        again, the least r with C(s + r, s) ≥ n: twice for ``"sqrt"``, which keeps √(2 n); about
+        log₄ n times for ``"log"``, which keeps as many.
 
     Returns
     -------
@@ -234,8 +242,8 @@ def scan(
     """
     check_callable(f, "scan")
     steps = _steps(xs, length, "scan")
-    if not steps or is_staging():
-        return _staged_scan(f, init, xs, steps, reverse=reverse, what="scan")
+    if not steps or is_staging() or checkpoint is not None:
+        return _staged_scan(f, init, xs, steps, reverse=reverse, what="scan", checkpoint=checkpoint)
     leaves, structure = raw_leaves(init, "init")
     arrays, shape = tree.flatten(xs)
     carried = tree.map(own_copy, init)
@@ -301,7 +309,14 @@ def stack(entries: Sequence[Any]) -> Any:
 
 
 def _staged_scan(
-    f: Callable[..., Any], init: Any, xs: Any, length: int, *, reverse: bool, what: str
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any,
+    length: int,
+    *,
+    reverse: bool,
+    what: str,
+    checkpoint: Any = None,
 ) -> tuple[Any, Any]:
     leaves, structure = raw_leaves(init, "init")
     arrays, shape = raw_leaves(xs, "xs")
@@ -327,19 +342,78 @@ def _staged_scan(
         paths,
         what,
     )
+    params: dict[str, Any] = {
+        "body": body.program,
+        "constants": len(body.captured),
+        "carry": count,
+        "length": length,
+        "reverse": bool(reverse),
+    }
+    primitive = scan_primitive
+    if checkpoint is not None:
+        primitive = checkpointed_scan
+        state_bytes = sum(aval.size * aval.dtype.itemsize for aval in avals)
+        params["snapshots"] = number_of_snapshots(checkpoint, length, state_bytes, what)
     found = bind(
-        scan_primitive,
+        primitive,
         *body.captured,
         *(with_kind(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)),
         *arrays,
-        body=body.program,
-        constants=len(body.captured),
-        carry=count,
-        length=length,
-        reverse=bool(reverse),
+        **params,
     )
     made = [to_user(value) for value in found]
     return tree.unflatten(structure, made[:count]), tree.unflatten(structures[-1], made[count:])
+
+
+@immediate
+def checkpointed_loop(
+    body: Callable[..., Any], init: Any, n: int, *, memory: int | None = None
+) -> Any:
+    """Return what becomes of `init` by ``for i in range(n): x = body(i, x)``, in little memory.
+
+    Reverse mode keeps a few carried states, placed best (Griewank and Walther, 2000), and computes
+    the others again.
+
+    Parameters
+    ----------
+    body : callable
+        ``body(i, x)`` returns the next carried tree. It is staged: it cannot ask for values.
+    init : tree of numbers or arrays
+        As in `while_loop`.
+    n : int
+        The number of steps.
+    memory : int, optional
+        The bytes that the kept states may take. With room for s states each step runs at most r
+        times again, the least r with C(s + r, s) ≥ n. By default √(2 n) states are kept: twice.
+
+    Returns
+    -------
+    tree
+
+    Raises
+    ------
+    ArgumentError
+        `memory` does not hold one state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> decay = lambda x: np.sum(wg.checkpointed_loop(lambda i, y: y - 0.001 * np.sin(y), x, 1000))
+    >>> wg.grad(decay)(np.zeros(2))
+    array([0.36769542, 0.36769542])
+    """
+    check_callable(body, "checkpointed_loop(body, init, n): body")
+    count = int(innermost(_bound(n, "n", "checkpointed_loop")))
+    return _staged_scan(
+        lambda state, _: ((state[0] + 1, body(state[0], state[1])), None),
+        (0, init),
+        None,
+        max(count, 0),
+        reverse=False,
+        what="checkpointed_loop",
+        checkpoint="sqrt" if memory is None else ("bytes", int(memory)),
+    )[0][1]
 
 
 # ------------------------------------------------------------------ map

@@ -79,7 +79,8 @@ def entry_aval(aval: Aval) -> Aval:
 # ------------------------------------------------------------------ values
 
 
-def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
+def run_scan(*values: Any, **params: Any) -> tuple[Any, ...]:
+    """Evaluate a scan on plain values."""
     scan = Scan(values, params)
     count = len(scan.carry)
     stacked = [
@@ -96,7 +97,8 @@ def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
     return (*carry, *stacked)
 
 
-def _infer(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
+def infer_scan(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
+    """Return the Avals of the outputs of a scan; an error where operands do not fit its body."""
     scan = Scan(avals, params)
     for x in scan.xs:
         if x.shape[:1] != (scan.length,):
@@ -119,7 +121,7 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     scan = Scan(primals, params)
     first, count, _ = scan.groups
     flags = closed_flags(scan.body, [t is not None for t in tangents], first, count)
-    kept = _varying_outputs(scan.body, flags, first, count)
+    kept = varying_outputs(scan.body, flags, first, count)
     body = jvp_in_groups(scan.body, flags, scan.groups, kept, scan.output_groups)
     changes = [
         fitted(tangent, aval_of(primal)) if flag else None
@@ -152,7 +154,7 @@ def apart(
     return tuple(values), tuple(changes)
 
 
-def _varying_outputs(
+def varying_outputs(
     body: WengertList, flags: Sequence[bool], constants: int, carry: int
 ) -> tuple[bool, ...]:
     """Return which outputs vary: the carry as closed over steps, stacked results by the body."""
@@ -170,7 +172,7 @@ class _Reversal:
     """
 
     def __init__(self, body: WengertList, varying: Sequence[bool], first: int, count: int) -> None:
-        self.seeded = _varying_outputs(body, varying, first, count)
+        self.seeded = varying_outputs(body, varying, first, count)
         forward, backward = vjp_of_list(body, varying, self.seeded)
         outputs = len(body.outputs)
         position = {variable: index for index, variable in enumerate(forward.inputs)}
@@ -310,7 +312,8 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
 # ------------------------------------------------------------------ the record
 
 
-def _sample_params(**changes: Any) -> dict[str, Any]:
+def sample_params(**changes: Any) -> dict[str, Any]:
+    """Return parameters of a small scan for samples."""
     vector = Aval((3,), np.float64)
     number = Aval((), np.float64, "scalar")
     counter = Aval((), np.int64, "python")
@@ -330,23 +333,23 @@ def _sample_params(**changes: Any) -> dict[str, Any]:
 def _samples() -> list[Sample]:
     a, c = array(3), array(3, seed=1)
     return [
-        Sample(a, 0, c, array(4), **_sample_params()),
-        Sample(a, 0, c, array(4), **_sample_params(reverse=True)),
-        Sample(a, 0, c, array(0), **_sample_params(length=0)),
-        Sample(a, 0, c, array(1), **_sample_params(length=1)),
+        Sample(a, 0, c, array(4), **sample_params()),
+        Sample(a, 0, c, array(4), **sample_params(reverse=True)),
+        Sample(a, 0, c, array(0), **sample_params(length=0)),
+        Sample(a, 0, c, array(1), **sample_params(length=1)),
     ]
 
 
 def _fails() -> list[Fail]:
-    return [Fail(ValueError, "", array(2), 0, array(3), array(4), **_sample_params())]
+    return [Fail(ValueError, "", array(2), 0, array(3), array(4), **sample_params())]
 
 
 scan_primitive = Primitive(
     "scan",
     family="control",
     arguments=("first",),
-    evaluate=_evaluate,
-    infer=_infer,
+    evaluate=run_scan,
+    infer=infer_scan,
     push=_push,
     record=_record,
     multiple=True,

@@ -259,33 +259,53 @@ def _infer_pull(*avals: Aval, varying: tuple[bool, ...], **params: Any) -> tuple
 def _along(
     values: Sequence[Any],
     tangents: Sequence[Any],
+    wanted: Sequence[bool],
     varying: tuple[bool, ...],
     params: dict[str, Any],
 ) -> list[Any]:
-    """Return the gradient of <c, J(z) t> in z for the tangents t of constants and carry."""
+    """Return the gradient of <c, J(z) t> in the wanted parts of z, None for the others.
+
+    z are constants and carry, t their tangents, c the cotangents among the values.
+    """
     loop = _Loop(values, params)
     size = len(loop.constants)
+    groups = (size, loop.count)
     operands, pushed, flags = loop.pushed(tangents)
+    start = in_groups(wanted, [False if flag else None for flag in flags], groups)
+    constants = pushed["body_constants"]
+    carry = len(start) - constants
+    both = closed_flags(pushed["body"], start, constants, carry)
     cotangents = iter(loop.rest)
-    zeros: list[Any] = []
-    seeds: list[Any] = []
-    for value, varies, flag in zip(loop.carry, varying[size:], flags[size:], strict=True):
-        cotangent = next(cotangents) if varies else None
-        zeros.append(zeros_of(aval_of(value)) if varies else None)
-        seeds.append(fitted(cotangent, aval_of(value)) if flag else None)
-    both = in_groups(varying, [True if flag else None for flag in flags], (size, loop.count))
-    given = [entry for entry in (*zeros, *seeds) if entry is not None]
-    found = iter(bind(while_pull, *operands, *given, varying=tuple(both), **pushed))
-    entries: list[Any] = []
+    given = [next(cotangents) if varies else None for varies in varying[size:]]
+    avals = [aval_of(value) for value in loop.carry]
+    outputs = in_groups(
+        [zeros_of(aval) for aval in avals],
+        [
+            fitted(cotangent, aval) if flag else None
+            for cotangent, aval, flag in zip(given, avals, flags[size:], strict=True)
+        ],
+        (loop.count,),
+    )
+    seeds = [seed for seed, flag in zip(outputs, both[constants:], strict=True) if flag]
+    found = iter(bind(while_pull, *operands, *seeds, varying=both, **pushed))
+    every = [next(found) if flag else None for flag in both]
+    return in_groups_apart(every, flags, groups)
+
+
+def in_groups_apart(
+    entries: Sequence[Any], flags: Sequence[bool], groups: Sequence[int]
+) -> list[Any]:
+    """Return the values among what `in_groups` put together, without the changes."""
+    left = iter(entries)
+    found: list[Any] = []
     start = 0
-    for length in (size, loop.count):
-        group = varying[start : start + length]
-        entries += [next(found) for varies in group if varies]
+    for length in groups:
+        found += [next(left) for _ in range(length)]
         for flag in flags[start : start + length]:
             if flag:
-                next(found)
+                next(left)
         start += length
-    return entries
+    return found
 
 
 def _push_pull(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -303,7 +323,8 @@ def _push_pull(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str
         ]
         total = list(bind(while_pull, *primals[:end], *changes, varying=varying, **params))
     if any(tangent is not None for tangent in tangents[start:end]):
-        terms = _along(primals, tangents[start:end], varying, params)
+        along = _along(primals, tangents[start:end], varying, varying, params)
+        terms = [term for term, flag in zip(along, varying, strict=True) if flag]
         total = [add(first, second) for first, second in zip(total, terms, strict=True)]
     return ans, tuple(total)
 
@@ -323,8 +344,8 @@ def _pull_pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     given = iter(cotangents)
     directions = [next(given) if varies else None for varies in varying]
     every: list[Any] = [None] * start
-    terms = iter(_along(values, directions, varying, params))
-    every += [next(terms) if varies else None for varies in varying]
+    wanted = [start + i in which for i in range(len(varying))]
+    every += _along(values, directions, wanted, varying, params)
     operands, pushed, flags = loop.pushed(directions)
     found = iter(bind(while_loop_primitive, *operands, **pushed)[loop.count :])
     changes = [next(found) if flag else None for flag in flags[size:]]
@@ -383,7 +404,12 @@ def _samples_pull() -> list[Sample]:
     params = _sample_params() | {"varying": (True, False, True, True)}
     a, x, y = array(3), array(3, seed=1), np.float64(0.4)
     seeds = (array(3, seed=2), np.float64(1.5))
-    return [Sample(3, a, 0, x, y, *seeds, **params), Sample(0, a, 0, x, y, *seeds, **params)]
+    constant = params | {"varying": (False, False, True, True)}
+    return [
+        Sample(3, a, 0, x, y, *seeds, **params),
+        Sample(0, a, 0, x, y, *seeds, **params),
+        Sample(3, a, 0, x, y, *seeds, **constant),
+    ]
 
 
 while_pull = Primitive(

@@ -7,10 +7,11 @@ instruction decides: it must name the function and stand in a user's module.
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
@@ -392,6 +393,26 @@ def end(trace: Trace) -> None:
 def to_import() -> dict[str, Any]:
     """Return the replacements of ``numpy``'s names in the form that people import."""
     return {**_replacements, **_made(originals, any_caller=True)}
+
+
+@contextlib.contextmanager
+def resumed(traces: Sequence[Trace]) -> Iterator[None]:
+    """Let traces, most of which have ended, live again: to run a function as they saw it."""
+    traces_before, depth_before = levels.traces, levels.depth
+    threads = [trace.thread for trace in traces]
+    guard = Trace("a function that runs again")
+    begin(guard)
+    levels.traces = list(traces)
+    levels.depth = max([guard.level, *(trace.level for trace in traces)])
+    for trace in traces:
+        trace.thread = get_ident()
+    try:
+        yield
+    finally:
+        for trace, thread in zip(traces, threads, strict=True):
+            trace.thread = thread
+        levels.traces, levels.depth = traces_before, depth_before + 1
+        end(guard)
 
 
 def is_patched() -> bool:

@@ -72,7 +72,7 @@ class ReverseTrace(Trace):
                 ans = primitive.evaluate(value, **params)
                 plans = primitive.plans
                 if plans is None or params or not _same_space(value, ans):
-                    return self._record(primitive, (0,), (value,), ans, params, only.payload)
+                    return self.add_row(primitive, (0,), (value,), ans, params, only.payload)
                 pull, needed = plans[0,]
                 if not needed[0]:
                     value = None
@@ -105,9 +105,9 @@ class ReverseTrace(Trace):
             ans = bind(primitive, *values, **params)
         else:
             ans = primitive.evaluate(*values, **params)
-        return self._record(primitive, which, values, ans, params, inputs)
+        return self.add_row(primitive, which, values, ans, params, inputs)
 
-    def _record(
+    def add_row(
         self,
         primitive: Primitive,
         which: tuple[int, ...],
@@ -260,7 +260,7 @@ class ReverseTrace(Trace):
                 if large:
                     found = pull.owned(cotangent, residuals)  # type: ignore[attr-defined]
                 elif kind is Masked:
-                    found = _pull_through_mask(pull, cotangent, residuals)
+                    found = pull_through_mask(pull, cotangent, residuals)
                 elif kind is Items:
                     found = pull(dense_items(cotangent), residuals)
                 else:
@@ -307,7 +307,8 @@ def _finished(cotangents: list[Any], index: int) -> Any:
     return raw.copy() if type(raw) is np.ndarray else raw
 
 
-def _pull_through_mask(pull: Any, cotangent: Masked, residuals: Any) -> Any:
+def pull_through_mask(pull: Any, cotangent: Masked, residuals: Any) -> Any:
+    """Pull back a masked cotangent, with its mask where the rule knows of masks."""
     masked = getattr(pull, "masked", None)
     if masked is None:
         return pull(cotangent.value, residuals)
