@@ -160,7 +160,11 @@ def scale(tree):
 
 def compare(counts, order, curve, found):
     """Compare with differences where these are sure of themselves."""
-    estimate, doubt = extrapolated(curve)
+    try:
+        estimate, doubt = extrapolated(curve)
+    except (ValueError, IndexError):  # another count of selected entries at a moved point
+        counts[f"{order} order undecided"] += 1
+        return
     if not np.isfinite(estimate).all() or not doubt <= DIFFERENCES * scale(estimate):
         counts[f"{order} order undecided"] += 1
         return

@@ -49,6 +49,16 @@ def sum_of_what_take_gives(x0):
     return np.array([np.mean(np.sin(v1 + 3.0)), np.mean(np.cos(v2 + 3.0))])
 
 
+# The value differed in its last bit: np.stack keeps the order of memory, np.array does not.
+@found(np.array([[[-1.004, 0.162], [1.035, 1.015]], [[-0.795, 0.84], [0.786, 0.258]]]))
+def stack_of_views_in_another_order(x0):
+    for row in x0.T:
+        row += 0.5
+    v1 = np.stack([row, row])
+    v2 = np.array([row, row])
+    return np.array([np.mean(np.sin(v1 + 2.0)), np.mean(np.sin(v2 + 2.0))])
+
+
 # The dtype was float64: NumPy's linspace, choose and select take Python numbers as weak.
 @found(np.array([1.249, 0.3], dtype=np.float32))
 def single_precision_beside_python_numbers(x0):

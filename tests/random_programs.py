@@ -8,6 +8,7 @@ Choices come from a `random.Random`, or from Hypothesis in its place, which then
 import math
 import random
 import warnings
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -286,7 +287,7 @@ class Draft:
     def restart(self):
         self.values = {"np": np}
         for number, argument in enumerate(self.point):
-            self.values[f"x{number}"] = np.array(argument) if np.ndim(argument) else argument
+            self.values[f"x{number}"] = copy(argument)
         for piece in self.pieces:
             exec(piece, self.values)
 

@@ -45,13 +45,13 @@ from .shaping import array_raw, flatten, reshaped, viewed
 # ------------------------------------------------------------------ copies
 
 
-def _relaid(raw: Any, order: str) -> Any:
+def relaid(raw: Any, order: str) -> Any:
     """Return a raw value whose innermost array owns its memory and is laid out in `order`.
 
     The array itself is shared where it is so already: a write copies what is not exclusive.
     """
     if type(raw) is Traced:
-        lower = _relaid(raw.value, order)
+        lower = relaid(raw.value, order)
         payload = raw.payload
         if type(payload) is Traced or type(payload) is np.ndarray:
             payload = detached(payload)
@@ -79,7 +79,7 @@ def copied(x: Any, order: Any = "C") -> Any:
         return raw
     if type(raw) is np.ndarray and not caller_is_user():
         return raw.copy(order=order)
-    return Array(_relaid(raw, order))
+    return Array(relaid(raw, order))
 
 
 @implements(np.copy)

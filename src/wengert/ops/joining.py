@@ -29,6 +29,7 @@ from ..tracing.core import (
 from ..tracing.creation import originals
 from ..tracing.operators import install_builder
 from ..tracing.protocols import implements, store_results
+from .handles import relaid
 from .indexing import read
 from .projection import cast, selected
 from .samples import Fail, Sample, array
@@ -156,8 +157,11 @@ _plain_array = originals["array"]  # np.array itself looks at its call site whil
 
 
 def _evaluate_stack(*arrays: Any, axis: int) -> Any:
-    # Along the first axis np.array does the same without the Python code of np.stack.
-    return np.stack(arrays, axis=axis) if axis else _plain_array(arrays)
+    # Along the first axis np.array does the same without the Python code of np.stack, except that
+    # it lays out in C order what np.stack leaves in the order of the arrays.
+    if axis or not all(np.asarray(array).flags.c_contiguous for array in arrays):
+        return np.stack(arrays, axis=axis)
+    return _plain_array(arrays)
 
 
 def _infer_stack(*avals: Aval, axis: int) -> Aval:
@@ -390,7 +394,7 @@ def build(nested: Any) -> Any:
     shapes = [shape_of(row) for row in rows]
     if any(found != shapes[0] for found in shapes):
         raise _inhomogeneous((len(nested),))
-    return to_user(bind(stack_primitive, *rows, axis=0))
+    return to_user(relaid(bind(stack_primitive, *rows, axis=0), "C"))
 
 
 install_builder(build)
