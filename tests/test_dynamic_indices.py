@@ -45,6 +45,7 @@ PROGRAMS = {
     "two arrays": (lambda x, i, j: x[i, j], (TABLE, np.array([0, 2]), np.array([3, 3]))),
     "list of numbers": (lambda x, i: x[[i, 0, i]], (TABLE, 2)),
     "view of a view": (lambda x, i: x.T[i][::-1], (TABLE, 2)),
+    "an entry of a row": (lambda x, i, j: x[i, 1:][j] * x[j][i], (TABLE, 2, 1)),
     "writes": (written, (TABLE, 2)),
     "writes by mask": (masked, (TABLE,)),
     "scattered": (scattered, (TABLE, np.array([3, 0, 3]))),

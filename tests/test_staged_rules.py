@@ -30,8 +30,6 @@ UNSTAGEABLE = {
     ("det", 12): "the derivative at a singular matrix chooses its formula by the rank",
     ("slogdet", 9): "the derivative at a singular matrix chooses its formula by the rank",
 }
-# Arguments that stay plain: the length of an intermediate result depends on their values.
-PLAIN_ARGUMENTS = {"add_reduceat": (1,)}
 
 
 class StagedCall:
@@ -40,10 +38,7 @@ class StagedCall:
     def __init__(self, name, index):
         self.call, self.sample = call_of(name, index)
         self.primitive = registry[name]
-        plain = PLAIN_ARGUMENTS.get(name, ())
-        self.numbers = [
-            i for i, value in enumerate(self.sample.args) if is_number(value) and i not in plain
-        ]
+        self.numbers = [i for i, value in enumerate(self.sample.args) if is_number(value)]
         self.others = [i for i in self.numbers if i not in self.call.which]
 
     def full(self, where, values):

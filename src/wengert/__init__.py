@@ -16,6 +16,7 @@ from .higher.custom import custom_jvp, custom_vjp
 from .higher.jit import jit
 from .higher.loops import associative_scan, checkpointed_loop, fori_loop, map, scan, while_loop  # noqa: A004
 from .numpy.updates import at
+from .transforms.batching import vmap
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .transforms.jacobians import (
     gnvp,
@@ -86,6 +87,7 @@ __all__ = [
     "value_and_jacobian",
     "value_grad_hessian",
     "vjp",
+    "vmap",
     "while_loop",
 ]
 

@@ -74,6 +74,10 @@ class CheckpointError(WengertError, RuntimeError):
     """A checkpointed function did something else when it ran again."""
 
 
+class BatchingError(WengertError, TypeError):
+    """A function under ``vmap`` asked for a value that differs between examples."""
+
+
 class NotLinearError(WengertError, ValueError):
     """A function given to ``linear_transpose`` is not linear."""
 

@@ -118,6 +118,26 @@ def names(tree: Any, root: str) -> list[str]:
     return [accessor.codify(root) for accessor in structure(tree).accessors()]
 
 
+def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
+    """Return one entry a leaf of `tree` from the upper part of such a tree; None is an entry.
+
+    Raises ``ValueError`` where `prefix` is not the upper part of `tree`.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.tree.broadcast_prefix({"a": None, "b": 1}, {"a": [2.0, 3.0], "b": 4.0})
+    [None, None, 1]
+    """
+    entries, structure = optree.tree_flatten(
+        prefix, is_leaf=lambda entry: entry is None, namespace=_NAMESPACE
+    )
+    parts = structure.flatten_up_to(tree)
+    return [
+        entry for entry, part in zip(entries, parts, strict=True) for _ in range(len(leaves(part)))
+    ]
+
+
 def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """Apply `function` to the leaves of one tree, or of several trees of the same structure.
 

@@ -53,7 +53,8 @@ class Primitive:
     batch : callable or None
         ``batch(values, axes, params) -> (ans, axis)``: the operation on values whose batch axis
         stands at ``axes[i]`` (None for a value without one), and where the result has it; tuples
-        of both where the result is a tuple.
+        of both where the result is a tuple. Given ready, or by ``batching(primitive)``, which
+        makes it (see `wengert.ops.batch_rules`).
     taylor : callable or None
         ``taylor(series, params) -> series``: the coefficients of the result, order by order, from
         those of the arguments.
@@ -102,6 +103,7 @@ class Primitive:
         zero_derivative: bool = False,
         multiple: bool = False,
         batch: Callable[..., Any] | None = None,
+        batching: Callable[[Primitive], Callable[..., Any]] | None = None,
         taylor: Callable[..., Any] | None = None,
         lower: Callable[..., Any] | None = None,
         samples: Callable[[], Iterable[Any]] | None = None,
@@ -120,7 +122,7 @@ class Primitive:
         self.linear = linear if linear is not None else _never_linear
         self.zero_derivative = zero_derivative
         self.multiple = multiple
-        self.batch = batch
+        self.batch = batch if batch is not None or batching is None else batching(self)
         self.taylor = taylor
         self.lower = lower
         self.samples = samples

@@ -15,6 +15,7 @@ from ..ir.primitive import Primitive
 from ..tracing.core import bind, to_user
 from ..tracing.operators import install_binary, install_method
 from ..tracing.protocols import implement_ufunc, implements, store_results
+from .batch_products import dot_rule, matmul_rule, vdot_rule
 from .core_family import Signature, column, conjugated, core, operand, promoted, transposed
 from .families import bilinear
 from .samples import Fail, Sample, array
@@ -93,6 +94,7 @@ matmul = core(
     arguments=("x", "y"),
     evaluate=np.matmul,
     transposes=(_matmul_first, _matmul_second),
+    batching=matmul_rule,
     dtypes=promoted,
     samples=lambda: [
         *_product_samples(),
@@ -339,6 +341,7 @@ def _dot_second(g: Any, x: Any, y_aval: Aval) -> Any:
 
 dot_primitive = bilinear(
     "dot",
+    batching=dot_rule,
     evaluate=np.dot,
     infer=_infer_dot,
     transposes=(_dot_first, _dot_second),
@@ -373,6 +376,7 @@ def _infer_vdot(x: Aval, y: Aval) -> Aval:
 
 vdot_primitive = bilinear(
     "vdot",
+    batching=vdot_rule,
     evaluate=np.vdot,
     infer=_infer_vdot,
     transposes=(

@@ -16,6 +16,7 @@ from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
 from ..ir.primitive import Primitive
 from ..tracing.core import Array, Traced, bind, innermost, is_unknown, raw_of
 from ..tracing.operators import as_operand, build_array
+from .batch_rules import BatchRule, by_signature
 from .families import irregular
 
 Dtypes = Callable[[Sequence[Aval]], "tuple[np.dtype[Any], ...]"]
@@ -167,6 +168,10 @@ def core(
         )
         return found if multiple else found[0]
 
+    def by_core(made: Primitive) -> BatchRule:
+        parts = taken_apart
+        return by_signature(made, parts.inputs, parts.outputs, parts.optional)
+
     tangent = None
     multiple = len(taken_apart.outputs) > 1
     if transposes is not None:
@@ -198,7 +203,7 @@ def core(
         samples=samples,
         fails=fails,
         numpy=numpy,
-        **slots,
+        **{"batching": by_core, **slots},
     )
     return primitive
 

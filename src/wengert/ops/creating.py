@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of, result_dtype
+from ..ir.primitive import Primitive
 from ..tracing.core import (
     Array,
     bind,
@@ -27,6 +28,7 @@ from ..tracing.core import (
 from ..tracing.creation import carries_handles, implements_creation, originals
 from ..tracing.operators import as_operand, build_array
 from ..tracing.protocols import implements, plain_of
+from .batch_rules import logical_ndim, one_by_one, padded
 from .families import irregular
 from .projection import expand
 from .samples import Fail, Sample, array
@@ -161,8 +163,16 @@ def _tangent_linspace(ans: Any, primals: Any, tangents: Any, params: dict[str, A
     return expand(total, aval_of(ans))
 
 
-linspace_primitive = irregular(
+def _batch_linspace(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    ndim = max(map(logical_ndim, values, axes))
+    start, stop = (padded(value, axis, ndim) for value, axis in zip(values, axes, strict=True))
+    axis = params["axis"] % (ndim + 1) + 1
+    return bind(linspace_primitive, start, stop, **{**params, "axis": axis}), 0
+
+
+linspace_primitive: Primitive = irregular(
     "linspace",
+    batch=_batch_linspace,
     arguments=("start", "stop"),
     evaluate=_evaluate_linspace,
     infer=_infer_linspace,
@@ -288,6 +298,7 @@ def _evaluate_arange(start: Any, step: Any, *, count: int, dtype: Any) -> Any:
 
 arange_primitive = irregular(
     "arange",
+    batching=one_by_one,
     arguments=("start", "step"),
     evaluate=_evaluate_arange,
     infer=lambda start, step, *, count, dtype: Aval((count,), dtype, "array"),

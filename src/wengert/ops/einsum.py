@@ -17,6 +17,7 @@ from ..ir.primitive import Primitive
 from ..tracing.core import Array, Traced, bind, to_user
 from ..tracing.protocols import implements, store_results
 from . import projection
+from .batch_rules import logical_ndim
 from .core_family import operand
 from .indexing import indexed_add
 from .samples import Fail, Sample, array
@@ -236,8 +237,22 @@ def _fails() -> list[Fail]:
     ]
 
 
-einsum_primitive = Primitive(
+def _batch(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    ndims = tuple(map(logical_ndim, values, axes))
+    labels = parse(params["subscripts"], ndims)
+    used = "".join(labels.operands)
+    letter = next(entry for entry in _LETTERS if entry not in used)
+    terms = [
+        term if axis is None else term[:axis] + letter + term[axis:]
+        for term, axis in zip(labels.operands, axes, strict=True)
+    ]
+    subscripts = f"{','.join(terms)}->{letter}{labels.result}"
+    return bind(einsum_primitive, *values, **{**params, "subscripts": subscripts}), 0
+
+
+einsum_primitive: Primitive = Primitive(
     "einsum",
+    batch=_batch,
     family="multilinear",
     arguments=("operands",),
     evaluate=_evaluate,

@@ -18,6 +18,7 @@ from ..ir.primitive import Plan, Primitive, Pull, parameter_names
 from ..tracing.operators import install_binary, install_unary
 from ..tracing.protocols import implement_ufunc, primitive_call
 from . import projection
+from .batch_rules import entrywise
 from .projection import fits, multiply_into, project_or_none
 
 Partial = Callable[..., Any] | int | str
@@ -350,7 +351,7 @@ def elementwise(
         samples=samples,
         fails=fails,
         numpy=numpy,
-        **slots,
+        **{"batching": entrywise, **slots},
     )
     if complex_rules is None and not parameters:
         primitive.plans = rules.plans
@@ -382,7 +383,7 @@ def piecewise_constant(
         samples=samples,
         fails=fails,
         numpy=numpy,
-        **slots,
+        **{"batching": entrywise, **slots},
     )
     _install(primitive, operator, implements, reflected=reflected)
     return primitive

@@ -21,7 +21,6 @@ from ..ir.paths import (
     follow,
     is_advanced,
     is_basic_index,
-    part_shape,
     resolved,
     resolved_shape,
     store,
@@ -29,9 +28,16 @@ from ..ir.paths import (
     winners,
 )
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, detached, install_path_primitives, raw_of
+from ..tracing.core import (
+    bind,
+    detached,
+    install_path_primitives,
+    raw_of,
+)
 from ..tracing.decisions import certain
 from ..tracing.operators import install_reading
+from .batch_paths import infer_part, read_rule, write_rule
+from .batch_rules import one_by_one
 from .constant_family import constant
 from .projection import cast, project, project_masked
 from .samples import Fail, Sample, array
@@ -40,10 +46,7 @@ from .samples import Fail, Sample, array
 
 
 def _infer_read(base: Aval, *indices: Aval, path: Path) -> Aval:
-    if indices:  # any position has the shape of all
-        path = resolved(path, [np.broadcast_to(np.intp(0), index.shape) for index in indices])
-    stand_in, is_scalar = part_shape(base.shape, base.dtype, path)
-    return Aval(stand_in.shape, stand_in.dtype, "scalar" if is_scalar else "array")
+    return infer_part(base, indices, path)
 
 
 def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
@@ -251,7 +254,7 @@ def _samples_read() -> list[Sample]:
         Sample(x, 1, path=(("index", (slice(None, None, 2), _scalar(0))),)),
         Sample(x, 2, path=(("transpose", (1, 0)), ("index", _scalar(0)), ("index", slice(1, 3)))),
         Sample(x, np.array([2, 0, -1]), path=(("index", _array(0)),)),
-        Sample(x, np.array([[2, 0], [1, 1]]), path=(("index", (slice(1, 3), _array(0))),)),
+        Sample(x, np.array([[2, 0], [1, 1]]), path=(("index", (slice(1, 3), IndexOperand(0, 2))),)),
         Sample(x, np.array([2, 0]), 1, path=(("index", (_array(0), _scalar(1))),)),
         Sample(array(3, dtype=np.complex128), 2, path=(("imag",), ("index", _scalar(0)))),
     ]
@@ -277,6 +280,7 @@ def _evaluate_read(base: Any, *indices: Any, path: Path) -> Any:
 
 read = Primitive(
     "read",
+    batching=read_rule,
     family="path",
     arguments=("base",),
     evaluate=_evaluate_read,
@@ -428,6 +432,7 @@ def _cotangent_of_base(
 
 winners_primitive = constant(
     "winners",
+    batching=one_by_one,
     arguments=("index",),
     evaluate=lambda *indices, shape, dtype, path: winners(shape, dtype, resolved(path, indices)),
     infer=lambda *indices, shape, dtype, path: Aval(
@@ -479,6 +484,7 @@ def _fails_write() -> list[Fail]:
 
 write = Primitive(
     "write",
+    batching=write_rule,
     family="path",
     arguments=("base", "value"),
     evaluate=_evaluate_write,
@@ -537,6 +543,7 @@ def _samples_indexed_add() -> list[Sample]:
 
 indexed_add = Primitive(
     "indexed_add",
+    batching=write_rule,
     family="path",
     arguments=("base", "value"),
     evaluate=functools.partial(_evaluate_write, add=True),

@@ -29,6 +29,7 @@ from ..tracing.core import (
 from ..tracing.creation import originals
 from ..tracing.operators import install_builder
 from ..tracing.protocols import implements, store_results
+from .batch_rules import batch_size, in_shape, spread_over
 from .handles import relaid
 from .indexing import read
 from .projection import cast, selected
@@ -80,8 +81,14 @@ def _joining(name: str, evaluate: Any, infer: Any, pick: Any, samples: Any, fail
     def reverse(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
         return pull, (which, tuple([aval_of(value) for value in values]), params)
 
+    def batch(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+        size = batch_size(values, axes)
+        rows = [spread_over(value, axis, size) for value, axis in zip(values, axes, strict=True)]
+        return bind(primitive, *rows, **{**params, "axis": params["axis"] + 1}), 0
+
     primitive = Primitive(
         name,
+        batch=batch,
         family="joining",
         arguments=("arrays",),
         evaluate=evaluate,
@@ -284,8 +291,17 @@ _pull_array_all.masked = _pull_array_masked  # type: ignore[attr-defined]
 
 _FLOAT64 = np.dtype(np.float64)
 
+
+def _batch_array(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    size = batch_size(values, axes)
+    rows = [spread_over(value, axis, size) for value, axis in zip(values, axes, strict=True)]
+    made = raw_of(np.stack(rows, axis=1).astype(params["dtype"]))
+    return in_shape(made, (size, *params["shape"])), 0
+
+
 array_primitive = Primitive(
     "array",
+    batch=_batch_array,
     family="joining",
     arguments=("entries",),
     evaluate=_evaluate_array,

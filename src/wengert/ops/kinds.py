@@ -10,6 +10,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
 from ..tracing.core import Array, Traced, bind, raw_of, to_user
 from ..tracing.operators import install_method
+from .batch_rules import entrywise
 from .families import structural
 from .projection import cast
 from .samples import Fail, Sample, array
@@ -30,8 +31,14 @@ def _infer_convert(x: Aval, *, aval: Aval) -> Aval:
     return Aval(x.shape, aval.dtype, aval.kind)
 
 
-convert = structural(
+def _batch_convert(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    aval = Aval((), params["aval"].dtype, "array")  # examples of any kind stand in an array
+    return bind(convert, values[0], aval=aval), axes[0]
+
+
+convert: Primitive = structural(
     "convert",
+    batch=_batch_convert,
     evaluate=_evaluate_convert,
     infer=_infer_convert,
     transpose=lambda g, x_aval: cast(g, x_aval.dtype),
@@ -88,6 +95,7 @@ def astype(
 
 discretise = Primitive(
     "discretise",
+    batching=entrywise,
     family="piecewise_constant",
     arguments=("x",),
     evaluate=lambda x, *, dtype: np.asarray(x).astype(dtype)[()],
@@ -104,6 +112,7 @@ discretise = Primitive(
 
 _stop = Primitive(
     "stop_gradient",
+    batching=entrywise,
     family="piecewise_constant",
     arguments=("x",),
     # A copy: the user may write the result, which must not reach the traced value's buffer.

@@ -17,6 +17,7 @@ from ..tracing.core import bind
 from ..tracing.decisions import possible
 from . import projection
 from .axes import Axes, all_axes, kept, reduced_shape
+from .batch_rules import BatchRule, batch_size, logical_ndim, shifted, spread_over
 from .reductions import weigh_extreme
 from .samples import Fail, Sample, array
 
@@ -135,8 +136,23 @@ def _samples() -> list[Sample]:
     ]
 
 
+def _batching(primitive: Primitive) -> BatchRule:
+    def batch(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+        size, ndim = batch_size(values, axes), logical_ndim(values[0], axes[0])
+        a, b = values
+        a = spread_over(a, axes[0], size)
+        if params["weighted"]:
+            b = spread_over(b, axes[1], size)
+        chosen = params["axes"]
+        chosen = shifted(range(ndim) if chosen is None else chosen, 0)
+        return bind(primitive, a, b, **{**params, "axes": chosen}), 0
+
+    return batch
+
+
 logsumexp_primitive = Primitive(
     "logsumexp",
+    batching=_batching,
     family="irregular",
     arguments=("a", "b"),
     evaluate=_evaluate,
@@ -149,6 +165,7 @@ logsumexp_primitive = Primitive(
 
 sign_primitive = Primitive(
     "logsumexp_sign",
+    batching=_batching,
     family="piecewise_constant",
     arguments=("a", "b"),
     evaluate=lambda a, b, *, axes, keepdims, weighted: _values(

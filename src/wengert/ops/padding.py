@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
+from ..ir.primitive import Primitive
 from ..tracing.core import Array, Traced, bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.operators import as_operand
 from ..tracing.protocols import has_traced, implements, plain_of
+from .batch_rules import front
 from .families import structural
 from .indexing import read, write
 from .joining import concatenate
@@ -57,8 +59,15 @@ def _reflection_back(g: Any, x_aval: Aval, widths: Any, mode: str) -> Any:
     return g
 
 
-odd_reflection = structural(
+def _batch_reflection(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    widths = ((0, 0), *params["widths"])
+    x = front(values[0], axes[0])
+    return bind(odd_reflection, x, widths=widths, mode=params["mode"]), 0
+
+
+odd_reflection: Primitive = structural(
     "odd_reflection",
+    batch=_batch_reflection,
     evaluate=lambda x, *, widths, mode: np.pad(x, widths, mode, reflect_type="odd"),
     infer=_infer_reflection,
     transpose=_reflection_back,

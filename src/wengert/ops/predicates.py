@@ -16,6 +16,7 @@ from ..tracing.core import bind, bind_one, ndim_of, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, store_results
 from .axes import Axes, all_axes, normalised_axes, operand_of, reduced_shape
+from .batch_rules import entrywise, one_by_one, reducing, sought
 from .constant_family import constant
 from .samples import Fail, Sample, array
 
@@ -53,6 +54,7 @@ def _counting_samples() -> list[Sample]:
 def _counting(name: str, evaluate: Callable[..., Any], dtype: Any) -> Primitive:
     return constant(
         name,
+        batching=reducing,
         evaluate=evaluate,
         infer=_infer_reduced(dtype),
         samples=_counting_samples,
@@ -121,6 +123,7 @@ def _infer_truths(*avals: Aval, **params: Any) -> Aval:
 
 isclose_primitive = constant(
     "isclose",
+    batching=entrywise,
     arguments=("x", "y"),
     evaluate=lambda x, y, *, rtol, atol, equal_nan: np.isclose(
         x, y, rtol=rtol, atol=atol, equal_nan=equal_nan
@@ -151,6 +154,7 @@ def _infer_truth(*avals: Aval, **params: Any) -> Aval:
 
 allclose_primitive = constant(
     "allclose",
+    batching=one_by_one,
     arguments=("x", "y"),
     evaluate=lambda x, y, *, rtol, atol, equal_nan: np.allclose(
         x, y, rtol=rtol, atol=atol, equal_nan=equal_nan
@@ -177,6 +181,7 @@ def allclose(
 
 array_equal_primitive = constant(
     "array_equal",
+    batching=one_by_one,
     arguments=("x", "y"),
     evaluate=lambda x, y, *, equal_nan: bool(np.array_equal(x, y, equal_nan)),
     infer=_infer_truth,
@@ -197,6 +202,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
 
 array_equiv_primitive = constant(
     "array_equiv",
+    batching=one_by_one,
     arguments=("x", "y"),
     evaluate=lambda x, y: bool(np.array_equiv(x, y)),
     infer=_infer_truth,
@@ -225,6 +231,7 @@ def _unary(name: str, complex_too: bool, infer: Callable[..., Any] = _infer_trut
 
     primitive = constant(
         name,
+        batching=entrywise,
         evaluate=lambda x: numpy(x),
         infer=infer,
         samples=samples,
@@ -250,6 +257,7 @@ def _infer_member(element: Aval, test: Aval, **params: Any) -> Aval:
 
 isin_primitive = constant(
     "isin",
+    batching=lambda primitive: sought(primitive, 0),
     arguments=("element", "test"),
     evaluate=lambda element, test, *, invert: np.isin(element, test, invert=invert),
     infer=_infer_member,

@@ -15,6 +15,7 @@ from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
 from . import projection
 from .axes import Axes, all_axes, kept, reduced_shape, spread
+from .batch_rules import reducing, reducing_masked
 from .samples import Fail, Sample, array
 
 
@@ -173,6 +174,7 @@ def reducer(
     whole = Primitive(
         name,
         family="reducer",
+        batching=reducing,
         arguments=("x",),
         evaluate=evaluate,
         infer=infer,
@@ -187,6 +189,7 @@ def reducer(
     partial = Primitive(
         f"{name}_selected",
         family="reducer",
+        batching=lambda primitive: reducing_masked(primitive, "initial"),
         arguments=("x", "initial", "where"),
         evaluate=evaluate_selected,
         infer=infer,

@@ -24,6 +24,7 @@ from ..tracing.protocols import (
 )
 from . import lowering
 from .arithmetic import binary_samples
+from .batch_rules import entrywise, one_by_one
 from .elementwise_family import infer_elementwise
 from .exponential import bad_shapes
 from .families import elementwise, irregular, piecewise_constant
@@ -59,6 +60,7 @@ def _infer_round(x: Aval, *, decimals: int) -> Aval:
 round_primitive = Primitive(
     "round",
     family="piecewise_constant",
+    batching=entrywise,
     arguments=("x",),
     evaluate=lambda x, *, decimals: np.round(x, decimals),
     infer=_infer_round,
@@ -102,6 +104,7 @@ def _round_operator(self: Any, digits: int | None = None) -> Any:
 _round_scalar = Primitive(
     "round_scalar",
     family="piecewise_constant",
+    batching=one_by_one,
     arguments=("x",),
     evaluate=lambda x, *, digits: round(x) if digits is None else round(x, digits),
     infer=lambda x, *, digits: Aval((), np.int64, "python") if digits is None else x,
@@ -272,6 +275,7 @@ def _multiple(
         samples=samples,
         fails=fails,
         numpy=ufunc,
+        batching=entrywise,
         **slots,
     )
     implement_ufunc(ufunc, primitive_call(primitive, as_numpy_scalar))

@@ -16,6 +16,7 @@ from ..tracing.core import Traced, bind, ndim_of, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from .axes import kept_shape, operand_of, reduced_shape, single_axis
+from .batch_rules import along_axis, sought
 from .constant_family import constant
 from .samples import Fail, Sample, array
 
@@ -51,6 +52,7 @@ def _placing(name: str, numpy: Callable[..., Any]) -> None:
     """Make the primitive of ``argmax`` or a relative, and what answers the NumPy function."""
     primitive = constant(
         name,
+        batching=lambda primitive: along_axis(primitive, flattens=True),
         evaluate=lambda x, *, axis, keepdims: numpy(x, axis=axis, keepdims=keepdims),
         infer=_infer_place,
         samples=_place_samples,
@@ -84,6 +86,7 @@ def _infer_order(x: Aval, *, axis: int, **params: Any) -> Aval:
 
 argsort_primitive = constant(
     "argsort",
+    batching=along_axis,
     evaluate=lambda x, *, axis, kind: np.argsort(x, axis=axis, kind=kind),
     infer=_infer_order,
     samples=lambda: [
@@ -99,6 +102,7 @@ argsort_primitive = constant(
 
 argpartition_primitive = constant(
     "argpartition",
+    batching=along_axis,
     evaluate=lambda x, *, axis, kth, kind: np.argpartition(x, kth, axis=axis, kind=kind),
     infer=_infer_order,
     samples=lambda: [
@@ -160,6 +164,7 @@ def _infer_lexsort(*keys: Aval, axis: int) -> Aval:
 
 lexsort_primitive = constant(
     "lexsort",
+    batching=along_axis,
     arguments=("keys",),
     evaluate=_evaluate_lexsort,
     infer=_infer_lexsort,
@@ -194,6 +199,7 @@ def _infer_searchsorted(a: Aval, v: Aval, *sorter: Aval, side: str) -> Aval:
 
 searchsorted_primitive = constant(
     "searchsorted",
+    batching=lambda primitive: sought(primitive, 1),
     arguments=("a", "v"),
     evaluate=_evaluate_searchsorted,
     infer=_infer_searchsorted,
@@ -223,6 +229,7 @@ def _infer_digitize(x: Aval, bins: Aval, *, right: bool) -> Aval:
 
 digitize_primitive = constant(
     "digitize",
+    batching=lambda primitive: sought(primitive, 0),
     arguments=("x", "bins"),
     evaluate=lambda x, bins, *, right: np.digitize(x, bins, right),
     infer=_infer_digitize,

@@ -16,6 +16,7 @@ from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
 from ..tracing.decisions import truth
 from . import projection
+from .batch_rules import entrywise
 from .elementwise_family import mask_result
 
 # Of one argument: where it is selected (a truth value or an array of them), and its share there,
@@ -72,7 +73,7 @@ def selecting(
         samples=samples,
         fails=fails,
         numpy=numpy,
-        **slots,
+        **{"batching": entrywise, **slots},
     )
 
 

@@ -35,6 +35,7 @@ from ..tracing.core import (
 from ..tracing.operators import as_operand, install_attribute, install_method
 from ..tracing.protocols import implements
 from . import projection
+from .batch_shapes import broadcast_rule, reshape_rule, roll_rule, transpose_rule
 from .families import structural
 from .indexing import read
 from .kinds import with_kind
@@ -55,6 +56,7 @@ def evaluate_broadcast(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 broadcast_primitive = structural(
     "broadcast_to",
+    batching=broadcast_rule,
     evaluate=evaluate_broadcast,
     infer=lambda x, *, shape: _infer_broadcast(x, shape),
     transpose=lambda g, x_aval: projection.project(g, x_aval),
@@ -91,6 +93,7 @@ def _permuting(
     back: Any,
     samples: Any,
     fails: Any,
+    batching: Any,
 ) -> Primitive:
     """Make a primitive that moves every entry once: ``back(g, x_aval, params)`` undoes it."""
 
@@ -119,12 +122,14 @@ def _permuting(
         linear=lambda which, params: True,
         samples=samples,
         fails=fails,
+        batching=batching,
     )
     return primitive
 
 
 reshape_primitive = _permuting(
     "reshape",
+    batching=reshape_rule,
     evaluate=_evaluate_reshape,
     infer=lambda x, *, shape, order: Aval(resolved_shape(x.shape, shape), x.dtype, "array"),
     back=lambda g, x_aval, params: np.reshape(g, x_aval.shape, order=params["order"]),
@@ -157,6 +162,7 @@ def _infer_transpose(x: Aval, *, axes: tuple[int, ...]) -> Aval:
 
 transpose_primitive = _permuting(
     "transpose",
+    batching=transpose_rule,
     evaluate=lambda x, *, axes: np.asarray(x).transpose(axes),
     infer=_infer_transpose,
     back=lambda g, x_aval, params: np.transpose(g, _inverse(params["axes"])),
@@ -173,6 +179,7 @@ transpose_primitive = _permuting(
 
 roll_primitive = _permuting(
     "roll",
+    batching=roll_rule,
     evaluate=lambda x, *, shift, axis: np.roll(x, shift, axis),
     infer=lambda x, *, shift, axis: x.with_kind("array"),
     back=lambda g, x_aval, params: np.roll(

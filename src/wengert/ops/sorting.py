@@ -14,7 +14,8 @@ from ..tracing.core import Array, bind, shape_of, to_user, write_handle
 from ..tracing.decisions import possible
 from ..tracing.protocols import implements, plain_of
 from .axes import kept_shape, operand_of, single_axis, taken
-from .cumulative import recurrence, shift
+from .batch_rules import along_axis
+from .recurrence import recurrence, shift
 from .samples import Fail, Sample, array
 from .taking import take_along
 
@@ -66,6 +67,7 @@ def _rearranging(
     return Primitive(
         name,
         family="irregular",
+        batching=along_axis,
         arguments=("x",),
         evaluate=evaluate,
         infer=_infer_rearranged,

@@ -18,6 +18,7 @@ from ..ir.primitive import Primitive
 from ..tracing.core import bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import implements, plain_of
+from .batch_rules import along_axis, padded
 from .families import structural
 from .indexing import read
 from .joining import concatenate_primitive
@@ -114,6 +115,7 @@ def _infer_repeat(x: Aval, *, repeats: Any, axis: int) -> Aval:
 
 repeat_primitive = structural(
     "repeat",
+    batching=along_axis,
     evaluate=lambda x, *, repeats, axis: np.repeat(x, repeats, axis),
     infer=_infer_repeat,
     transpose=lambda g, x_aval, repeats, axis: bind(
@@ -154,6 +156,7 @@ def _infer_sum_repeats(x: Aval, *, repeats: Any, axis: int, length: int) -> Aval
 
 sum_repeats: Primitive = structural(
     "sum_repeats",
+    batching=along_axis,
     evaluate=_evaluate_sum_repeats,
     infer=_infer_sum_repeats,
     transpose=lambda g, repeats, axis: bind(repeat_primitive, g, repeats=repeats, axis=axis),
@@ -200,8 +203,16 @@ def _infer_tile(x: Aval, *, reps: tuple[int, ...]) -> Aval:
     return Aval(tuple(n * r for n, r in zip(x.shape, reps, strict=True)), x.dtype, "array")
 
 
-tile_primitive = structural(
+def _batch_tile(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    reps = params["reps"]
+    x = padded(values[0], axes[0], len(reps))
+    reps = (1, *(1,) * (ndim_of(x) - 1 - len(reps)), *reps)
+    return bind(tile_primitive, x, reps=reps), 0
+
+
+tile_primitive: Primitive = structural(
     "tile",
+    batch=_batch_tile,
     evaluate=lambda x, *, reps: np.tile(x, reps),
     infer=_infer_tile,
     transpose=lambda g, x_aval, reps: np.sum(

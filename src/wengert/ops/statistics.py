@@ -26,6 +26,7 @@ from .axes import (
     reduced_shape,
     spread,
 )
+from .batch_rules import reducing, reducing_masked
 from .families import irregular, structural
 from .reductions import NOT_GIVEN
 from .reductions import sum as sum_of
@@ -87,6 +88,7 @@ def _numbers() -> list[Sample]:
 
 mean_primitive = structural(
     "mean",
+    batching=reducing,
     evaluate=lambda x, *, axes, keepdims, dtype: np.mean(x, axes, dtype, None, keepdims),
     infer=_infer_by(np.mean),
     transpose=_mean_transposed,
@@ -124,6 +126,7 @@ def _masked_samples() -> list[Sample]:
 
 mean_selected = irregular(
     "mean_selected",
+    batching=lambda primitive: reducing_masked(primitive, ""),
     arguments=("x", "where"),
     evaluate=_evaluate_mean_selected,
     infer=_infer_by(np.mean),
@@ -250,6 +253,7 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         infer=_infer_by(numpy),
         tangent=tangent,
         reverse=reverse,
+        batching=reducing,
         samples=lambda: [
             *_samples(ddof=0),
             *_samples(ddof=1)[:5],
@@ -265,6 +269,7 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         infer=_infer_by(numpy),
         tangent=tangent,
         reverse=reverse,
+        batching=lambda primitive: reducing_masked(primitive, ""),
         samples=_spread_samples,
         fails=lambda: [
             Fail(

@@ -30,10 +30,11 @@ from ..tracing.operators import as_operand, build_array, install_method, split_k
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from ..tracing.refusals import write_refusal
 from .axes import operand_of
+from .batch_rules import batch_size, front, spread_over, unchanged
 from .creating import cell_of
 from .families import structural
 from .handles import Flat, copied
-from .indexing import read
+from .indexing import read, write
 from .projection import cast
 from .samples import Fail, Sample, array
 from .shaping import array_raw, diagonal_view
@@ -158,6 +159,19 @@ def _pull_add(cotangent: Any, residuals: Any) -> Any:
     return bind(take_along, cotangent, indices, axis=axis)
 
 
+def _batch_take_along(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    size = batch_size(values, axes)
+    x, indices = (spread_over(v, axis, size) for v, axis in zip(values, axes, strict=True))
+    return bind(take_along, x, indices, axis=params["axis"] + 1), 0
+
+
+def _batch_add_along(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    size = batch_size(values, axes)
+    x, indices = (spread_over(v, axis, size) for v, axis in zip(values, axes, strict=True))
+    shape = (size, *params["shape"])
+    return bind(add_along, x, indices, axis=params["axis"] + 1, shape=shape), 0
+
+
 def _along_samples() -> list[Sample]:
     return [
         Sample(array(5), np.array([4, 0, 0, -1]), axis=0),
@@ -171,6 +185,7 @@ def _along_samples() -> list[Sample]:
 take_along: Primitive = Primitive(
     "take_along_axis",
     family="irregular",
+    batch=_batch_take_along,
     arguments=("x", "indices"),
     evaluate=lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
     infer=_infer_take,
@@ -189,6 +204,7 @@ take_along: Primitive = Primitive(
 add_along: Primitive = Primitive(
     "add_along_axis",
     family="irregular",
+    batch=_batch_add_along,
     arguments=("x", "indices"),
     evaluate=_evaluate_add_along,
     infer=lambda x, indices, *, axis, shape: Aval(shape, x.dtype),
@@ -335,8 +351,19 @@ def _infer_diag(x: Aval, *, k: int) -> Aval:
     return Aval((side, side), x.dtype, "array")
 
 
+def _batch_diagonal(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    x, k = front(values[0], axes[0]), params["k"]
+    size, length = shape_of(x)
+    side = length + abs(k)
+    rows = np.arange(length) - min(k, 0)
+    path = (("index", (slice(None), rows, rows + k)),)
+    zeros = np.zeros((size, side, side), aval_of(x).dtype)
+    return bind(write, zeros, x, path=path, in_place=True), 0
+
+
 diagonal_matrix = structural(
     "diagonal_matrix",
+    batch=_batch_diagonal,
     evaluate=lambda x, *, k: np.diagflat(x, k),
     infer=_infer_diag,
     transpose=lambda g, k: np.diagonal(g, k),
@@ -375,6 +402,7 @@ def _triangle(name: str, function: Any) -> Primitive:
     """Make ``tril`` or ``triu``: what is outside the triangle was not selected."""
     return structural(
         name,
+        batching=unchanged,
         evaluate=lambda x, *, k: function(x, k),
         infer=lambda x, *, k: x.with_kind("array"),
         transpose=lambda g, k: function(g, k),

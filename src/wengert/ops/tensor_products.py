@@ -10,9 +10,12 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, kind_of_result
-from ..tracing.core import bind, to_user
+from ..ir.primitive import Primitive
+from ..tracing.core import bind, ndim_of, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements
+from .batch_products import tensordot_rule
+from .batch_rules import front
 from .contraction import as_tuple, leading, stored
 from .core_family import column, operand
 from .families import bilinear, structural
@@ -67,6 +70,7 @@ def _permuted(x: Any, order: list[int]) -> Any:
 
 tensordot_primitive = bilinear(
     "tensordot",
+    batching=tensordot_rule,
     evaluate=lambda x, y, *, axes: np.tensordot(x, y, axes),
     infer=_infer_tensordot,
     transposes=(_tensordot_first, _tensordot_second),
@@ -221,8 +225,16 @@ def _infer_trace(x: Aval, *, offset: int, axis1: int, axis2: int) -> Aval:
     return Aval(shape, x.dtype, kind_of_result(shape))
 
 
-trace_primitive = structural(
+def _batch_trace(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    x = front(values[0], axes[0])
+    ndim = ndim_of(x) - 1
+    first, second = params["axis1"] % ndim + 1, params["axis2"] % ndim + 1
+    return bind(trace_primitive, x, offset=params["offset"], axis1=first, axis2=second), 0
+
+
+trace_primitive: Primitive = structural(
     "trace",
+    batch=_batch_trace,
     evaluate=np.trace,
     infer=_infer_trace,
     transpose=_transpose_trace,

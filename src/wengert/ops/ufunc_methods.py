@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import MissingRuleError, TracedWriteError
 from ..ir.aval import Aval, aval_of
-from ..ir.cotangent import Masked, Part
+from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive, registry
 from ..tracing.core import Array, bind, raw_of, to_user, write_handle
 from ..tracing.operators import plain_key, split_key
@@ -25,8 +25,10 @@ from ..tracing.protocols import (
     ufuncs,
 )
 from .axes import along, kept_shape, normalised_axes, operand_of, single_axis, taken
+from .batch_rules import BatchRule, front, one_by_one
 from .cumulative import ACCUMULATORS, accumulate_by
 from .indexing import indexed_add
+from .projection import cast
 from .quantiles import rows_of
 from .reductions import NOT_GIVEN, REDUCERS, reduce_by
 from .samples import Fail, Sample, array
@@ -188,23 +190,68 @@ def _reverse_add_reduceat(
     return _pull_add_reduceat, (aval_of(values[0]), values[1], params["axis"])
 
 
-def _pull_add_reduceat(cotangent: Any, residuals: Any) -> Part:
-    return _pull_add_reduceat_masked(Masked(cotangent, None), residuals)
+def _pull_add_reduceat(cotangent: Any, residuals: Any) -> Masked:
+    mask = np.ones(np.shape(cotangent), bool)
+    return _pull_add_reduceat_masked(Masked(cotangent, mask), residuals)
 
 
-def _pull_add_reduceat_masked(cotangent: Masked, residuals: Any) -> Part:
+def _pull_add_reduceat_masked(cotangent: Masked, residuals: Any) -> Masked:
     aval, indices, axis = residuals
-    positions, number = _segments(indices, aval.shape[axis])
-    path = (("index", along(axis, positions)),)
-    part = operand_of(taken(cotangent.value, axis, number))
-    if aval_of(part).dtype != aval.dtype:
-        part = raw_of(to_user(part).astype(aval.dtype))
-    if cotangent.mask is None:
-        return Part(part, path, aval)
-    return Part(part, path, aval, cotangent.mask[along(axis, number)])
+    where = {"axis": axis, "length": aval.shape[axis]}
+    value = cast(cotangent.value, aval.dtype)
+    # A sum of truth values holds where any of them does.
+    mask = bind(handed_out, cotangent.mask, indices, **where)
+    return Masked(bind(handed_out, raw_of(value), indices, **where), mask)
 
 
 _pull_add_reduceat.masked = _pull_add_reduceat_masked  # type: ignore[attr-defined]
+
+
+def _evaluate_handed_out(x: Any, indices: Any, *, axis: int, length: int) -> Any:
+    """Return at each entry the sum of the results of ``reduceat`` that it went into."""
+    positions, number = _segments(indices, length)
+    shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
+    made = np.zeros(shape, x.dtype)
+    np.add.at(made, along(axis, positions), x[along(axis, number)])
+    return made
+
+
+def _batching_reduceat(primitive: Primitive) -> BatchRule:
+    loop = one_by_one(primitive)
+
+    def batch(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+        if axes[1] is not None:
+            return loop(values, axes, params)
+        x = front(values[0], axes[0])
+        return bind(primitive, x, values[1], **{**params, "axis": params["axis"] + 1}), 0
+
+    return batch
+
+
+handed_out: Primitive = Primitive(
+    "reduceat_transposed",
+    family="irregular",
+    batching=_batching_reduceat,
+    arguments=("x", "indices"),
+    evaluate=_evaluate_handed_out,
+    infer=lambda x, indices, *, axis, length: Aval(
+        (*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype
+    ),
+    tangent=lambda ans, primals, tangents, params: bind(
+        handed_out, tangents[0], primals[1], **params
+    ),
+    reverse=lambda which, values, ans, params: (
+        lambda g, residuals: bind(add_reduceat, g, residuals[0], axis=residuals[1], dtype=None),
+        (values[1], params["axis"]),
+    ),
+    linear=lambda which, params: which == (0,),
+    samples=lambda: [
+        Sample(array(4), np.array([0, 4, 1, 5]), axis=0, length=6),
+        Sample(array(3, 2), np.array([1, 3]), axis=1, length=5),
+        Sample(array(2, dtype=np.complex128), np.array([1, 0]), axis=0, length=4),
+    ],
+    fails=tuple,
+)
 
 
 def _infer_add_reduceat(x: Aval, indices: Aval, *, axis: int, dtype: Any) -> Aval:
@@ -214,6 +261,7 @@ def _infer_add_reduceat(x: Aval, indices: Aval, *, axis: int, dtype: Any) -> Ava
 
 add_reduceat: Primitive = Primitive(
     "add_reduceat",
+    batching=_batching_reduceat,
     family="irregular",
     arguments=("x", "indices"),
     evaluate=lambda x, indices, *, axis, dtype: np.add.reduceat(x, indices, axis, dtype),

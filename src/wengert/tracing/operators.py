@@ -357,12 +357,12 @@ def get_item(self: Array, key: Any) -> Any:
             return make_view(self, ("index", key))
     elif kind is int:
         return _get_basic(self, key)
-    key, indices = split_key(key)
-    if is_basic_index(key):
+    static, indices = split_key(key)
+    if is_basic_index(static):
         if indices and self.indices:  # numbered after those that lead to this view
-            key, indices = split_key(key, len(self.indices))
-        return _get_basic(self, key, indices)
-    found = bind(_read_primitive[0], self, *indices, path=(("index", key),))
+            static, indices = split_key(key, len(self.indices))
+        return _get_basic(self, static, indices)
+    found = bind(_read_primitive[0], self, *indices, path=(("index", static),))
     if type(found) is np.ndarray and can_hold_traced(found.dtype) and caller_is_user():
         return Array(found)  # a copy of constant entries, which can take traced ones later
     return to_user(found)

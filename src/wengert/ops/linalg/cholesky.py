@@ -14,6 +14,7 @@ import numpy as np
 from ...ir.aval import aval_of
 from ...tracing.core import bind, raw_of, to_user
 from ...tracing.protocols import implements
+from ..batch_rules import unchanged
 from ..core_family import adjoint, conjugated, core, operand
 from ..families import structural
 from ..samples import Fail, Sample, array
@@ -34,6 +35,7 @@ def _mean_with_adjoint(g: Any) -> Any:
 
 hermitian_primitive = structural(
     "hermitian",
+    batching=unchanged,
     evaluate=lambda x: x,
     infer=lambda x: x,
     transpose=_mean_with_adjoint,

@@ -168,8 +168,13 @@ def _report(cotangents: Sequence[Any], report: Callable[..., None]) -> Sequence[
     return cotangents
 
 
+def _batch_reported(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    return tuple(values), tuple(axes)
+
+
 _reported = irregular(
     "reported",
+    batch=_batch_reported,
     arguments=("x", "y"),
     evaluate=lambda *values, report: values,
     infer=lambda *avals, report: avals,

@@ -12,9 +12,10 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.aval import Aval, aval_of, kind_of_result
 from ...ir.primitive import Primitive
-from ...tracing.core import bind, innermost, is_unknown, raw_of, to_user
+from ...tracing.core import bind, innermost, is_unknown, ndim_of, raw_of, shape_of, to_user
 from ...tracing.decisions import possible
 from ...tracing.protocols import implements
+from ..batch_rules import front, in_shape
 from ..core_family import conjugated, operand, real_dtype, real_part
 from ..families import irregular
 from ..samples import Fail, Sample, array
@@ -111,8 +112,24 @@ def _samples() -> list[Sample]:
     ]
 
 
+def _batch_norm(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    x = front(values[0], axes[0])
+    axis, ndim = params["axis"], ndim_of(x) - 1
+    if axis is not None:
+        axis = tuple(entry % ndim + 1 for entry in axis)
+        return bind(norm_primitive, x, **{**params, "axis": axis}), 0
+    if params["ord"] is not None and ndim < 3:  # of a vector, or of a matrix
+        return bind(norm_primitive, x, **{**params, "axis": tuple(range(1, ndim + 1))}), 0
+    flat = in_shape(x, (shape_of(x)[0], -1))
+    found = bind(norm_primitive, flat, ord=params["ord"], axis=(1,), keepdims=False)
+    if params["keepdims"]:
+        found = in_shape(found, (shape_of(x)[0], *(1,) * ndim))
+    return found, 0
+
+
 norm_primitive: Primitive = irregular(
     "norm",
+    batch=_batch_norm,
     arguments=("x",),
     evaluate=lambda x, *, ord, axis, keepdims: np.linalg.norm(x, ord, axis, keepdims),
     infer=_infer,

@@ -14,6 +14,7 @@ from ...ir.primitive import Primitive
 from ...tracing.core import bind, raw_of, to_user
 from ...tracing.operators import known_value
 from ...tracing.protocols import implements
+from ..batch_rules import one_by_one
 from ..core_family import adjoint, column, core, linalg_dtype, operand, real_dtype
 from ..families import irregular
 from ..samples import Fail, Sample, array
@@ -131,6 +132,7 @@ def _infer_lstsq(a: Aval, b: Aval, *, rcond: Any) -> tuple[Aval, ...]:
 
 lstsq_primitive: Primitive = irregular(
     "lstsq",
+    batching=one_by_one,
     arguments=("a", "b"),
     evaluate=lambda a, b, *, rcond: np.linalg.lstsq(a, b, rcond),
     infer=_infer_lstsq,
