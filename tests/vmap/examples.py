@@ -11,9 +11,13 @@ from wengert.tracing.creation import begin, end
 from wengert.transforms.batching import BatchTrace
 
 EXAMPLES = 3
-# Loops and guards of compiled programs: their operands are made by `jit`, their batch rules are
-# tested with the functions that people call.
-PROGRAMS = {"guard", "while_loop", "while_pull", "scan", "scan_pull", "switch"}
+# Primitives that hold a program or call back into Python: their batch rules are tested with the
+# functions that people call.
+PROGRAMS = {
+    primitive.name
+    for primitive in registry
+    if primitive.family in {"guard", "control", "callback", "custom"}
+}
 
 
 def variants(value, seed):
