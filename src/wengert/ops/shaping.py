@@ -86,15 +86,7 @@ def _evaluate_reshape(x: Any, *, shape: Any, order: Any) -> Any:
     return np.asarray(x).reshape(shape)
 
 
-def _permuting(
-    name: str,
-    evaluate: Any,
-    infer: Any,
-    back: Any,
-    samples: Any,
-    fails: Any,
-    batching: Any,
-) -> Primitive:
+def _permuting(name: str, *, evaluate: Any, infer: Any, back: Any, **slots: Any) -> Primitive:
     """Make a primitive that moves every entry once: ``back(g, x_aval, params)`` undoes it."""
 
     def tangent(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
@@ -120,9 +112,7 @@ def _permuting(
         tangent=tangent,
         reverse=reverse,
         linear=lambda which, params: True,
-        samples=samples,
-        fails=fails,
-        batching=batching,
+        **slots,
     )
     return primitive
 
