@@ -27,12 +27,12 @@ ENTRY = "program"
 class Built:
     """The text of a program, and what must be there when it runs."""
 
-    __slots__ = ("layout", "modules", "steps")
+    __slots__ = ("called_back", "layout", "modules")
 
-    def __init__(self, modules: list[Module], layout: Layout, steps: list[Step]) -> None:
+    def __init__(self, modules: list[Module], layout: Layout, called_back: tuple[str, ...]) -> None:
         self.modules = modules
         self.layout = layout
-        self.steps = steps
+        self.called_back = called_back
 
     @property
     def externals(self) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def build(program: WengertList) -> Built:
         frame.finish()
     if len(parts) > 1:
         modules.append(_chain(names))
-    return Built([*modules, *shared.modules], layout, steps)
+    return Built([*modules, *shared.modules], layout, tuple(shared.called_back))
 
 
 def _crossing(parts: Sequence[Sequence[Step]], outputs: Sequence[Operand]) -> frozenset[Variable]:

@@ -90,6 +90,7 @@ class CallBack:
 
     def emit(self, frame: Frame) -> None:
         frame.settle()
+        frame.shared.called_back[self.equation.primitive.name] = None
         function = frame.function
         read = [operand for operand in self.reads if isinstance(operand, Variable)]
         pointers = [frame.pointer(operand) for operand in read]
@@ -137,5 +138,23 @@ leave:
   %returned = phi i32 [ {RAISED}, %raised ], [ %status, %answered ]
   call void {release}(i32 %state)
   ret i32 %returned
+}}""",
+    )
+
+
+def define_signals(module: Module) -> str:
+    """Define the function that lets Python handle its signals; its status says if one raised."""
+    ensure = module.declare("PyGILState_Ensure", "i32")
+    release = module.declare("PyGILState_Release", "void", "i32")
+    check = module.declare("PyErr_CheckSignals", "i32")
+    return module.define(
+        "check_signals",
+        f"""define internal i32 @check_signals() noinline {{
+  %state = call i32 {ensure}()
+  %found = call i32 {check}()
+  call void {release}(i32 %state)
+  %raised = icmp ne i32 %found, 0
+  %status = select i1 %raised, i32 {RAISED}, i32 0
+  ret i32 %status
 }}""",
     )

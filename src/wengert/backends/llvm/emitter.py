@@ -28,11 +28,14 @@ class TextEmitter:
     ----------
     python : bool
         Operands and result are Python numbers.
+    exact : bool
+        Python does not round integers to floats in this operation first.
     """
 
     def __init__(self, function: Function) -> None:
         self.function = function
         self.python = False
+        self.exact = False
         self._declined: str | None = None
 
     # -------------------------------------------------------------- declining
@@ -86,7 +89,7 @@ class TextEmitter:
         if kind == "f":
             return self._float_to_integer(x, target)
         if target.kind == "f":
-            if self.python and kind == "i":
+            if self.exact and kind == "i":
                 self._decline_unless_exact(x)
             return self._convert("sitofp" if kind == "i" else "uitofp", x.text, source, result)
         if target.itemsize < x.dtype.itemsize:

@@ -166,6 +166,8 @@ def assembly(text: str, level: int = 0) -> str:
 
 def _parsed(engine: _Engine, text: str, level: int) -> Any:
     module = engine.binding.parse_assembly(text)
+    if config.verify:
+        module.verify()
     module.triple = engine.host.triple
     if level:
         _optimise(engine, module, level)

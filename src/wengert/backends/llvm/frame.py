@@ -68,12 +68,15 @@ class Shared:
         Takes long functions, which LLVM's passes would take too long for.
     arrange : callable
         Gives the steps of a list that stands in a parameter of an equation.
+    called_back : dict
+        Names of the primitives that run through NumPy, in order.
     """
 
     def __init__(self, arrange: Callable[[WengertList], list[Step]]) -> None:
         self.arrange = arrange
         self.loops = Module(level=3)
         self.plain = Module()
+        self.called_back: dict[str, None] = {}
         self._count = 0
 
     def name(self, hint: str) -> str:
@@ -256,6 +259,7 @@ class Frame:
             entry = self._top(f"getelementptr ptr, ptr %{where}, i64 {number}")
             found = self._top(f"load ptr, ptr {entry}")
         else:
+            assert where in ("constants", "objects"), where
             table = self._place("inputs", self.input_count)
             index = number if where == "constants" else -1 - number
             entry = self._top(f"getelementptr ptr, ptr {table}, i64 {index}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...ir.equation import Equation, Variable
 from ...ir.wengert_list import WengertList
+from .callback import define_signals
 from .frame import Frame, Spills, Step
 from .layout import bytes_of, in_register, plan_layout
 from .parts import Part, PartStep, call_part, deliver, module_for
@@ -19,6 +20,9 @@ from .writer import offset
 
 # The names of places that only the function of a loop knows.
 _GIVEN, _MADE, _TESTED = "given", "made", "tested"
+
+# Loops of more steps than this can be interrupted.
+_LONG = 100_000
 
 
 class _Carried:
@@ -93,7 +97,7 @@ class _LoopFrame:
     def __init__(self, outer: Frame, lists: Sequence[WengertList], hint: str, inputs: int) -> None:
         shared = outer.shared
         self.steps: list[list[Step]] = [shared.arrange(program) for program in lists]
-        names = ((_GIVEN, _MADE), (_TESTED, f"{_TESTED} result"))
+        names = ((_GIVEN, _MADE), (_TESTED, ""))
         layouts = [
             plan_layout(program, steps, outer.layout, where)
             for program, steps, where in zip(lists, self.steps, names, strict=False)
@@ -171,10 +175,30 @@ def _define_while(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
         step.emit(frame)
     deliver(frame, body.outputs, _MADE)
     carried.advance(targets)
+    _let_interrupt(frame)
     function.line(f"br label %{test}")
     function.start(done)
     carried.finish()
     return loop.end()
+
+
+def _let_interrupt(frame: Frame) -> None:
+    """Let a KeyboardInterrupt end the loop: every 1024 iterations Python handles its signals."""
+    function = frame.function
+    counter = function.slot(8)
+    function.slots.append(f"store i64 0, ptr {counter}")
+    count = function.value(f"load i64, ptr {counter}")
+    following = function.value(f"add i64 {count}, 1")
+    function.line(f"store i64 {following}, ptr {counter}")
+    rest = function.value(f"and i64 {following}, 1023")
+    due = function.value(f"icmp eq i64 {rest}, 0")
+    looking, going = function.new_label("signals"), function.new_label("go")
+    function.line(f"br i1 {due}, label %{looking}, label %{going}")
+    function.start(looking)
+    called = define_signals(frame.module)
+    frame.leave_unless_done(function.value(f"call i32 {called}()"))
+    function.line(f"br label %{going}")
+    function.start(going)
 
 
 class ScanStep(PartStep):
@@ -237,6 +261,8 @@ def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
         step.emit(frame)
     deliver(frame, body.outputs, _MADE)
     carried.advance(targets)
+    if length > _LONG:
+        _let_interrupt(frame)
     following = function.value(f"add i64 {step_number}, 1")
     function.line(f"store i64 {following}, ptr {counter}")
     function.line(f"br label %{test}")

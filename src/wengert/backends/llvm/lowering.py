@@ -79,6 +79,9 @@ def lower(
         raise CannotLower(f"{primitive.name} has no lowering rule")
     inputs, loop_results = loop_dtypes(primitive, operand_avals, output_avals)
     emitter.python = output_avals[0].kind == "python"
+    # Quotients of two integers, and comparisons with floats, are exact in Python.
+    compares = output_avals[0].dtype.kind == "b"
+    emitter.exact = emitter.python and (compares or primitive.numpy is np.divide)
     try:
         cast = [emitter.cast(x, dtype) for x, dtype in zip(operands, inputs, strict=True)]
         result = rule(emitter, *cast, **params)
@@ -91,4 +94,4 @@ def lower(
             for value, aval in zip(results, output_avals, strict=True)
         )
     finally:
-        emitter.python = False
+        emitter.python = emitter.exact = False

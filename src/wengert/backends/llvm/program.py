@@ -13,7 +13,6 @@ from ...ir.equation import Literal, Operand
 from ...ir.wengert_list import WengertList
 from . import engine
 from .build import ENTRY, Built, build, constants_table
-from .callback import CallBack
 from .frame import DECLINED, DONE
 
 _PROTOTYPE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -58,9 +57,7 @@ class NativeProgram:
         table, self.constants = constants_table(built.layout)
         self._held = (table, built.layout.constants, built.layout.objects)
         self.workspace = built.layout.workspace
-        self.called_back = tuple(
-            step.equation.primitive.name for step in built.steps if isinstance(step, CallBack)
-        )
+        self.called_back = built.called_back
         self._run = _PROTOTYPE(self.address)
 
     def __call__(self, *leaves: Any) -> tuple[Any, ...]:

@@ -1,0 +1,183 @@
+"""Branches and loops as native code: the values of the straight evaluator, without call-backs."""
+
+import signal
+
+import numpy as np
+import pytest
+from native.programs import same
+
+import wengert as wg
+from wengert.backends.llvm import compile_program
+
+ARRAY = np.array([0.5, -1.0, 2.0])
+MATRIX = np.arange(9.0).reshape(3, 3) / 10 + np.eye(3)
+
+
+def root(a):
+    return wg.while_loop(lambda x: (x * x - a) ** 2 > 1e-20, lambda x: 0.5 * (x + a / x), a)
+
+
+def power(n, x):
+    return wg.fori_loop(0, n, lambda i, p: p * x + i, 1.0)
+
+
+def decreasing(n):
+    return wg.while_loop(
+        lambda state: state[0] > 0, lambda state: (state[0] - 1, state[1] * 3, state[0]), (n, 1, 0)
+    )
+
+
+def choice(i, x):
+    return wg.switch(i, [lambda x: x * 2.0, lambda x: (x + 1.0) * x, lambda x: -x], x)
+
+
+def several(x):
+    return wg.cond(
+        np.sum(x) > 0, lambda x: (x + 1.0, 2.0 * x[0]), lambda x: (MATRIX @ x, x[1] * 1.0), x
+    )
+
+
+def running(xs):
+    return wg.scan(lambda c, x: (c + x, c * x), 0.0, xs)
+
+
+def backwards(xs):
+    return wg.scan(lambda c, x: (2.0 * c + x, (c, x)), 1.0, xs, reverse=True)
+
+
+def swapping(x, y):
+    return wg.scan(lambda c, t: ((c[1], c[0] * t), c[0]), (x, y), np.arange(1.0, 5.0))
+
+
+def repeated(x, y):
+    return wg.fori_loop(0, 5, lambda i, c: (c[1], c[1], c[2] + c[0]), (x, y, x))
+
+
+def matrices(x):
+    return wg.scan(lambda c, row: (MATRIX @ c + row, np.sum(c)), x, np.ones((4, 3)))
+
+
+def nested(x):
+    def outer(i, total):
+        inner = wg.while_loop(lambda s: s < 10.0, lambda s: s * 2.0 + total * 0.0, x)
+        return wg.cond(inner > 12.0, lambda t: t + inner, lambda t: t - 1.0, total)
+
+    return wg.fori_loop(0, 4, outer, 0.0)
+
+
+def constant_result(x):
+    return wg.fori_loop(0, 3, lambda i, c: (1.0, c[0], x), (0.0, 5.0, x))
+
+
+def captured(x, y):
+    return wg.scan(lambda c, t: (c * y + t, c), x, np.arange(6.0).reshape(2, 3))
+
+
+def empty(xs):
+    return wg.scan(lambda c, x: (c + np.sum(x), c), 2.0, xs, length=None)
+
+
+CASES = [
+    (root, (2.0,)),
+    (power, (7, 1.1)),
+    (power, (0, 1.1)),
+    (decreasing, (5,)),
+    (choice, (0, 1.5)),
+    (choice, (1, 1.5)),
+    (choice, (2, ARRAY)),
+    (choice, (9, 1.5)),
+    (choice, (-3, ARRAY)),
+    (several, (ARRAY,)),
+    (several, (-ARRAY,)),
+    (running, (ARRAY,)),
+    (running, (np.arange(5),)),
+    (backwards, (ARRAY,)),
+    (swapping, (ARRAY, -2 * ARRAY)),
+    (swapping, (1.5, 2.5)),
+    (repeated, (ARRAY, MATRIX[0])),
+    (repeated, (1.5, 2.5)),
+    (matrices, (ARRAY,)),
+    (nested, (1.5,)),
+    (constant_result, (ARRAY,)),
+    (captured, (ARRAY, 2.0)),
+    (empty, (np.zeros((0, 3)),)),
+]
+
+
+def straight_and_native(function, args):
+    program = wg.trace(function)(*args)
+    native = compile_program(program)
+    return program.evaluate(*args), native(*args), native
+
+
+@pytest.mark.parametrize("index", range(len(CASES)))
+def test_values(index):
+    function, args = CASES[index]
+    before = [np.array(value) for value in args]
+    expected, found, native = straight_and_native(function, args)
+    for one, other in zip(found, expected, strict=True):
+        same(one, other, 4 if function in (several, matrices) else 0)
+    assert native.called_back == ()
+    for value, copy in zip(args, before, strict=True):
+        np.testing.assert_array_equal(value, copy)
+
+
+@pytest.mark.parametrize("function", [running, backwards, matrices, swapping])
+def test_derivatives(function):
+    args = (ARRAY, -2 * ARRAY) if function is swapping else (ARRAY,)
+
+    def total(*args):
+        return sum(np.sum(leaf) for leaf in wg.tree.leaves(function(*args)))
+
+    expected, found, _ = straight_and_native(wg.grad(total), args)
+    for one, other in zip(found, expected, strict=True):
+        same(one, other, 8)
+
+
+def test_numbers_of_python_that_leave_64_bits():
+    program = wg.trace(decreasing)(5)
+    assert compile_program(program)(50) == program.evaluate(50)
+    assert program.evaluate(50)[1] == 3**50
+
+
+def test_errors_inside_loops():
+    def inverses(x):
+        return wg.fori_loop(0, 3, lambda i, c: np.linalg.inv(c) - np.eye(2), x)
+
+    program = wg.trace(inverses)(np.eye(2))
+    native = compile_program(program)
+    good = np.array([[3.0, 1.0], [0.5, 2.0]])
+    np.testing.assert_allclose(native(good)[0], program.evaluate(good)[0], rtol=1e-12)
+    with pytest.raises(np.linalg.LinAlgError):
+        native(np.eye(2))  # the second inverse is that of zero
+
+
+def test_loops_can_be_interrupted():
+    program = wg.trace(lambda x: wg.while_loop(lambda c: c < 1.0, lambda c: c * 1.0, x))(0.5)
+    native = compile_program(program)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            native(0.5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert native(2.0) == (2.0,)
+
+
+def test_long_bodies():
+    def step(x):
+        for _ in range(600):
+            x = x * 0.999 + 0.001
+        return x
+
+    def run(x):
+        return wg.fori_loop(0, 3, lambda i, x: step(x), x)
+
+    expected, found, _ = straight_and_native(run, (0.5,))
+    assert found == expected
