@@ -54,6 +54,10 @@ class Config:
 
     Attributes
     ----------
+    cache_dir : str
+        Where machine code is kept for later processes: a directory of yours, or ``"off"``. Empty,
+        as at first: ``wengert`` in the user's directory for caches. Environment:
+        ``WENGERT_CACHE_DIR``.
     full_tracebacks : bool
         Keep the frames of wengert itself in tracebacks. Environment: ``WENGERT_FULL_TRACEBACKS``.
     max_paths : int
@@ -80,9 +84,10 @@ class Config:
     False
     """
 
-    __slots__ = ("full_tracebacks", "max_paths", "native", "traced_packages", "verify")
+    __slots__ = ("cache_dir", "full_tracebacks", "max_paths", "native", "traced_packages", "verify")
 
     def __init__(self) -> None:
+        self.cache_dir: str = os.environ.get("WENGERT_CACHE_DIR", "").strip()
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
         self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
         self.native: bool = _environment_flag("WENGERT_NATIVE", default=True)

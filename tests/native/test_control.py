@@ -4,9 +4,9 @@ import signal
 
 import numpy as np
 import pytest
-from native.programs import same
 
 import wengert as wg
+from native.programs import same
 from wengert.backends.llvm import compile_program
 
 ARRAY = np.array([0.5, -1.0, 2.0])

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...config import config
 from .library import address_of, is_library_symbol
 
 # Everything that calls llvmlite holds this lock, for one slice of work at a time.
@@ -46,24 +47,26 @@ if hasattr(os, "register_at_fork"):
 class Host:
     """The machine that code is made for: its triple, processor and features."""
 
-    def __init__(self, binding: Any) -> None:
+    def __init__(self, llvmlite: Any, binding: Any) -> None:
         self.triple: str = binding.get_process_triple()
         self.cpu: str = binding.get_host_cpu_name()
         self.features: str = binding.get_host_cpu_features().flatten()
         self.llvm: tuple[int, ...] = tuple(binding.llvm_version_info)
+        self.llvmlite: str = llvmlite.__version__
 
 
 class _Engine:
     """LLVM, initialised once a process, at first need."""
 
     def __init__(self) -> None:
+        import llvmlite
         import llvmlite.binding as binding
 
         self.binding = binding
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         binding.initialize_native_asmparser()
-        self.host = Host(binding)
+        self.host = Host(llvmlite, binding)
         self.target = binding.Target.from_triple(self.host.triple)
         self.machines: dict[int, Any] = {}
         self.jit: Any = None

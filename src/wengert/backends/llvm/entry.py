@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.aval import Aval
 from . import engine, numpy_abi, signature
 from . import entry_code as code
+from .cache import object_code
 from .entry_calls import ENTRY_SYMBOL, TEXT
-from .program import NativeProgram
+
+if TYPE_CHECKING:
+    from .program import NativeProgram
 
 _FASTCALL_WITH_KEYWORDS = 0x0080 | 0x0002
 
@@ -38,7 +41,7 @@ class _Shared:
 
     def __init__(self) -> None:
         externals = [name for name in engine.symbols if name in TEXT]
-        self.code = engine.link([engine.assemble(TEXT, 0)], [ENTRY_SYMBOL], externals)
+        self.code = engine.link([object_code(TEXT, 0)], [ENTRY_SYMBOL], externals)
         self.definition = _MethodDefinition(
             b"__call__", self.code.addresses[ENTRY_SYMBOL], _FASTCALL_WITH_KEYWORDS, None
         )

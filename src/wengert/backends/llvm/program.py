@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from ...ir.equation import Literal, Operand
 from ...ir.wengert_list import WengertList
 from . import engine
 from .build import ENTRY, Built, build, constants_table
+from .cache import object_code
+from .entry import Entry, is_available
 from .frame import DECLINED, DONE
+from .signature import Items, Leaf, Output, Same
 
 _PROTOTYPE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -41,6 +45,7 @@ class NativeProgram:
 
     __slots__ = (
         "_code",
+        "_entry",
         "_held",
         "_run",
         "address",
@@ -59,8 +64,30 @@ class NativeProgram:
         self.workspace = built.layout.workspace
         self.called_back = built.called_back
         self._run = _PROTOTYPE(self.address)
+        self._entry: Callable[..., Any] | None = None
 
     def __call__(self, *leaves: Any) -> tuple[Any, ...]:
+        call = self._entry
+        if call is None:
+            call = self._entry = self._make_entry()
+        found: tuple[Any, ...] = call(*leaves)
+        return found
+
+    def _make_entry(self) -> Callable[..., Any]:
+        """Return a builtin that takes the leaves, where the interpreter lets us have one."""
+        if not is_available():
+            return self._run_from_python
+        entry = Entry(self._run_from_python)
+        outputs = self.program.outputs
+        entry.add(
+            self,
+            [Leaf(variable.aval) for variable in self.program.inputs],
+            Items(tuple, [_made(operand, j) for j, operand in enumerate(outputs)]),
+        )
+        return entry.call
+
+    def _run_from_python(self, *leaves: Any) -> tuple[Any, ...]:
+        """Run the program on leaves of any memory layout and byte order."""
         program = self.program
         if len(leaves) != len(program.inputs):
             raise ArgumentError(
@@ -85,6 +112,29 @@ class NativeProgram:
         return tuple(
             _result(operand, room) for operand, room in zip(program.outputs, results, strict=True)
         )
+
+    def as_text(self, form: str = "llvm") -> str:
+        """Return the code as text.
+
+        Parameters
+        ----------
+        form : {"llvm", "asm"}
+            LLVM's intermediate representation, after its passes where they run, or the assembly of
+            this processor.
+        """
+        if form not in ("llvm", "asm"):
+            raise ArgumentError(f"as_text takes 'llvm' or 'asm', got {form!r}")
+        write = engine.optimised if form == "llvm" else engine.assembly
+        return "\n".join(
+            write(module.text(), module.level) for module in build(self.program).modules
+        )
+
+
+def _made(operand: Operand, position: int) -> Any:
+    if operand.aval.dtype.kind in "biufc":
+        return Output(position)
+    assert isinstance(operand, Literal)
+    return Same(operand.value)
 
 
 def _entries(leaf: Any, aval: Aval) -> np.ndarray[Any, Any]:
@@ -125,6 +175,6 @@ def compile_program(program: WengertList) -> NativeProgram:
     NativeProgram
     """
     built = build(program)
-    objects = [engine.assemble(module.text(), module.level) for module in built.modules]
+    objects = [object_code(module.text(), module.level) for module in built.modules]
     code = engine.link(objects, [ENTRY], built.externals)
     return NativeProgram(program, built, code)

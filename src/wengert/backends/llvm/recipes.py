@@ -112,14 +112,19 @@ def _filled(names: list[str | None], part: int | str | None) -> str:
 
 
 _recipes: dict[Any, Recipe | None] = {}
+# Constants are part of a recipe, and every program may bring new ones.
+_MOST_RECIPES = 20_000
 
 
-def recipe_of(equation: Equation) -> Recipe | None:
-    """Return how the entries of an equation are computed; None if native code cannot."""
+def recipe_of(equation: Equation, level: int = 0) -> Recipe | None:
+    """Return how the entries of an equation are computed; None if native code cannot.
+
+    Elementary functions are calls of the C library in a module of level 0, code elsewhere.
+    """
     primitive = equation.primitive
     if primitive.lower is None:
         return None
-    key: list[Any] = [primitive]
+    key: list[Any] = [primitive, level]
     for operand in equation.operands:
         if type(operand) is Variable:
             aval = operand.aval
@@ -129,15 +134,18 @@ def recipe_of(equation: Equation) -> Recipe | None:
     for variable in equation.outputs:
         aval = variable.aval
         key.append((aval.dtype.num, aval.dtype.byteorder, aval.kind))
-    params = equation.params
-    if params:
-        key.append(tuple(sorted((name, _hashable(value)) for name, value in params.items())))
+    if equation.params:
+        key.append(tuple(sorted(equation.params.items(), key=_name)))
     found: tuple[Any, ...] = tuple(key)
     try:
         return _recipes[found]
     except KeyError:
-        made = _recipes[found] = _make(equation)
+        if len(_recipes) > _MOST_RECIPES:
+            _recipes.clear()
+        made = _recipes[found] = _make(equation, level)
         return made
+    except TypeError:  # a parameter without a hash
+        return _make(equation, level)
 
 
 def can_lower(equation: Equation) -> bool:
@@ -145,12 +153,8 @@ def can_lower(equation: Equation) -> bool:
     return recipe_of(equation) is not None
 
 
-def _hashable(value: Any) -> Any:
-    try:
-        hash(value)
-    except TypeError:
-        return id(value)
-    return value
+def _name(item: tuple[str, Any]) -> str:
+    return item[0]
 
 
 def _literal_key(operand: Any) -> Any:
@@ -165,12 +169,12 @@ def _literal_key(operand: Any) -> Any:
     return (kind, repr(value))  # tells zeros apart, and nan equals itself
 
 
-def _make(equation: Equation) -> Recipe | None:
+def _make(equation: Equation, level: int) -> Recipe | None:
     operands = [operand.aval for operand in equation.operands]
     outputs = [variable.aval for variable in equation.outputs]
     if not all(is_supported(aval.dtype) for aval in operands + outputs):
         return None
-    trial = Module().function("trial", "void")
+    trial = Module(level).function("trial", "void")
     emitter = TextEmitter(trial)
     given = [
         _operand(operand, aval, number)
