@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from .config import config
 from .ir.verify import verify
 from .ir.wengert_list import WengertList
+from .passes.common import share_common
 from .passes.dead_code import remove_dead_code
+from .passes.fold import fold_constants
+from .passes.simplify import simplify
 
 if TYPE_CHECKING:
     from .backends.llvm import NativeProgram
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 Pass = Callable[[WengertList], WengertList]
 
 PASSES: tuple[tuple[Pass, str], ...] = (
+    (simplify, "derivative rules leave signs, ones and changes of kind behind"),
+    (fold_constants, "literals meet once the rest is simple"),
+    (share_common, "a value and its derivative compute the same things"),
     (remove_dead_code, "what no output and no guard needs is not computed"),
 )
 

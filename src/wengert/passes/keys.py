@@ -1,0 +1,55 @@
+"""Keys: equations, literals and parameters as hashable values, equal where their results are."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from ..ir.equation import Equation, Literal, Operand
+
+_COMMUTATIVE = frozenset({"add", "multiply"})
+
+# An array with more bytes is the same as another only if it is that very object.
+_COMPARED_BYTES = 4096
+
+
+def operand_key(operand: Operand) -> Hashable:
+    """Return a key of an operand: the variable itself, or what a literal holds."""
+    return value_key(operand.value) if isinstance(operand, Literal) else operand
+
+
+def equation_key(equation: Equation) -> Hashable:
+    """Return a key of what an equation computes."""
+    operands = tuple(operand_key(operand) for operand in equation.operands)
+    params = equation.params
+    if equation.primitive.name in _COMMUTATIVE:
+        operands = tuple(sorted(operands, key=hash))
+    if equation.primitive.name == "guard":
+        params = {"expected": params["expected"]}
+    return (equation.primitive.name, operands, value_key(params))
+
+
+def value_key(value: Any) -> Hashable:
+    """Return a key of a plain value; values that are told apart somehow have different keys."""
+    kind = type(value)
+    if kind is float or kind is complex:
+        return (kind, np.asarray(value).tobytes())  # 0.0 and -0.0 differ, and so do nans
+    if kind is tuple or kind is list:
+        return (kind, tuple(value_key(entry) for entry in value))
+    if kind is dict:
+        return (dict, tuple((key, value_key(entry)) for key, entry in value.items()))
+    if kind is slice:  # not hashable before Python 3.12
+        return (slice, value_key(value.start), value_key(value.stop), value_key(value.step))
+    if isinstance(value, np.generic):
+        return (kind, value.tobytes())
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject or value.nbytes > _COMPARED_BYTES:
+            return ("array", id(value))
+        return ("array", value.dtype.str, value.shape, value.tobytes())
+    try:
+        hash(value)
+    except TypeError:
+        return (kind, "object", id(value))
+    return (kind, value)
