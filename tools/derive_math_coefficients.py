@@ -51,7 +51,7 @@ def _scaled_complementary(t: Any) -> Any:
 
 HALF_LN2 = LN2 / 2 * mp.mpf("1.001")
 S = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1) * mp.mpf("1.0001")
-QUARTER, HALF = mp.pi / 4 * mp.mpf("1.0001"), mp.pi / 2 * mp.mpf("1.0001")
+QUARTER = mp.pi / 4 * mp.mpf("1.0001")
 OCTANT = (mp.sqrt(2) - 1) * mp.mpf("1.0001")
 
 APPROXIMATIONS = [
@@ -63,11 +63,6 @@ APPROXIMATIONS = [
         "LOGARITHM", "(2 artanh √t - 2 √t - ⅔ √t³)/√t⁵; the error relative to 2 √t",
         lambda t: (2 * mp.atanh(root(t)) - 2 * root(t) - 2 * root(t) ** 3 / 3) / root(t) ** 5,
         lambda t: t**2 / 2, mp.mpf(0), S**2, bits=66, single_bits=33,
-    ),
-    Approximation(
-        "SINE_HALF_TURN", "(sin √t - √t)/√t³ to √t = π/2; the error relative to sin √t",
-        lambda t: (mp.sin(root(t)) - root(t)) / root(t) ** 3,
-        lambda t: root(t) ** 3 / mp.sin(root(t)), mp.mpf(0), HALF**2,
     ),
     Approximation(
         "SINE", "(sin √t - √t)/√t³ to √t = π/4; the error relative to √t",

@@ -262,9 +262,9 @@ class Kernel:
             sums.append(total)
         return fma(sums[1], x, sums[0])
 
-    def rounded(self, x: Number) -> tuple[Number, Whole]:
-        """Return the whole number next to x, |x| < 2⁵¹, as a float and as an integer."""
-        shifted = x + ROUNDER
+    def rounded(self, x: Number, factor: float = 1.0) -> tuple[Number, Whole]:
+        """Return the whole number next to x × factor, below 2⁵¹, as a float and as an integer."""
+        shifted = x + ROUNDER if factor == 1.0 else self.fma(x, factor, ROUNDER)
         return shifted - ROUNDER, shifted.bits() - ROUNDER_BITS
 
     def power_of_two(self, n: Whole) -> Number:
@@ -304,6 +304,13 @@ class Kernel:
             return product, NOTHING
         return product, self.product_error(x, y, product)
 
+    def remainder(self, x: Number, q: Number, y: Number) -> Number:
+        """Return x - q y, which is exact where q is about x/y."""
+        if self.has_fma:
+            return self.fma(-q, y, x)
+        product, error = self.exact_product(q, y)
+        return (x - product) - error
+
     def product_error(self, x: Number, y: Any, product: Number) -> Number:
         """Return the rounding error of a product, for float32 too."""
         if self.has_fma:
@@ -325,8 +332,7 @@ class Kernel:
             return x / y, NOTHING
         inverse = 1.0 / y
         first = x * inverse
-        product, error = self.exact_product(first, y)
-        rest = ((x - product) - error) + (x_low - first * y_low)
+        rest = self.remainder(x, first, y) + (x_low - first * y_low)
         return first, rest * inverse
 
 

@@ -19,10 +19,13 @@ _TINY = 2.0**-27
 def _less(k: Kernel, x: Number, n: Number, unit: tuple[float, ...]) -> tuple[Number, Number]:
     """Return x - n × unit in two parts; the first product leaves x without rounding."""
     if k.has_fma:
-        near, near_low = k.fma(n, -unit[0], x), NOTHING
-    else:
-        product = n * unit[0]
-        near, near_low = x - product, -k.product_error(n, unit[0], product)
+        near = k.fma(n, -unit[0], x)
+        r = k.fma(n, -unit[1], near)
+        if k.single:
+            return r, NOTHING
+        return r, k.fma(n, -unit[2], k.fma(n, -unit[1], near - r))
+    product = n * unit[0]
+    near, near_low = x - product, -k.product_error(n, unit[0], product)
     if k.single:
         return (near + near_low) - n * unit[1], NOTHING
     near, near_low = k.exact_sum(near, near_low)
@@ -31,57 +34,55 @@ def _less(k: Kernel, x: Number, n: Number, unit: tuple[float, ...]) -> tuple[Num
     return r, r_low + near_low - product_low - n * unit[2]
 
 
-def _wave(k: Kernel, r: Number, r_low: Number, turns: Whole) -> Number:
-    """Return sin r for |r| ≤ π/2, negated for an odd number of half turns."""
-    z = r * r
-    coefficients = table.SINE_HALF_TURN_SINGLE if k.single else table.SINE_HALF_TURN
-    # 1 - 4 z/π² is the cosine, by which the low part counts, to six hundredths.
-    rest = k.fma(r * z, k.polynomial(z, coefficients), r_low * k.fma(z, -0.405, 1.0))
-    return ((r + rest).bits() ^ (turns << 63)).as_number()
+def _reduced(k: Kernel, x: Number) -> tuple[Number, Number, Whole]:
+    """Return x less the nearest whole number of π/2, in two parts, and that number.
+
+    Sine and cosine of one argument have this and both polynomials in common, so that LLVM computes
+    them once where a program needs both, as derivatives do.
+    """
+    n, quarters = k.rounded(x, table.TWO_OVER_PI)
+    r, r_low = _less(k, x, n, table.HALF_PI)
+    return r, r_low, quarters
 
 
 def sin(k: Kernel, x: Number) -> Number:
-    n, turns = k.rounded(x * (table.TWO_OVER_PI / 2))
-    r, r_low = _less(k, x, n, table.PI)
-    result = _wave(k, r, r_low, turns)
+    result = _one_wave(k, *_reduced(k, x))
     return rarely(k, "sin", _large_sin, LIMIT, x, k.select(abs(x) < _TINY, x, result))
 
 
 def cos(k: Kernel, x: Number) -> Number:
-    # cos x = -sin(x - (n + ½) π) for even n.
-    n, turns = k.rounded(x * (table.TWO_OVER_PI / 2) - 0.5)
-    r, r_low = _less(k, x, n + 0.5, table.PI)
-    return rarely(k, "cos", _large_cos, LIMIT, x, _wave(k, r, r_low, turns + 1))
+    result = _one_wave(k, *_reduced(k, x), ahead=1)
+    return rarely(k, "cos", _large_cos, LIMIT, x, result)
 
 
 def tan(k: Kernel, x: Number) -> Number:
-    n, turns = k.rounded(x * table.TWO_OVER_PI)
-    r, r_low = _less(k, x, n, table.HALF_PI)
-    result = _tangent(k, r, r_low, turns)
+    result = _tangent(k, *_reduced(k, x))
     return rarely(k, "tan", _large_tan, LIMIT, x, k.select(abs(x) < _TINY, x, result))
 
 
 def _sine_parts(k: Kernel, r: Number, r_low: Number) -> tuple[Number, Number]:
-    """Return sin(r + r_low), |r| ≤ π/4, in two parts."""
+    """Return sin(r + r_low), |r| ≤ π/4, in two parts that do not overlap much."""
     z = r * r
     coefficients = table.SINE_SINGLE if k.single else table.SINE
     rest = k.fma(r * z, k.polynomial(z, coefficients), r_low * k.fma(z, -0.5, 1.0))
-    return k.fast_sum(r, rest)
+    return r, rest
 
 
 def _cosine_parts(k: Kernel, r: Number, r_low: Number) -> tuple[Number, Number]:
-    """Return cos(r + r_low), |r| ≤ π/4, in two parts."""
+    """Return cos(r + r_low), |r| ≤ π/4, in two parts that do not overlap much."""
     z, z_low = k.exact_product(r, r)
     coefficients = table.COSINE_SINGLE if k.single else table.COSINE
     above, above_low = k.fast_sum(k.number(1.0), z * -0.5)
     rest = k.fma(z * z, k.polynomial(z, coefficients), above_low)
-    return k.fast_sum(above, rest - (0.5 * z_low + r * r_low))
+    return above, rest - k.fma(r, r_low, 0.5 * z_low)
 
 
 def _tangent(k: Kernel, r: Number, r_low: Number, turns: Whole) -> Number:
     """Return tan of r and a number of quarter turns: sin/cos, or -cos/sin if that is odd."""
     sine, sine_low = _sine_parts(k, r, r_low)
     cosine, cosine_low = _cosine_parts(k, r, r_low)
+    sine, sine_low = k.fast_sum(sine, sine_low)
+    cosine, cosine_low = k.fast_sum(cosine, cosine_low)
     odd = (turns & 1).equals(1)
     ratio, ratio_low = k.quotient(
         k.select(odd, cosine, sine),
@@ -160,13 +161,13 @@ def _large(
     return function
 
 
-def _one_wave(k: Kernel, r: Number, r_low: Number, quarters: Whole) -> Number:
-    """Return sin of r and a number of quarter turns."""
+def _one_wave(k: Kernel, r: Number, r_low: Number, quarters: Whole, ahead: int = 0) -> Number:
+    """Return sin of r and a number of quarter turns, or of one more."""
     sine, sine_low = _sine_parts(k, r, r_low)
     cosine, cosine_low = _cosine_parts(k, r, r_low)
-    odd = (quarters & 1).equals(1)
-    value = k.select(odd, cosine + cosine_low, sine + sine_low)
-    return (value.bits() ^ ((quarters & 2) << 62)).as_number()
+    pair = (cosine + cosine_low, sine + sine_low)
+    value = k.select((quarters & 1).equals(1), *(pair if ahead == 0 else pair[::-1]))
+    return (value.bits() ^ (((quarters + ahead) & 2) << 62)).as_number()
 
 
 def _signed(k: Kernel, value: Number, x: Number) -> Number:
@@ -174,5 +175,5 @@ def _signed(k: Kernel, value: Number, x: Number) -> Number:
 
 
 _large_sin = _large(lambda k, x, r, r_low, n: _signed(k, _one_wave(k, r, r_low, n), x))
-_large_cos = _large(lambda k, x, r, r_low, n: _one_wave(k, r, r_low, n + 1))
+_large_cos = _large(lambda k, x, r, r_low, n: _one_wave(k, r, r_low, n, ahead=1))
 _large_tan = _large(lambda k, x, r, r_low, n: _signed(k, _tangent(k, r, r_low, n), x))

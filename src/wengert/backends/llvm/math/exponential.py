@@ -16,7 +16,7 @@ def reduced(k: Kernel, x: Number, x_low: Number = NOTHING) -> tuple[Number, Numb
 
     The first part of ln 2 ends in zeros, so its product with n is exact.
     """
-    n, whole = k.rounded(x * table.LOG2_E[0])
+    n, whole = k.rounded(x, table.LOG2_E[0])
     near = k.fma(n, -table.LN2[0], x)
     rest = n * table.LN2[1] - x_low
     r = near - rest
@@ -48,12 +48,18 @@ def scaled(k: Kernel, y: Number, whole: Whole) -> Number:
     return y * k.power_of_two(whole) if k.single else k.scaled(y, whole)
 
 
-def exp(k: Kernel, x: Number) -> Number:
-    x = k.at_least(k.at_most(x, 200.0 if k.single else 710.0), -200.0 if k.single else -746.0)
-    n, whole = k.rounded(x * table.LOG2_E[0])
+def _unscaled(k: Kernel, x: Number) -> tuple[Number, Whole]:
+    """Return y and n with eˣ = y 2ⁿ, y to a unit in its last place."""
+    n, whole = k.rounded(x, table.LOG2_E[0])
     r = k.fma(n, -table.LN2[1], k.fma(n, -table.LN2[0], x))
     coefficients = table.EXPONENTIAL_SINGLE if k.single else table.EXPONENTIAL
-    return scaled(k, 1.0 + k.fma(r * r, k.polynomial(r, coefficients), r), whole)
+    y: Number = 1.0 + k.fma(r * r, k.polynomial(r, coefficients), r)
+    return y, whole
+
+
+def exp(k: Kernel, x: Number) -> Number:
+    x = k.at_least(k.at_most(x, 200.0 if k.single else 710.0), -200.0 if k.single else -746.0)
+    return scaled(k, *_unscaled(k, x))
 
 
 def exp_rounded_once(k: Kernel, x: Number) -> Number:
@@ -101,22 +107,27 @@ def sinh(k: Kernel, x: Number) -> Number:
 
 
 def _half_exponential(k: Kernel, size: Number) -> Number:
-    y, y_low, whole = exponential_parts(k, k.at_most(size, 200.0 if k.single else 712.0))
-    return scaled(k, y + y_low, whole - 1)
+    """Return e^|x|/2, which overflows no sooner than the result does."""
+    size = k.at_most(size, 200.0 if k.single else 712.0)
+    y, whole = _unscaled(k, size)
+    return scaled(k, y, whole - 1)
 
 
 def tanh(k: Kernel, x: Number) -> Number:
-    # (e²ˣ - 1)/(e²ˣ + 1), halves of both, with their low parts; 1 beyond 22.
+    # (e²ˣ - 1)/(e²ˣ + 1), halves of both; 1 beyond 22.
     size = k.at_most(abs(x), 22.0)
-    p, p_low, half = expm1_parts(k, size + size)
+    r, r_low, whole, _ = reduced(k, size + size)
+    half = k.power_of_two(whole - 1)
+    p, p_low = k.fast_sum(r, tail(k, r, r_low))
+    above = k.fma(half, p, k.fma(half, p_low, half - 0.5))
+    below = above + 1.0
     if k.single:
-        above = p + (half - 0.5)
-        return k.copysign(above / (above + 1.0), x)
-    above, rounded_off = k.fast_sum(half - 0.5, p)
-    above_low = rounded_off + p_low
-    below, below_low = k.exact_sum(above, 1.0)
-    ratio, ratio_low = k.quotient(above, above_low, below, below_low + above_low)
-    return k.copysign(ratio + ratio_low, x)
+        return k.copysign(above / below, x)
+    below_low = above - (below - 1.0)
+    inverse = 1.0 / below
+    ratio = above * inverse
+    rest = k.remainder(above, ratio, below) - ratio * below_low
+    return k.copysign(k.fma(rest, inverse, ratio), x)
 
 
 def sigmoid(k: Kernel, x: Number) -> Number:

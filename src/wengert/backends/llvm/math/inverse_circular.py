@@ -83,8 +83,7 @@ def _chord(k: Kernel, size: Number) -> tuple[Number, Number, Number]:
     root = k.sqrt(square)
     if k.single:
         return root, NOTHING, square
-    product, error = k.exact_product(root, root)
-    low = ((square - product) - error) * (0.5 / root)
+    low = k.remainder(square, root, root) * (0.5 / root)
     return root, k.select(root > 0.0, low, 0.0), square
 
 

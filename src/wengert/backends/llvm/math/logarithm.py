@@ -138,8 +138,7 @@ def _root_low(k: Kernel, v: Number, v_low: Number, root: Number) -> Number:
     """Return what √(v + v_low) has beyond its rounded value."""
     if k.single:
         return NOTHING
-    product, error = k.exact_product(root, root)
-    return (((v - product) - error) + v_low) * (0.5 / root)
+    return (k.remainder(v, root, root) + v_low) * (0.5 / root)
 
 
 def arcsinh(k: Kernel, x: Number) -> Number:
