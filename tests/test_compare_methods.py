@@ -8,7 +8,7 @@ from wengert.errors import ArgumentError
 
 EPSILON = np.finfo(float).eps
 NAMES = ["forward difference", "central difference", "complex step", "Richardson", "symbolic"]
-NAMES += ["forward mode", "reverse mode"]
+NAMES += ["forward mode", "reverse mode", "compiled"]
 
 
 def ratio(x):
@@ -46,7 +46,7 @@ def test_errors_are_of_the_known_sizes(of_number):
         assert abs(result.derivative - exact) == pytest.approx(result.error, abs=2 * EPSILON)
     assert 1e-10 < of_number["forward difference"].error < 1e-6
     assert 1e-14 < of_number["central difference"].error < 1e-9
-    for name in ("complex step", "symbolic", "forward mode", "reverse mode"):
+    for name in ("complex step", "symbolic", "forward mode", "reverse mode", "compiled"):
         assert of_number[name].error <= 4 * EPSILON
     assert of_number.reference == "a difference of 50 digits"
 
@@ -60,6 +60,7 @@ def test_evaluations_and_operations(of_array):
     once = of_array["forward difference"].operations / (n + 1)
     assert of_array["central difference"].operations == 2 * n * once
     assert of_array["reverse mode"].operations < 5 * once
+    assert of_array["compiled"].evaluations == 0
     assert all(result.seconds > 0 for result in of_array.results)
 
 

@@ -136,6 +136,7 @@ def run_info(options: Any) -> None:
 
 def run_bench(options: Any) -> None:
     """Time a function and its gradient, plain and compiled."""
+    from ..higher.jit import jit
     from ..transforms.derivatives import value_and_grad
 
     function, args, _ = function_and_point(options)
@@ -143,6 +144,8 @@ def run_bench(options: Any) -> None:
     ways: dict[str, Callable[..., Any]] = {
         "value": function,
         "value and gradient": value_and_grad(function, positions),
+        "value, compiled": jit(function),
+        "value and gradient, compiled": jit(value_and_grad(function, positions)),
     }
     seconds = {name: _seconds(way, args) for name, way in ways.items()}
     ratios = {name: taken / seconds["value"] for name, taken in seconds.items()}
@@ -156,7 +159,8 @@ def run_bench(options: Any) -> None:
 
 def _seconds(way: Callable[..., Any], args: tuple[Any, ...]) -> float:
     """Return the median time of a call, from runs long enough to time."""
-    way(*args)
+    for _ in range(3):  # the first calls of what is compiled record and compile
+        way(*args)
     calls = 1
     while True:
         start = time.perf_counter()

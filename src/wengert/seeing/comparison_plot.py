@@ -19,6 +19,7 @@ _COLOURS = {
     "symbolic": "#1b7a3a",
     "forward mode": "#0b5cad",
     "reverse mode": "#083a6e",
+    "compiled": "#0aa2a2",
 }
 
 

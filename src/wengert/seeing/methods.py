@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import numerical
 from ..errors import ArgumentError, StagingError
+from ..higher.jit import jit
 from ..ir.wengert_list import WengertList
 from ..symbolic.derivatives import derivative as symbolic_derivative
 from ..symbolic.foreign import run
@@ -89,6 +90,14 @@ def _automatic(transform: Callable[[Function], Function]) -> Callable[..., Prepa
     return prepare
 
 
+def _compiled(function: Function, x: Any) -> Prepared:
+    """Compile the gradient; the first calls record and compile, so they are made here."""
+    compiled = jit(grad(function))
+    for _ in range(3):
+        compiled(x)
+    return Prepared(compiled, _list_of(grad(function), x), None)
+
+
 METHODS = [
     Method("forward difference", _numerical("forward", lambda n: n + 1)),
     Method("central difference", _numerical("central", lambda n: 2 * n)),
@@ -97,6 +106,7 @@ METHODS = [
     Method("symbolic", _symbolic),
     Method("forward mode", _automatic(jacfwd)),
     Method("reverse mode", _automatic(grad)),
+    Method("compiled", _compiled),
 ]
 
 
