@@ -52,7 +52,11 @@ def test_native_is_the_straight_evaluator(name, index):
         close(found[0], expected[0], functools.reduce(np.multiply.outer, sample.args))
         return
     for one, other in zip(found, expected, strict=True):
-        # NumPy may multiply complex numbers with contraction, native code does not.
-        same(one, other, 0 if exact and np.asarray(other).dtype.kind != "c" else 2)
+        # NumPy may multiply complex numbers with contraction, native code does not. Loops pass
+        # differences on.
+        if registry[name].family == "control":
+            same(one, other, 16)
+        else:
+            same(one, other, 0 if exact and np.asarray(other).dtype.kind != "c" else 2)
     for value, copy in zip(values, before, strict=True):
         np.testing.assert_array_equal(value, copy, err_msg="an operand was written")

@@ -200,7 +200,9 @@ def _sweep_ending_at(
     items: Sequence[Item], number: int, second: Equation, made_by: dict[Variable, int]
 ) -> tuple[int, int, int] | None:
     """Return the numbers of the two products and the kernel between, or None."""
-    for matrix, factor in (second.operands, second.operands[::-1]) if second.operands[1:] else ():
+    if len(second.operands) != 2:
+        return None
+    for matrix, factor in (second.operands, second.operands[::-1]):
         if not isinstance(factor, Variable) or len(second.operands) != 2:
             continue
         size = matrix.aval.size * matrix.aval.dtype.itemsize
