@@ -14,6 +14,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.equation import Equation, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import entrywise
 from ..ops.families import structural
 from ..ops.samples import Sample, array
 from ..tracing.core import Traced, bind, is_staging, levels, raw_of, to_user
@@ -165,6 +166,7 @@ def _marked(leaf: Any, name: str) -> Any:
 
 named = structural(
     "named",
+    batching=entrywise,
     evaluate=lambda x, *, name: x.copy() if hasattr(x, "copy") else x,
     infer=lambda x, *, name: x,
     transpose=lambda g: g,

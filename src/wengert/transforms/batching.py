@@ -51,6 +51,13 @@ class BatchTrace(Trace):
             kind = "array" if shape else "scalar"
         return Traced(self, Batched(value, axis, Aval(shape, aval.dtype, kind)), None)  # type: ignore[arg-type]
 
+    def examples(self, value: Any) -> Any:
+        """Return the raw values of all examples, along axis 0, of a user-level value."""
+        raw = raw_of(value)
+        if type(raw) is Traced and raw.trace is self:
+            return spread_over(raw.value.value, raw.value.axis, self.size)
+        return spread_over(raw, None, self.size)
+
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Carry out an operation one level down, for all examples, by the batch rule."""
         values = []

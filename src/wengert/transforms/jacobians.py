@@ -23,6 +23,7 @@ from .arguments import (
     immediate,
     transformed,
 )
+from .batching import BatchTrace
 from .derivatives import (
     Recording,
     grad,
@@ -33,7 +34,7 @@ from .derivatives import (
 )
 from .linearize import LinearizingTrace
 from .reverse import ReverseTrace
-from .run import Run, finish
+from .run import Run, finish, to_result
 
 Mode = Literal["auto", "forward", "reverse"]
 
@@ -100,13 +101,61 @@ def _one_hot(aval: Aval, index: int) -> Any:
     return made.reshape(aval.shape)
 
 
-def _stacked(rows: Sequence[Any], shape: tuple[int, ...], aval: Aval) -> Any:
-    """Return rows of equal shape as one array with the leading axes `shape`."""
-    if shape == ():
-        return rows[0]
-    if not rows:
-        return np.zeros((*shape, *aval.shape), aval.dtype)
-    return np.reshape(np.stack(rows), (*shape, *aval.shape))
+def _each_direction(
+    function: Callable[[Any], Sequence[Any]], aval: Aval, results: Sequence[Aval]
+) -> list[Any]:
+    """Apply a linear function to every basis vector of a space: all at once, as `vmap` does.
+
+    `function` gives one value for each of `results`, in their spaces. What it gives comes with the
+    axes of the space in front. Few directions, and those of a large problem, are taken in turn: an
+    operation on batched values costs more than one on plain values, and memory is bounded.
+    """
+    size = aval.size
+    if aval.shape == ():
+        return list(function(_one_hot(aval, 0)))
+    if not size:
+        return [np.zeros((*aval.shape, *entry.shape), entry.dtype) for entry in results]
+    largest = max(entry.size * entry.dtype.itemsize for entry in (aval, *results))
+    chunk = max(1, _CHUNK_BYTES // max(largest, 1))
+    if size <= _FEW_DIRECTIONS or chunk < _FEW_DIRECTIONS:
+        columns = zip(*(function(_one_hot(aval, i)) for i in range(size)), strict=True)
+        parts = [np.stack(column) for column in columns]
+    else:
+        rows = [
+            _some_directions(function, aval, start, min(start + chunk, size))
+            for start in range(0, size, chunk)
+        ]
+        parts = [
+            column[0] if len(column) == 1 else np.concatenate(column)
+            for column in zip(*rows, strict=True)
+        ]
+    return [
+        np.reshape(part, (*aval.shape, *entry.shape))
+        for part, entry in zip(parts, results, strict=True)
+    ]
+
+
+# Up to this many directions a loop is quicker: the Hessian of Rosenbrock's function of 6 variables
+# took 0.72 ms by a loop and 0.67 ms in one batch, of 50 variables 4.1 and 0.71 ms.
+_FEW_DIRECTIONS = 5
+# What one value of a batch of directions may take: more leaves the caches and gains nothing.
+_CHUNK_BYTES = 2 * 2**20
+
+
+def _some_directions(
+    function: Callable[[Any], Sequence[Any]], aval: Aval, start: int, stop: int
+) -> list[Any]:
+    """Apply a linear function to the basis vectors from `start` to `stop`, in one batch."""
+    count = stop - start
+    basis = np.zeros((count, aval.size), aval.dtype)
+    basis[np.arange(count), np.arange(start, stop)] = 1
+    trace = BatchTrace("a Jacobian", count)
+    begin(trace)
+    try:
+        found = function(to_user(trace.wrap(basis.reshape((count, *aval.shape)), 0)))
+        return [to_result(trace.examples(entry)) for entry in found]
+    finally:
+        end(trace)
 
 
 def _rows(recording: Recording, holomorphic: bool) -> list[list[Any]]:
@@ -116,15 +165,13 @@ def _rows(recording: Recording, holomorphic: bool) -> list[list[Any]]:
     for number, (value, _) in enumerate(recording.outputs):
         aval = aval_of(value)
         _check_output(aval, holomorphic)
-        columns: list[list[Any]] = [[] for _ in inputs]
-        for index in range(aval.size):
+
+        def pull(direction: Any, number: int = number) -> list[Any]:
             seeds: list[Any] = [None] * len(recording.outputs)
-            seeds[number] = _one_hot(aval, index)
-            for column, part in zip(columns, recording.pull_back_leaves(seeds), strict=True):
-                column.append(part)
-        blocks.append(
-            [_stacked(col, aval.shape, entry) for col, entry in zip(columns, inputs, strict=True)]
-        )
+            seeds[number] = raw_of(direction)
+            return recording.pull_back_leaves(seeds)
+
+        blocks.append(_each_direction(pull, aval, inputs))
     return blocks
 
 
@@ -139,14 +186,14 @@ def _columns(linearization: Linearization, holomorphic: bool) -> list[list[Any]]
                 "forward mode gives the Jacobian of a complex argument only for holomorphic "
                 "functions: pass holomorphic=True, or use mode='reverse' for real outputs"
             )
-        rows: list[list[Any]] = [[] for _ in outputs]
-        for index in range(aval.size):
+
+        def push(direction: Any, number: int = number) -> list[Any]:
             tangents: list[Any] = [None] * len(inputs)
-            tangents[number] = _one_hot(aval, index)
-            for row, part in zip(rows, linearization.push(tangents), strict=True):
-                row.append(part)
-        for block, row, out in zip(blocks, rows, outputs, strict=True):
-            stacked = _stacked(row, aval.shape, out)
+            tangents[number] = raw_of(direction)
+            return linearization.push(tangents)
+
+        found = _each_direction(push, aval, outputs)
+        for block, stacked, out in zip(blocks, found, outputs, strict=True):
             if aval.shape and out.shape:
                 count = len(aval.shape)
                 total = count + len(out.shape)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import DegenerateEigenvaluesWarning
-from ...ir.aval import aval_of
+from ...ir.aval import Aval, aval_of
 from ...tracing.callsite import outside_frame
-from ...tracing.core import Traced, bind, innermost, is_unknown, raw_of
+from ...tracing.core import Batched, Traced, bind, innermost, raw_of
+from ..batch_rules import moved
 from ..core_family import known
 from ..families import irregular
 from ..samples import Sample, array
@@ -56,11 +57,22 @@ def inverse_sums(values: Any) -> Any:
 
 
 def plain_or_none(x: Any) -> Any:
-    """Return the plain array below all traces; None where it is not known (staging)."""
+    """Return the plain array below all traces; None where it is not known (staging).
+
+    Of batched values all examples, along axes in front.
+    """
     if x is None:
         return None
     plain = innermost(raw_of(x))
-    return None if is_unknown(plain) else plain
+    moves = []
+    while type(plain) is Batched:
+        moves.append(plain.axis)
+        plain = innermost(plain.value)
+    if type(plain) is Aval:
+        return None
+    for count, axis in enumerate(reversed(moves)):
+        plain = moved(plain, axis + count, 0)
+    return plain
 
 
 def equal_pairs(values: Any) -> Any:
@@ -133,6 +145,9 @@ def warn_if_any(lost: Any, values: Any, function: str, seen: str) -> None:
     if not np.any(lost):
         return
     plain = plain_or_none(values)
+    extra = np.ndim(lost) - np.ndim(plain) - 1
+    if extra > 0:  # directions in a batch, at one matrix
+        lost = np.any(lost, axis=tuple(range(extra)))
     *batch, row, column = map(int, np.argwhere(np.broadcast_to(lost, equal(plain).shape))[0])
     first, second = sorted((row, column))
     what = "singular values" if function.startswith("svd") else "eigenvalues"
