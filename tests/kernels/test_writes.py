@@ -175,5 +175,5 @@ def test_memory_is_taken_over_by_the_last_reader_only():
 
 
 def test_steps_of_a_program_run_in_the_order_of_its_guards():
-    program = wg.trace(lambda x: np.sum(x * 2) + 1)(np.ones(3))
+    program = wg.trace(lambda x: np.sum(x * 2) + 1)(np.ones(30))
     assert [type(step).__name__ for step in arrange(program)] == ["KernelStep", "ScalarEquation"]

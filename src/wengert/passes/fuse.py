@@ -14,6 +14,7 @@ import numpy as np
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.paths import part_shape
 from ..ir.wengert_list import WengertList
+from .scalarise import entry_position
 from .schedule import Role, Schedule
 
 # A value that costs no more than this (in additions) is computed again rather than stored.
@@ -111,7 +112,10 @@ class _Fusion:
                 if isinstance(operand, Variable):
                     self.uses[operand] = self.uses.get(operand, 0) + 1
         guarded = 0  # the stage of the last guard
-        for equation, role in zip(program.equations, self.roles, strict=True):
+        for number, equation in enumerate(program.equations):
+            role = self.roles[number]
+            if role is not None and self._is_entry(equation):
+                role = self.roles[number] = None
             if role is None:
                 # What may raise, or checks a guard, stays behind the guards before it.
                 stage = max(self._stage_of_call(equation), guarded)
@@ -205,6 +209,15 @@ class _Fusion:
             if role.kind in STORED:
                 self.stored.add(variable)
         return stage
+
+    def _is_entry(self, equation: Equation) -> bool:
+        """Return whether an equation reads or gathers numbers that are there: no loop for these."""
+        if equation.primitive.name == "array":
+            return not any(o.aval.shape or o in self.fused for o in equation.operands)
+        base = equation.operands[0] if equation.operands else None
+        if isinstance(base, Variable) and base in self.fused and base not in self.stored:
+            return False
+        return entry_position(equation) is not None
 
     def _note_readers(self, equation: Equation, stage: int) -> None:
         for operand in equation.operands:

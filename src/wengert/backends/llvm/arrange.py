@@ -13,18 +13,21 @@ from ...ir.equation import Equation
 from ...ir.wengert_list import WengertList
 from ...passes.contractions import absorb_transposes
 from ...passes.fuse import fuse
+from ...passes.scalarise import scalarise
 from .branches import Switch
 from .callback import CallBack
 from .frame import Step
 from .guards import Guard
+from .kernels.entries import EntryStep, GatherStep
 from .kernels.products import ProductStep, plan_product
 from .kernels.rules import role_of
 from .kernels.step import KernelStep
 from .kernels.sweep import find_sweeps
 from .looping import ScanStep, While
+from .recipes import can_lower
 from .scalars import ScalarEquation
 
-_KINDS: tuple[Any, ...] = (Guard, Switch, While, ScanStep)
+_KINDS: tuple[Any, ...] = (Guard, Switch, While, ScanStep, EntryStep, GatherStep)
 
 
 def arrange(program: WengertList) -> list[Step]:
@@ -32,7 +35,8 @@ def arrange(program: WengertList) -> list[Step]:
     if not _has_arrays(program):
         return [_step(equation) for equation in program.equations]
     steps: list[Step] = []
-    for item in find_sweeps(fuse(absorb_transposes(program), role_of).steps):
+    program = absorb_transposes(scalarise(program, can_lower))
+    for item in find_sweeps(fuse(program, role_of).steps):
         if isinstance(item, WengertList):
             steps.append(KernelStep(item))
         else:

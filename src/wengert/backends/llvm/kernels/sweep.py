@@ -203,7 +203,7 @@ def _sweep_ending_at(
     if len(second.operands) != 2:
         return None
     for matrix, factor in (second.operands, second.operands[::-1]):
-        if not isinstance(factor, Variable) or len(second.operands) != 2:
+        if not isinstance(factor, Variable):
             continue
         size = matrix.aval.size * matrix.aval.dtype.itemsize
         if size < _SMALLEST or not _is_read_by_rows(second, matrix, along=0):
