@@ -46,7 +46,8 @@ _STEPS = frozenset({"index", "transpose", "reshape", "broadcast", "diagonal"})
 _ELEMENTWISE = ("elementwise", "piecewise_constant", "selecting")
 _FOLDS = {"sum": "add", "mean": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 
-Entries = np.ndarray[Any, Any]
+# An array of operands, of the shape of what was taken apart; NumPy's stubs have no type for it.
+Entries = Any
 
 
 def scalarise(
@@ -205,7 +206,8 @@ class _Scalarising:
         if not self._is_known(equation.primitive, avals, equation.params, results):
             return False
         shape = equation.outputs[0].aval.shape
-        entries = [np.broadcast_to(self._entries(operand), shape) for operand in equation.operands]
+        read = [self._entries(operand) for operand in equation.operands]
+        entries: list[Entries] = [np.broadcast_to(own, shape) for own in read]
         made = [np.empty(shape, object) for _ in results]
         for index in np.ndindex(shape):
             variables = [Variable(aval) for aval in results]
@@ -281,7 +283,7 @@ class _Scalarising:
             return False
         places = np.asarray(follow(np.arange(aval.size).reshape(aval.shape), path))
         made = self._entries(base).flatten()
-        addends = np.broadcast_to(self._entries(value), places.shape)
+        addends: Entries = np.broadcast_to(self._entries(value), places.shape)
         for index in np.ndindex(places.shape):
             addend = self._as_scalar(addends[index], aval.dtype)
             place = places[index]
