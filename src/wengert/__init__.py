@@ -13,8 +13,11 @@ from .higher.branches import cond, switch
 from .higher.callbacks import debug, pure_callback
 from .higher.checkpoint import checkpoint, checkpoint_name
 from .higher.custom import custom_jvp, custom_vjp
+from .higher.implicit import implicit
 from .higher.jit import jit
+from .higher.linear import linear_solve
 from .higher.loops import associative_scan, checkpointed_loop, fori_loop, map, scan, while_loop  # noqa: A004
+from .higher.solvers import argmin, fixed_point, root
 from .numpy.updates import at
 from .transforms.batching import vmap
 from .transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "argmin",
     "associative_scan",
     "at",
     "checkpoint",
@@ -56,17 +60,20 @@ __all__ = [
     "errors",
     "eval_shape",
     "explain",
+    "fixed_point",
     "fori_loop",
     "gnvp",
     "grad",
     "hessian",
     "hvp",
+    "implicit",
     "info",
     "jacfwd",
     "jacobian",
     "jacrev",
     "jit",
     "jvp",
+    "linear_solve",
     "linear_transpose",
     "linearize",
     "map",
@@ -76,6 +83,7 @@ __all__ = [
     "ops",
     "profile",
     "pure_callback",
+    "root",
     "scan",
     "stop_gradient",
     "switch",

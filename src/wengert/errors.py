@@ -78,6 +78,14 @@ class BatchingError(WengertError, TypeError):
     """A function under ``vmap`` asked for a value that differs between examples."""
 
 
+class ConvergenceError(WengertError, ArithmeticError):
+    """An iteration did not reach its tolerance."""
+
+
+class SingularSystemError(WengertError, ArithmeticError):
+    """A linear system, or the one that a derivative needs solved, is singular."""
+
+
 class NotLinearError(WengertError, ValueError):
     """A function given to ``linear_transpose`` is not linear."""
 

@@ -1,0 +1,381 @@
+"""Solutions of equations, differentiated by the implicit function theorem.
+
+Where F(x, z) = 0 determines x by z, dx = -(∂F/∂x)⁻¹ (∂F/∂z) dz: the derivative needs the solution
+and one linear system, not the iterations that found it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, ConvergenceError, StagingError
+from ..ir.aval import Aval, aval_of, is_differentiable
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..ops.samples import Sample, array
+from ..tracing.core import Traced, bind, innermost, raw_of, to_user
+from ..tracing.staging import stage
+from ..transforms.arguments import check_callable, transformed
+from ..transforms.lists import fitted, jvp_of_list, needed_equations, remembered
+from .bodies import Body, converted, raw_leaves, stage_body
+from .linear import (
+    Method,
+    check_method,
+    check_spaces,
+    derivative_in_parameters,
+    linear_solution,
+    negative,
+    pulled_to,
+    transposed,
+)
+
+# ------------------------------------------------------------------ what people call
+
+
+def implicit(
+    solver: Callable[..., Any] | None = None,
+    optimality: Callable[..., Any] | None = None,
+    *,
+    like: Any = None,
+    method: Method = "auto",
+    tolerance: float | None = 1e-4,
+) -> Any:
+    """Make a solver differentiable by the condition that its solutions fulfil.
+
+    Parameters
+    ----------
+    solver : callable
+        ``solver(*args)`` returns the solution x, a tree of floating-point numbers or arrays. It
+        gets plain values, whatever it does: SciPy's solvers, iterations in C. Without it the result
+        is a decorator.
+    optimality : callable
+        ``optimality(x, *args)`` is zero at the solution, and is a tree like x: what the solver
+        solves, the gradient of what it minimises. It is staged: it cannot ask for values.
+    like : tree, or callable ``like(*args)``, optional
+        Numbers, arrays or Avals like the solution, needed only where a program is staged without
+        values (`wengert.trace`).
+    method : str or callable
+        How the linear systems of the derivative are solved, see `linear_solve`.
+    tolerance : float or None
+        The largest entry of ``optimality`` that is taken for zero, relative to 1 and the solution.
+        The derivative is as exact as the solution. None: any.
+
+    Returns
+    -------
+    callable
+        Takes what `solver` takes. Derivatives in both modes and to any order, in all arguments and
+        in all that `optimality` takes from outside.
+
+    Raises
+    ------
+    ConvergenceError
+        What the solver returned does not fulfil the condition.
+    SingularSystemError
+        The derivative does not exist: the Jacobian of `optimality` is singular.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.optimize
+    >>> import wengert as wg
+    >>> @wg.implicit(optimality=lambda x, a: x**3 + x - a)
+    ... def solve(a):
+    ...     return scipy.optimize.brentq(lambda x: x**3 + x - a, -10.0, 10.0)
+    >>> round(wg.grad(solve)(2.0), 6)
+    0.25
+    """
+    if solver is None:
+        return functools.partial(
+            implicit, optimality=optimality, like=like, method=method, tolerance=tolerance
+        )
+    check_callable(solver, "implicit(solver, optimality): solver")
+    check_callable(optimality, "implicit(solver, optimality): optimality")
+    check_method(method)
+    condition: Any = optimality
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            raise ArgumentError(
+                f"a solver made by implicit takes its arguments by position, "
+                f"{next(iter(kwargs))!r} came by keyword. Fix it beforehand: "
+                "implicit(lambda *a: solver(*a, key=…), …)"
+            )
+        leaves, structure = raw_leaves(args, "args")
+        found, of_solution = tree.flatten(_likeness(solver, like, args, leaves, structure))
+        avals = [aval_of(raw_of(leaf)) for leaf in found]
+        solve = _Solver(solver, structure, of_solution)
+        given = condition_body(condition, avals, of_solution, leaves, structure, "implicit")
+        solution = bind_solution(given, leaves, avals, solve, method, tolerance)
+        return tree.unflatten(of_solution, solution)
+
+    return transformed(solver, call)
+
+
+def _likeness(
+    solver: Callable[..., Any],
+    like: Any,
+    args: tuple[Any, ...],
+    leaves: Sequence[Any],
+    structure: tree.Structure,
+) -> Any:
+    """Return something like the solution: as was said, or of the values at hand."""
+    if like is not None:
+        return like(*args) if callable(like) else like
+    plain = [_one_value(leaf) for leaf in leaves]
+    if any(type(value) is Aval for value in plain):
+        raise StagingError(
+            f"the form of what {getattr(solver, '__name__', solver)!r} returns is not known while "
+            "a program is staged without values; say implicit(…, like=x0)"
+        )
+    return solver(*tree.unflatten(structure, plain))
+
+
+def _one_value(raw: Any) -> Any:
+    """Return the plain value below all traces; that of the first example of a batch."""
+    while type(raw) is Traced:
+        known = getattr(raw.trace, "value_of", None)
+        if raw.trace.batches:
+            batched = raw.value
+            raw = np.take(to_user(batched.value), 0, axis=batched.axis)
+            raw = raw_of(raw)
+        elif known is not None:
+            raw = known(raw)
+        else:
+            raw = raw.value
+    return innermost(raw)
+
+
+class _Solver:
+    """A solver of the caller's, on plain leaves."""
+
+    def __init__(
+        self, function: Callable[..., Any], structure: tree.Structure, solution: tree.Structure
+    ) -> None:
+        self.function = function
+        self.structure = structure
+        self.solution = solution
+
+    def __repr__(self) -> str:
+        return str(getattr(self.function, "__name__", self.function))
+
+    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+        result = self.function(*tree.unflatten(self.structure, leaves))
+        found, structure = tree.flatten(result)
+        raw = [raw_of(leaf) for leaf in found]
+        if any(type(value) is Traced for value in raw):
+            raise ArgumentError(
+                f"the solver {self!r} uses a value from outside that is traced; make it an argument"
+            )
+        if structure != self.solution:
+            raise ArgumentError(
+                f"the solver {self!r} returned a tree of structure {structure}, "
+                f"expected {self.solution}"
+            )
+        return raw
+
+
+# ------------------------------------------------------------------ for all solvers
+
+
+def condition_body(
+    condition: Callable[..., Any],
+    avals: Sequence[Aval],
+    of_solution: tree.Structure,
+    leaves: Sequence[Any],
+    structure: tree.Structure,
+    what: str,
+) -> Body:
+    """Stage ``condition(x, *args)`` on the leaves of x and the arguments."""
+    for aval in avals:
+        if not is_differentiable(aval.dtype):
+            raise ArgumentError(
+                f"{what}: a solution is made of floating-point numbers, got {aval}; start with "
+                "floats"
+            )
+    count = len(avals)
+
+    def arguments(given: Sequence[Any]) -> tuple[Any, ...]:
+        args = tree.unflatten(structure, given[count:])
+        return (tree.unflatten(of_solution, given[:count]), *args)
+
+    body = stage_body(condition, [*avals, *map(aval_of, leaves)], arguments)
+    if body.structure != of_solution:
+        raise ArgumentError(
+            f"{what}: the condition returns a tree of structure {body.structure} for a solution of "
+            f"structure {of_solution}; they must be the same"
+        )
+    check_spaces(f"{what}: the condition", body.program, avals)
+    return body._replace(program=converted(body.program, avals))
+
+
+def bind_solution(
+    body: Body,
+    leaves: Sequence[Any],
+    avals: Sequence[Aval],
+    solve: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]],
+    method: Method,
+    tolerance: float | None,
+) -> list[Any]:
+    """Return the user-level leaves of the solution of a staged condition."""
+    found = bind(
+        solution_primitive,
+        *body.captured,
+        *leaves,
+        program=body.program,
+        captured=len(body.captured),
+        solve=solve,
+        avals=tuple(avals),
+        method=method,
+        tolerance=tolerance,
+    )
+    return [to_user(value) for value in found]
+
+
+# ------------------------------------------------------------------ the primitive
+#
+# x = solution(*captured, *leaves; program, captured, solve, avals, method, tolerance): `program` is
+# the condition, a list over (captured, x, leaves) whose outputs have the Avals of x; `captured`
+# counts. `solve(captured, leaves)` finds x from plain values.
+
+
+def _apart(values: Sequence[Any], params: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    return values[: params["captured"]], values[params["captured"] :]
+
+
+def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
+    captured, leaves = _apart(values, params)
+    program: WengertList = params["program"]
+    found = params["solve"](captured, leaves)
+    x = []
+    for entry, aval in zip(found, params["avals"], strict=True):
+        if np.shape(entry) != aval.shape:
+            raise ArgumentError(
+                f"the solver {params['solve']!r} returned {aval_of(entry)}, expected {aval}"
+            )
+        x.append(fitted(entry if aval.shape == () else np.asarray(entry, aval.dtype), aval))
+    tolerance = params["tolerance"]
+    if tolerance is not None:
+        with np.errstate(all="ignore"):
+            left = program.evaluate(*captured, *x, *leaves)
+        worst = max((float(np.max(np.abs(entry), initial=0.0)) for entry in left), default=0.0)
+        size = max((float(np.max(np.abs(entry), initial=0.0)) for entry in x), default=0.0)
+        if not worst <= tolerance * max(1.0, size):
+            raise ConvergenceError(
+                f"{params['solve']!r} did not solve its equation: the condition is {worst:.1e} at "
+                f"what it returned, {tolerance * max(1.0, size):.1e} is allowed. Give it more "
+                "iterations or a better start, or allow more with tolerance="
+            )
+    return tuple(x)
+
+
+def _infer(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
+    return tuple(params["avals"])
+
+
+def _in_solution(program: WengertList, captured: int, count: int) -> WengertList:
+    """Return the list over (captured, x, leaves, u) of the derivative of a condition along u."""
+
+    def make() -> WengertList:
+        flags = [captured <= i < captured + count for i in range(len(program.inputs))]
+        pushing = jvp_of_list(program, flags)
+        outputs = pushing.outputs[len(program.outputs) :]
+        return WengertList(pushing.inputs, needed_equations(pushing.equations, outputs), outputs)
+
+    return remembered(program, ("in the solution", captured, count), make)  # type: ignore[no-any-return]
+
+
+def _system(
+    x: Sequence[Any], values: Sequence[Any], params: dict[str, Any]
+) -> tuple[WengertList, list[Any]]:
+    """Return the derivative of the condition in the solution, and the point it is taken at."""
+    captured, leaves = _apart(values, params)
+    program = _in_solution(params["program"], len(captured), len(x))
+    return program, [*captured, *x, *leaves]
+
+
+def _options(params: dict[str, Any]) -> dict[str, Any]:
+    return {"method": params["method"], "tolerance": 1e-10, "max_iterations": None}
+
+
+def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
+    x = bind(solution_primitive, *primals, **params)
+    captured, leaves = _apart(tangents, params)
+    system, point = _system(x, primals, params)
+    changes = derivative_in_parameters(
+        params["program"], point, [*captured, *([None] * len(x)), *leaves]
+    )
+    right = [
+        fitted(negative(change), aval)
+        for change, aval in zip(changes, params["avals"], strict=True)
+    ]
+    return x, tuple(bind(linear_solution, *point, *right, program=system, **_options(params)))
+
+
+def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
+    x = bind(solution_primitive, *values, **params)
+    return x, _pull, (which, values, x, params)
+
+
+def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
+    which, values, x, params = residuals
+    system, point = _system(x, values, params)
+    given = [
+        fitted(cotangent, aval) for cotangent, aval in zip(cotangents, params["avals"], strict=True)
+    ]
+    turned = bind(linear_solution, *point, *given, program=transposed(system), **_options(params))
+    start = params["captured"]
+    places = [i if i < start else i + len(x) for i in which]
+    wanted = [i in places for i in range(len(point))]
+    pulled = pulled_to(params["program"], point, turned, wanted)
+    chosen = tuple(negative(pulled[place]) for place in places)
+    return chosen[0] if len(chosen) == 1 else chosen
+
+
+class _SampleSolver:
+    """Newton's method for the sample, far beyond rounding."""
+
+    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+        (a,) = captured
+        b, c = leaves
+        x = np.zeros(3, np.result_type(a, b))
+        for _ in range(60):
+            x = x - (x + 0.1 * a * np.sin(x) + 0.05 * np.sum(x) - b * c) / (
+                1.15 + 0.1 * a * np.cos(x)
+            )
+        return [x]
+
+
+def _samples() -> list[Sample]:
+    vector, number = Aval((3,), np.float64), Aval((), np.float64, "scalar")
+    program = stage(
+        lambda a, x, b, c: [x + 0.1 * a * np.sin(x) + 0.05 * np.sum(x) - b * c],
+        [vector, vector, vector, number],
+    )
+    params: dict[str, Any] = {
+        "program": program,
+        "captured": 1,
+        "solve": _SampleSolver(),
+        "avals": (vector,),
+        "method": "auto",
+        "tolerance": 1e-6,
+    }
+    return [Sample(array(3), array(3, seed=1), np.float64(0.8), **params)]
+
+
+solution_primitive = Primitive(
+    "solution",
+    family="control",
+    arguments=("first",),
+    evaluate=_evaluate,
+    infer=_infer,
+    push=_push,
+    record=_record,
+    multiple=True,
+    samples=_samples,
+    fails=tuple,
+)

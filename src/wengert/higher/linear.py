@@ -1,0 +1,414 @@
+"""``linear_solve``: systems given by a function, with derivatives of every order.
+
+The seam for solvers of linear systems: dense, Krylov methods of SciPy, Neumann series, or any
+function of the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, ConvergenceError, SingularSystemError
+from ..ir.aval import Aval, aval_of, is_differentiable, zeros_of
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..ops.kinds import with_kind
+from ..ops.projection import add
+from ..ops.samples import Sample, array
+from ..tracing.core import bind, raw_of, to_user
+from ..tracing.staging import stage
+from ..transforms.arguments import check_callable, immediate
+from ..transforms.lists import (
+    evaluate_traced,
+    fitted,
+    jvp_of_list,
+    needed_equations,
+    remembered,
+    vjp_of_list,
+)
+from .bodies import converted, raw_leaves, stage_body
+
+Method = str | Callable[..., Any]
+METHODS = ("auto", "dense", "gmres", "cg", "neumann")
+
+# Up to this size a matrix is written out: n evaluations and n³ / 3 operations.
+_DENSE_SIZE = 256
+
+
+@immediate
+def linear_solve(
+    matvec: Callable[..., Any],
+    b: Any,
+    *,
+    method: Method = "auto",
+    tolerance: float = 1e-10,
+    max_iterations: int | None = None,
+) -> Any:
+    """Return the x with ``matvec(x) = b``.
+
+    Differentiable in both modes and to any order, in `b` and in all that `matvec` takes from
+    outside: with A x = b, dx = A⁻¹ (db - dA x).
+
+    Parameters
+    ----------
+    matvec : callable
+        Linear; takes and returns a tree like `b`. It is staged: it cannot ask for values.
+    b : tree of real or complex numbers or arrays
+    method : {"auto", "dense", "gmres", "cg", "neumann"} or callable
+        ``"dense"`` writes the matrix out; ``"gmres"`` and ``"cg"`` (symmetric positive definite)
+        are SciPy's; ``"neumann"`` sums Σ (1 - A)ᵏ b; ``"auto"`` is dense up to 256 numbers, then
+        GMRES. A callable ``method(matvec, b)`` gets a function of real vectors and a real vector.
+    tolerance : float
+        The residual allowed, relative to `b`.
+    max_iterations : int, optional
+        Of an iterative method; by default 10 n, at least 100.
+
+    Returns
+    -------
+    tree like `b`
+
+    Raises
+    ------
+    SingularSystemError
+        The matrix is singular, or so nearly that the residual is not small.
+    ConvergenceError
+        An iterative method did not reach the tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> d = np.array([1.0, 2.0, 4.0])
+    >>> wg.linear_solve(lambda x: d * x, np.ones(3))
+    array([1.  , 0.5 , 0.25])
+    >>> wg.grad(lambda d: np.sum(wg.linear_solve(lambda x: d * x, np.ones(3))))(d)
+    array([-1.    , -0.25  , -0.0625])
+    """
+    check_callable(matvec, "linear_solve(matvec, b)")
+    check_method(method)
+    leaves, structure = raw_leaves(b, "b")
+    leaves = [raw_of(np.multiply(v, 1.0)) if _is_integer(v) else v for v in leaves]
+    avals = [aval_of(leaf) for leaf in leaves]
+    body = stage_body(matvec, avals, lambda given: (tree.unflatten(structure, given),))
+    if body.structure != structure:
+        raise ArgumentError(
+            f"linear_solve: matvec takes a tree of structure {structure} and returns one of "
+            f"structure {body.structure}; they must be the same"
+        )
+    check_spaces("linear_solve: matvec", body.program, avals)
+    found = bind(
+        linear_solution,
+        *body.captured,
+        *leaves,
+        program=converted(body.program, avals),
+        method=method,
+        tolerance=float(tolerance),
+        max_iterations=max_iterations,
+    )
+    return tree.unflatten(structure, [to_user(value) for value in found])
+
+
+def _is_integer(raw: Any) -> bool:
+    return not is_differentiable(aval_of(raw).dtype)
+
+
+def check_method(method: Method) -> None:
+    """Raise unless `method` names a way to solve linear systems, or is one."""
+    if not callable(method) and method not in METHODS:
+        raise ArgumentError(
+            f"the method of a linear system is one of {', '.join(map(repr, METHODS))}, or a "
+            f"function of (matvec, b); got {method!r}"
+        )
+
+
+def check_spaces(what: str, program: WengertList, avals: Sequence[Aval]) -> None:
+    """Raise unless the outputs of a list have shapes and dtypes of their inputs."""
+    for position, (operand, aval) in enumerate(zip(program.outputs, avals, strict=True)):
+        found = operand.aval
+        if found.shape != aval.shape or found.is_complex > aval.is_complex:
+            raise ArgumentError(
+                f"{what} takes {aval} and returns {found} (leaf {position}); they must be alike"
+            )
+
+
+# ------------------------------------------------------------------ plain solutions
+
+
+class Space:
+    """Leaves as one vector of real numbers, and back; complex numbers are two."""
+
+    def __init__(self, avals: Sequence[Aval]) -> None:
+        self.avals = list(avals)
+        self.sizes = [aval.size * (1 + aval.is_complex) for aval in self.avals]
+        self.size = sum(self.sizes)
+
+    def pack(self, leaves: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """Return the vector of plain leaves."""
+        parts = []
+        for leaf, aval in zip(leaves, self.avals, strict=True):
+            flat = np.ravel(np.asarray(leaf))
+            if aval.is_complex:
+                flat = np.concatenate([np.real(flat), np.imag(flat)])
+            parts.append(flat.astype(np.float64))
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def unpack(self, vector: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+        """Return the plain leaves of a vector."""
+        found = []
+        start = 0
+        for aval, size in zip(self.avals, self.sizes, strict=True):
+            flat: Any = vector[start : start + size]
+            start += size
+            if aval.is_complex:
+                flat = flat[: aval.size] + 1j * flat[aval.size :]
+            shaped = flat.reshape(aval.shape).astype(aval.dtype)
+            found.append(shaped if aval.kind == "array" else with_kind(shaped[()], aval))
+        return tuple(found)
+
+
+def solve_plainly(
+    matvec: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]],
+    b: np.ndarray[Any, Any],
+    method: Method,
+    tolerance: float,
+    max_iterations: int | None,
+) -> np.ndarray[Any, Any]:
+    """Solve a system on real vectors; errors where that fails."""
+    if not b.size:
+        return b
+    scale = float(np.max(np.abs(b)))
+    if not np.isfinite(scale):
+        return np.full_like(b, np.nan)  # as arithmetic would
+    if scale == 0.0:
+        return np.zeros_like(b)
+    limit = max(10 * b.size, 100) if max_iterations is None else int(max_iterations)
+    if method == "auto":
+        method = "dense" if b.size <= _DENSE_SIZE else "gmres"
+    if callable(method):
+        x = np.asarray(method(matvec, b), dtype=np.float64)
+    elif method == "dense":
+        x = _dense(matvec, b)
+    elif method == "neumann":
+        x = _neumann(matvec, b, tolerance, limit)
+    else:
+        x = _krylov(method, matvec, b, tolerance, limit)
+    residual = float(np.max(np.abs(matvec(x) - b)))
+    # Rounding alone leaves that much of large solutions of ill-conditioned systems.
+    allowed = max(tolerance * scale, 64 * b.size * np.finfo(float).eps * float(np.max(np.abs(x))))
+    if residual <= 100 * allowed:
+        return x
+    if method == "dense":
+        raise SingularSystemError(
+            f"a linear system of {b.size} equations is singular or nearly so: what is left of "
+            f"b - A x is {residual:.1e}, with b of size {scale:.1e}"
+        )
+    name = method if isinstance(method, str) else getattr(method, "__name__", "the method")
+    raise ConvergenceError(
+        f"{name} did not solve a linear system of {b.size} equations in {limit} iterations: what "
+        f"is left of b - A x is {residual:.1e}, {tolerance * scale:.1e} is allowed. Raise "
+        'max_iterations or tolerance, or use method="dense"; the system may be singular.'
+    )
+
+
+def matrix_of(
+    matvec: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], size: int
+) -> np.ndarray[Any, Any]:
+    """Return the matrix of a linear function, column by column."""
+    return np.stack([matvec(unit) for unit in np.eye(size)], axis=1)
+
+
+def _dense(matvec: Any, b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    matrix = matrix_of(matvec, b.size)
+    try:
+        return np.linalg.solve(matrix, b)
+    except np.linalg.LinAlgError:
+        raise SingularSystemError(
+            f"a linear system of {b.size} equations is singular: its solution, or the derivative "
+            "of the solution that it stands for, does not exist or is not unique"
+        ) from None
+
+
+def _neumann(matvec: Any, b: np.ndarray[Any, Any], tolerance: float, limit: int) -> Any:
+    x = term = b
+    for _ in range(limit):
+        term = term - matvec(term)
+        size = float(np.max(np.abs(term)))
+        if not np.isfinite(size):
+            break
+        x = x + term
+        if size <= tolerance * float(np.max(np.abs(b))):
+            return x
+    raise ConvergenceError(
+        f"the Neumann series Σ (1 - A)ᵏ b did not converge in {limit} terms; it needs a "
+        'spectral radius of 1 - A below 1. Use method="gmres" or "dense".'
+    )
+
+
+def _krylov(method: Any, matvec: Any, b: Any, tolerance: float, limit: int) -> Any:
+    import scipy.sparse.linalg as sparse
+
+    operator = sparse.LinearOperator((b.size, b.size), matvec=matvec, dtype=np.float64)
+    if method == "cg":
+        return sparse.cg(operator, b, rtol=tolerance * 0.1, maxiter=limit)[0]
+    restart = min(b.size, 50)
+    return sparse.gmres(
+        operator, b, rtol=tolerance * 0.1, restart=restart, maxiter=max(limit // restart, 1)
+    )[0]
+
+
+# ------------------------------------------------------------------ the primitive
+#
+# x = linear_solve(*p, *b; program, method, tolerance, max_iterations): `program` is a list over
+# (p, u), linear in u, whose outputs have the Avals of u and b; its outputs at (p, x) are b.
+
+
+def _apart(values: Sequence[Any], program: WengertList) -> tuple[Sequence[Any], Sequence[Any]]:
+    count = len(values) - len(program.outputs)
+    return values[:count], values[count:]
+
+
+def _evaluate(
+    *values: Any, program: WengertList, method: Method, tolerance: float, max_iterations: int | None
+) -> tuple[Any, ...]:
+    p, b = _apart(values, program)
+    space = Space([operand.aval for operand in program.outputs])
+
+    def matvec(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return space.pack(program.evaluate(*p, *space.unpack(vector)))
+
+    return space.unpack(solve_plainly(matvec, space.pack(b), method, tolerance, max_iterations))
+
+
+def _infer(*avals: Aval, program: WengertList, **options: Any) -> tuple[Aval, ...]:
+    for given, variable in zip(avals, program.inputs, strict=True):
+        if given != variable.aval:
+            raise ArgumentError(f"linear_solve: its function takes {variable.aval}, got {given}")
+    return tuple(operand.aval for operand in program.outputs)
+
+
+def transposed(program: WengertList) -> WengertList:
+    """Return the transpose in u of a list over (p, u) that is linear in u."""
+
+    def make() -> WengertList:
+        count = len(program.inputs) - len(program.outputs)
+        wanted = [index >= count for index in range(len(program.inputs))]
+        forward, backward = vjp_of_list(program, wanted)
+        outputs = len(program.outputs)
+        avals = [variable.aval for variable in program.inputs]
+
+        def run(*values: Any) -> list[Any]:
+            raw = [raw_of(value) for value in values]
+            zeros = [zeros_of(aval) for aval in avals[count:]]
+            kept = evaluate_traced(forward, [*raw[:count], *zeros])[outputs:]
+            return list(evaluate_traced(backward, [*kept, *raw[count:]]))
+
+        made = stage(run, avals, "a transposed linear function")
+        return WengertList(
+            made.inputs, needed_equations(made.equations, made.outputs), made.outputs
+        )
+
+    return remembered(program, "transposed", make)  # type: ignore[no-any-return]
+
+
+def derivative_in_parameters(
+    program: WengertList, values: Sequence[Any], tangents: Sequence[Any]
+) -> list[Any]:
+    """Return the tangents of the outputs of a list for tangents of its inputs, None where zero."""
+    flags = [tangent is not None for tangent in tangents]
+    pushing = jvp_of_list(program, flags)
+    given = [
+        fitted(tangent, aval_of(value))
+        for value, tangent in zip(values, tangents, strict=True)
+        if tangent is not None
+    ]
+    return list(evaluate_traced(pushing, [*values, *given])[len(program.outputs) :])
+
+
+def pulled_to(
+    program: WengertList, values: Sequence[Any], cotangents: Sequence[Any], wanted: Sequence[bool]
+) -> list[Any]:
+    """Return the cotangents of the wanted inputs of a list, None for the others."""
+    forward, backward = vjp_of_list(program, wanted)
+    kept = evaluate_traced(forward, values)[len(program.outputs) :]
+    seeds = [
+        fitted(cotangent, operand.aval)
+        for cotangent, operand in zip(cotangents, program.outputs, strict=True)
+    ]
+    found = iter(evaluate_traced(backward, [*kept, *seeds]))
+    return [next(found) if flag else None for flag in wanted]
+
+
+def negative(value: Any) -> Any:
+    """Return -value of a raw value, None being zero."""
+    return None if value is None else raw_of(-to_user(value))
+
+
+def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
+    program: WengertList = params["program"]
+    p, b = _apart(primals, program)
+    changes_p, changes_b = _apart(tangents, program)
+    x = bind(linear_solution, *primals, **params)
+    right = list(changes_b)
+    if any(change is not None for change in changes_p):
+        moved = derivative_in_parameters(program, [*p, *x], [*changes_p, *([None] * len(x))])
+        right = [add(r, negative(m)) for r, m in zip(right, moved, strict=True)]
+    avals = [aval_of(entry) for entry in b]
+    right = [fitted(entry, aval) for entry, aval in zip(right, avals, strict=True)]
+    return x, tuple(bind(linear_solution, *p, *right, **params))
+
+
+def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
+    x = bind(linear_solution, *values, **params)
+    return x, _pull, (which, values, x, params)
+
+
+def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
+    which, values, x, params = residuals
+    program: WengertList = params["program"]
+    p, b = _apart(values, program)
+    given = [
+        fitted(cotangent, aval_of(entry)) for cotangent, entry in zip(cotangents, b, strict=True)
+    ]
+    of_b = bind(linear_solution, *p, *given, **(params | {"program": transposed(program)}))
+    wanted = [index in which and index < len(p) for index in range(len(values))]
+    every: list[Any] = [None] * len(values)
+    if any(wanted):
+        every = [negative(entry) for entry in pulled_to(program, [*p, *x], of_b, wanted)]
+    every[len(p) :] = of_b
+    chosen = tuple(every[index] for index in which)
+    return chosen[0] if len(chosen) == 1 else chosen
+
+
+def _samples() -> list[Sample]:
+    matrix, vector = Aval((3, 3), np.float64), Aval((3,), np.float64)
+    number = Aval((), np.complex128, "scalar")
+    program = stage(
+        lambda a, z, u, v: (a @ u + 4.0 * u + np.real(v), v * z + np.sum(u)),
+        [matrix, number, vector, number],
+    )
+    options: dict[str, Any] = {"method": "auto", "tolerance": 1e-10, "max_iterations": None}
+    a, z, b = array(3, 3), np.complex128(3.0 - 1.0j), array(3, seed=1)
+    return [
+        Sample(a, z, b, np.complex128(0.5 + 0.25j), program=program, **options),
+        Sample(
+            a, z, b, np.complex128(0.5 + 0.25j), program=program, **(options | {"method": "gmres"})
+        ),
+    ]
+
+
+linear_solution = Primitive(
+    "linear_solve",
+    family="control",
+    arguments=("first",),
+    evaluate=_evaluate,
+    infer=_infer,
+    push=_push,
+    record=_record,
+    multiple=True,
+    samples=_samples,
+    fails=tuple,
+)

@@ -1,0 +1,426 @@
+"""Solvers with derivatives by the implicit function theorem: ``fixed_point``, ``root``, ``argmin``.
+
+Each stages its function, solves on plain values, and leaves the derivative to `implicit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, ConvergenceError, SingularSystemError, WengertError
+from ..ir.aval import Aval, aval_of, is_differentiable
+from ..ir.wengert_list import WengertList
+from ..ops.kinds import with_kind
+from ..tracing.core import raw_of
+from ..transforms.arguments import check_callable, immediate
+from ..transforms.derivatives import grad
+from ..transforms.lists import jvp_of_list, needed_equations, remembered
+from .bodies import Body, raw_leaves, settled, stage_body
+from .implicit import bind_solution, condition_body
+from .linear import Method, Space, check_method, solve_plainly
+
+
+class _Start:
+    """The start of an iteration: its leaves as floats, and the arguments behind it."""
+
+    def __init__(self, x0: Any, args: tuple[Any, ...], what: str) -> None:
+        self.what = what
+        self.leaves, self.structure = raw_leaves(x0, "x0")
+        if not self.leaves:
+            raise ArgumentError(f"{what}: x0 has no leaves")
+        self.leaves = [_as_float(leaf) for leaf in self.leaves]
+        self.paths = tree.names(x0, "x0")
+        self.avals = [aval_of(leaf) for leaf in self.leaves]
+        self.arguments, self.of_arguments = raw_leaves(args, "args")
+
+    def settle(self, function: Callable[..., Any]) -> None:
+        """Let Python numbers of the start become what one application of `function` makes."""
+        count = len(self.avals)
+        others = [aval_of(leaf) for leaf in self.arguments]
+
+        def arguments(given: Sequence[Any]) -> tuple[Any, ...]:
+            args = tree.unflatten(self.of_arguments, given[count:])
+            return (tree.unflatten(self.structure, given[:count]), *args)
+
+        def stage_step(avals: Sequence[Aval]) -> Body:
+            return stage_body(function, [*avals, *others], arguments)
+
+        _, self.avals = settled(stage_step, self.avals, self.paths, self.what)
+        self.leaves = [
+            with_kind(leaf, aval) for leaf, aval in zip(self.leaves, self.avals, strict=True)
+        ]
+
+    def solve(
+        self,
+        condition: Callable[..., Any],
+        make: Callable[[WengertList, Space], _Iteration],
+        method: Method,
+        tolerance: float,
+    ) -> Any:
+        """Return the solution of ``condition(x, *args) = 0``, found by what `make` gives."""
+        given = [*self.leaves, *self.arguments]
+
+        def on_both(x: Any, start: Any, args: Any) -> Any:
+            return condition(x, *args)
+
+        both = tree.structure(
+            (
+                tree.unflatten(self.structure, [0.0] * len(self.leaves)),
+                tree.unflatten(self.of_arguments, [0.0] * len(self.arguments)),
+            )
+        )
+        body = condition_body(on_both, self.avals, self.structure, given, both, self.what)
+        space = Space(self.avals)
+        iteration = make(body.program, space)
+        found = bind_solution(body, given, self.avals, iteration, method, tolerance)
+        return tree.unflatten(self.structure, found)
+
+
+def _as_float(leaf: Any) -> Any:
+    if is_differentiable(aval_of(leaf).dtype):
+        return leaf
+    return float(leaf) if type(leaf) is int else raw_of(np.multiply(leaf, 1.0))
+
+
+class _Iteration:
+    """An iteration on vectors of real numbers, from plain values of captured and leaves."""
+
+    name = "iteration"
+
+    def __init__(
+        self, program: WengertList, space: Space, tolerance: float, max_iterations: int
+    ) -> None:
+        self.program = program
+        self.space = space
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
+        count = len(self.space.avals)
+
+        def condition(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            x = self.space.unpack(vector)
+            return self.space.pack(self.program.evaluate(*captured, *x, *leaves))
+
+        start = self.space.pack(leaves[:count])
+        with np.errstate(all="ignore"):
+            found = self.run(condition, start, captured, leaves)
+        return self.space.unpack(found)
+
+    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+        """Return the solution as a vector."""
+        raise NotImplementedError
+
+    def failed(self, size: float, last: float) -> ConvergenceError:
+        """Return the error of an iteration that did not end."""
+        return ConvergenceError(
+            f"{self.name} did not converge in {self.max_iterations} iterations: the last one "
+            f"{'made numbers that are not finite' if not np.isfinite(last) else f'left {last:.1e}'}"
+            f", {self.tolerance * max(1.0, size):.1e} is asked for. Raise max_iterations or "
+            "tolerance, or start nearer to the solution."
+        )
+
+
+# ------------------------------------------------------------------ fixed points
+
+
+@immediate
+def fixed_point(
+    f: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    tolerance: float = 1e-12,
+    max_iterations: int = 10_000,
+    method: Method = "auto",
+) -> Any:
+    """Return the x with ``x = f(x, *args)``, found by iterating `f` from `x0`.
+
+    Differentiable in both modes and to any order, in `args` and in all that `f` takes from outside:
+    dx = (1 - ∂f/∂x)⁻¹ (∂f/∂z) dz. No iteration is kept.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` returns a tree like `x`. It is staged: it cannot ask for values.
+    x0 : tree of numbers or arrays
+        The start; the solution does not depend on it.
+    *args : trees of numbers or arrays
+    tolerance : float
+        The last change allowed, relative to 1 and the largest entry of x.
+    max_iterations : int
+    method : str or callable
+        How the linear system of the derivative is solved, see `linear_solve`; ``"neumann"`` sums
+        the series that unrolling the iteration would.
+
+    Returns
+    -------
+    tree like `x0`
+
+    Raises
+    ------
+    ConvergenceError
+        The iteration did not converge.
+    SingularSystemError
+        When differentiated: 1 is an eigenvalue of ∂f/∂x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> kepler = lambda e, m: wg.fixed_point(lambda x: m + e * np.sin(x), m)
+    >>> kepler(0.5, 1.0)
+    np.float64(1.49870113351...)
+    >>> wg.grad(kepler)(0.5, 1.0)  # sin x / (1 - e cos x)
+    1.034667232...
+    """
+    check_callable(f, "fixed_point")
+    check_method(method)
+    start = _Start(x0, args, "fixed_point")
+    start.settle(f)
+
+    def condition(x: Any, *args: Any) -> Any:
+        return tree.map(np.subtract, x, f(x, *args))
+
+    def make(program: WengertList, space: Space) -> _Iteration:
+        return _FixedPoint(program, space, tolerance, max_iterations)
+
+    return start.solve(condition, make, method, max(1e3 * tolerance, 1e-6))
+
+
+class _FixedPoint(_Iteration):
+    name = "fixed_point"
+
+    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+        last = size = 0.0
+        for _ in range(self.max_iterations):
+            change = condition(x)
+            x = x - change
+            last = float(np.max(np.abs(change)))
+            size = float(np.max(np.abs(x)))
+            if not np.isfinite(last):
+                break
+            if last <= self.tolerance * max(1.0, size):
+                return np.asarray(x)
+        raise self.failed(size, last)
+
+
+# ------------------------------------------------------------------ roots
+
+
+@immediate
+def root(
+    f: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    tolerance: float = 1e-12,
+    max_iterations: int = 100,
+    method: Method = "auto",
+) -> Any:
+    """Return an x with ``f(x, *args) = 0``, found by Newton's method from `x0`, damped.
+
+    Differentiable in both modes and to any order, see `implicit`.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` returns a tree like `x`. It is staged: it cannot ask for values.
+    x0, *args : trees of numbers or arrays
+    tolerance : float
+        The largest entry of f allowed, relative to its start and to 1.
+    max_iterations : int
+    method : str or callable
+        How linear systems are solved, those of Newton's method too; see `linear_solve`.
+
+    Returns
+    -------
+    tree like `x0`
+
+    Raises
+    ------
+    ConvergenceError
+        No root was found from there.
+    SingularSystemError
+        The Jacobian of `f` is singular on the way, or at the root when it is differentiated.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> cube_root = lambda a: wg.root(lambda x: x**3 - a, 1.0)
+    >>> cube_root(8.0), wg.grad(cube_root)(8.0)
+    (2.0, 0.0833333333333333...)
+    """
+    check_callable(f, "root")
+    check_method(method)
+    start = _Start(x0, args, "root")
+    start.settle(f)
+
+    def make(program: WengertList, space: Space) -> _Iteration:
+        return _Newton(program, space, tolerance, max_iterations, method)
+
+    return start.solve(f, make, method, max(1e3 * tolerance, 1e-6))
+
+
+class _Newton(_Iteration):
+    name = "root"
+
+    def __init__(
+        self,
+        program: WengertList,
+        space: Space,
+        tolerance: float,
+        max_iterations: int,
+        method: Method,
+    ) -> None:
+        super().__init__(program, space, tolerance, max_iterations)
+        self.method = method
+
+    def derivative(self, captured: Sequence[Any]) -> WengertList:
+        """Return the list over (captured, x, leaves, u) of the derivative of the condition."""
+        first, count = len(captured), len(self.space.avals)
+
+        def make() -> WengertList:
+            flags = [first <= i < first + count for i in range(len(self.program.inputs))]
+            pushing = jvp_of_list(self.program, flags)
+            outputs = pushing.outputs[len(self.program.outputs) :]
+            return WengertList(
+                pushing.inputs, needed_equations(pushing.equations, outputs), outputs
+            )
+
+        return remembered(self.program, ("newton", first, count), make)  # type: ignore[no-any-return]
+
+    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+        pushing = self.derivative(captured)
+        value = condition(x)
+        left = scale = float(np.max(np.abs(value)))
+        for _ in range(self.max_iterations):
+            if not np.isfinite(left):
+                break
+            point = self.space.unpack(x)
+
+            def matvec(vector: Any, point: Any = point) -> Any:
+                u = self.space.unpack(vector)
+                return self.space.pack(pushing.evaluate(*captured, *point, *leaves, *u))
+
+            if left <= self.tolerance * max(1.0, min(scale, 1.0)):
+                return np.asarray(x)
+            step = solve_plainly(matvec, -value, self.method, 1e-10, None)
+            # Halve the step until it leaves less, as far as rounding allows to tell.
+            for halvings in range(30):
+                trial = x + 0.5**halvings * step
+                found = condition(trial)
+                size = float(np.max(np.abs(found)))
+                if size < left:
+                    break
+            else:
+                rounding = 8 * np.finfo(float).eps * max(1.0, float(np.max(np.abs(x))))
+                if float(np.max(np.abs(step))) <= rounding or left <= 1e-9 * max(1.0, scale):
+                    return np.asarray(x)
+                break
+            x, value, left = trial, found, size
+        if left <= self.tolerance * max(1.0, min(scale, 1.0)):
+            return np.asarray(x)
+        raise self.failed(1.0, left)
+
+
+# ------------------------------------------------------------------ minima
+
+
+@immediate
+def argmin(
+    f: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    tolerance: float = 1e-10,
+    max_iterations: int = 1000,
+    method: Method = "auto",
+) -> Any:
+    """Return the x that minimises ``f(x, *args)``, found from `x0`.
+
+    Steps down the gradient lead into the valley, Newton's method to its ground. Differentiable in
+    both modes and to any order by the condition ∂f/∂x = 0, see `implicit`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number, smooth in x. It is staged: it cannot ask for values.
+    x0 : tree of real numbers or arrays
+    *args : trees of numbers or arrays
+    tolerance : float
+        The largest entry of the gradient allowed, relative to 1.
+    max_iterations : int
+    method : str or callable
+        How linear systems with the Hessian are solved, see `linear_solve`; ``"cg"`` fits.
+
+    Returns
+    -------
+    tree like `x0`
+
+    Raises
+    ------
+    ConvergenceError
+        No minimum was found from there.
+    SingularSystemError
+        The Hessian is singular at the minimum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> ridge = lambda c: wg.argmin(lambda w, c: np.sum((w - 1.0) ** 2) + c * w @ w, np.zeros(2), c)
+    >>> np.round(ridge(1.0), 10)
+    array([0.5, 0.5])
+    >>> np.round(wg.jacobian(ridge)(1.0), 10)  # -1 / (1 + c)²
+    array([-0.25, -0.25])
+    """
+    check_callable(f, "argmin")
+    check_method(method)
+    start = _Start(x0, args, "argmin")
+    if any(aval.is_complex for aval in start.avals):
+        raise ArgumentError("argmin takes real variables: pass real and imaginary parts as a pair")
+    gradient = grad(f)
+    start.settle(gradient)
+
+    def make(program: WengertList, space: Space) -> _Iteration:
+        return _Minimum(program, space, tolerance, max_iterations, method)
+
+    return start.solve(gradient, make, method, max(1e3 * tolerance, 1e-5))
+
+
+class _Minimum(_Newton):
+    name = "argmin"
+
+    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+        for slope in (1e-2, 1e-4, 1e-6):
+            x = self._descend(condition, x, slope)
+            try:
+                return super().run(condition, x, captured, leaves)
+            except (ConvergenceError, SingularSystemError) as error:
+                last: WengertError = error
+        raise last
+
+    def _descend(self, condition: Any, x: Any, until: float) -> np.ndarray[Any, Any]:
+        """Go down along the gradient with steps of Barzilai and Borwein (1988), made monotone."""
+        slope = condition(x)
+        rate = 1.0 / max(1.0, float(np.max(np.abs(slope))))
+        for _ in range(self.max_iterations):
+            size = float(np.max(np.abs(slope)))
+            if not np.isfinite(size) or size <= until:
+                break
+            step = -rate * slope
+            following = condition(x + step)
+            # Too far where the slope along the step has turned up.
+            if not np.all(np.isfinite(following)) or step @ following > -0.5 * (step @ slope):
+                rate *= 0.5
+                continue
+            change = following - slope
+            curvature = float(step @ change)
+            x, slope = x + step, following
+            rate = float(step @ step) / curvature if curvature > 0 else 2.0 * rate
+        return np.asarray(x)
