@@ -130,3 +130,19 @@ def _agree(ours, theirs, limit):
     if theirs == 0 or np.isinf(theirs):
         return ours == theirs and np.signbit(ours) == np.signbit(theirs)
     return np.isfinite(ours) and units(ours, theirs) <= limit
+
+
+@pytest.mark.parametrize("exponent", [-3, -1, 0, 0.5, 1, 2, 3, 5, 17, 2.5])
+@pytest.mark.parametrize("code", ["d", "f", "D", "F", "q", "B"])
+def test_powers_of_constant_exponent(code, exponent):
+    x = _values(code)
+    if x.dtype.kind in "iu" and (exponent < 0 or exponent != int(exponent)):
+        return
+    program, values = one_equation("power", (x, exponent), {}, literal={1})
+    with np.errstate(all="ignore"):
+        (expected,) = program.evaluate(*values)
+        (found,) = compile_program(program)(*values)
+    # Products of complex numbers cancel, and nan hides which part was lost.
+    limit = 4 if x.dtype.kind == "c" else 2
+    for one, ours, theirs in zip(x, found, expected, strict=True):
+        assert _agree(ours, theirs, limit), (one, ours, theirs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from wengert.backends.llvm import engine, math
-from wengert.backends.llvm.math import coefficients
+from wengert.backends.llvm.math import coefficients, power
 from wengert.backends.llvm.writer import Module
 
 from .accuracy import (
@@ -140,3 +141,26 @@ def test_committed_coefficients_are_those_derived(monkeypatch: pytest.MonkeyPatc
         made = derived.parts(value, *widths)
         assert getattr(coefficients, name) == (tuple(made) if len(widths) > 1 else made[0])
     assert derived.two_over_pi_words() == list(coefficients.TWO_OVER_PI_WORDS)
+
+
+@pytest.mark.parametrize("exponent", [-64, -7, -3, -2, -1, 2, 3, 4, 5, 10, 33, 64])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whole_powers(exponent: int, dtype: Any) -> None:
+    body = functools.partial(power.whole_power, exponent=exponent)
+    monkeypatched = {**math.FUNCTIONS, "whole_power": (1, body)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(math, "FUNCTIONS", monkeypatched)
+        made = Loop("whole_power", dtype)
+    rng = np.random.default_rng(exponent % 100)
+    limit = np.log2(float(np.finfo(dtype).max)) / abs(exponent)
+    sizes = np.exp2(np.clip(rng.uniform(-1.05, 1.05, 3000) * limit, -1073, 1023))
+    with np.errstate(over="ignore"):
+        x = (sizes * rng.choice([-1.0, 1.0], 3000)).astype(dtype)
+    x = x[np.isfinite(x)]
+    given = [x, np.full(len(x), exponent, dtype)]
+    assert errors("power", given, made(x), dtype).max() <= 1.5
+    special = np.array([*SPECIAL, np.finfo(dtype).max, 1e-30, -1e30], dtype)
+    with np.errstate(all="ignore"):
+        expected = np.power(special, dtype(exponent))
+    np.testing.assert_allclose(made(special), expected, rtol=4 * np.finfo(dtype).eps)
+    assert np.array_equal(np.signbit(made(special)), np.signbit(expected))

@@ -10,6 +10,8 @@ import ctypes
 import functools
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ...ir.emitter import CannotLower
 from . import math
 from .values import Value, constant, type_of
@@ -70,6 +72,10 @@ def _is_there(name: str) -> bool:
 def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> Value:
     """Return the value of an elementary function."""
     x = operands[0]
+    if name == "power":
+        known = _known_power(emitter, x, operands[1])
+        if known is not None:
+            return _checked(emitter, known)
     if x.dtype.kind != "f":
         raise CannotLower(f"no {name} of dtype {x.dtype}")
     function = emitter.function
@@ -80,10 +86,6 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         intrinsic = f"llvm.{_INSTRUCTIONS[name]}.f{8 * x.dtype.itemsize}"
         called = function.module.declare(intrinsic, kind, *kinds)
         return Value(x.dtype, function.value(f"call {kind} {called}({listed})"))
-    if name == "power":
-        known = _small_power(emitter, x, operands[1])
-        if known is not None:
-            return _checked(emitter, known)
     library = _LIBRARY.get(name)
     symbol = f"{library}f" if x.dtype.itemsize == 4 else f"{library}"
     in_library = library is not None and _is_there(symbol)
@@ -98,21 +100,76 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
 
 def _checked(emitter: TextEmitter, result: Value) -> Value:
     """Let Python itself raise, or answer with a complex number, where the result is not finite."""
-    if emitter.python:
+    if emitter.python and result.dtype.kind == "f":
         size = emitter.math("fabs", result)
         finite = emitter.compare("lt", size, constant(float("inf"), result.dtype))
         emitter.decline_if(emitter.bitwise("not", finite).text)
     return result
 
 
-def _small_power(emitter: TextEmitter, x: Value, y: Value) -> Value | None:
-    """Return powers that are exact otherwise: x² is rounded once, as NumPy's is."""
-    if y.number is None:
+# Whole exponents up to here are products; NumPy itself multiplies for complex numbers below 100.
+_LARGEST_PRODUCT = 64
+
+
+def _known_power(emitter: TextEmitter, x: Value, y: Value) -> Value | None:
+    """Return x to a constant power, by products or a root; None where there is no such way.
+
+    Floats keep the accuracy of the C library's function: what products round off is carried along.
+    """
+    if y.number is None or complex(y.number).imag != 0 or not np.isfinite(y.number):
         return None
-    if y.number == 2:
-        return emitter.multiply(x, x)
-    if y.number == 1:
-        return x
-    if y.number == 0:
+    exponent = complex(y.number).real
+    if exponent == 0:
         return constant(1, x.dtype)
+    if exponent == 1 and x.dtype.kind != "c":
+        return x
+    if exponent == 2 and x.dtype.kind != "c":
+        return emitter.multiply(x, x)
+    if abs(exponent) > _LARGEST_PRODUCT:
+        return None
+    if x.dtype.kind == "f":
+        return _known_power_of_float(emitter, x, exponent)
+    if exponent != int(exponent) or emitter.python:
+        return None
+    if x.dtype.kind == "c":
+        return _product_of_complex(emitter, x, int(exponent))
+    return _product(emitter, x, int(exponent)) if exponent > 0 else None
+
+
+def _known_power_of_float(emitter: TextEmitter, x: Value, exponent: float) -> Value | None:
+    function = emitter.function
+    if function.module.level < 2:
+        return None
+    if exponent == 0.5:  # NumPy's arrays too take the root, nan of -inf
+        return emitter.math("sqrt", x)
+    if exponent == int(exponent):
+        return Value(x.dtype, math.emit_power(function, int(exponent), x.dtype, x.text))
     return None
+
+
+def _product(emitter: TextEmitter, x: Value, exponent: int) -> Value:
+    """Return x to a positive power, by squares in NumPy's order, which begins with 1."""
+    found = constant(1, x.dtype)
+    while True:
+        if exponent & 1:
+            found = emitter.multiply(found, x)
+        exponent >>= 1
+        if not exponent:
+            return found
+        x = emitter.multiply(x, x)
+
+
+def _product_of_complex(emitter: TextEmitter, x: Value, exponent: int) -> Value:
+    if exponent == 1:
+        found = x
+    elif exponent == 2:
+        found = emitter.multiply(x, x)
+    elif exponent == 3:
+        found = emitter.multiply(x, emitter.multiply(x, x))
+    else:
+        found = _product(emitter, x, abs(exponent))
+    if exponent < 0:
+        found = emitter.divide(constant(1, x.dtype), found)
+    part = 0.0 if exponent > 0 else float("nan")
+    zero = emitter.compare("eq", x, constant(0, x.dtype))
+    return emitter.select(zero, constant(complex(part, part), x.dtype), found)

@@ -6,6 +6,7 @@ not here is a call of the C library.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -97,6 +98,17 @@ def emit(function: Function, name: str, dtype: Any, operands: Sequence[str]) -> 
         _define(function.module, full_name, kind, arity, body)
     listed = ", ".join(f"{kind} {operand}" for operand in operands)
     return function.value(f'call {kind} @"{full_name}"({listed})')
+
+
+def emit_power(function: Function, exponent: int, dtype: Any, operand: str) -> str:
+    """Emit a call of x to a constant whole power, by products; what they round off is kept."""
+    dtype = np.dtype(dtype)
+    kind = _TYPES[dtype.char]
+    name = f"wengert.power{exponent}.{dtype.name}"
+    if name not in function.module.definitions:
+        body = functools.partial(power.whole_power, exponent=exponent)
+        _define(function.module, name, kind, 1, body)
+    return function.value(f'call {kind} @"{name}"({kind} {operand})')
 
 
 _ATTRIBUTES = "nounwind willreturn memory(none) alwaysinline"

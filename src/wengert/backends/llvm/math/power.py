@@ -43,6 +43,32 @@ def power(k: Kernel, x: Number, y: Number) -> Number:
     return k.select(one, 1.0, result)
 
 
+def whole_power(k: Kernel, x: Number, *, exponent: int) -> Number:
+    """Emit xⁿ for a constant n by squares and products in two parts, of 1/x where n < 0."""
+    base, base_low = x, NOTHING
+    if exponent < 0:
+        base, base_low = k.quotient(k.number(1.0), NOTHING, x, NOTHING)
+    high, low = base, base_low
+    for digit in bin(abs(exponent))[3:]:
+        square, square_low = k.exact_product(high, high)
+        high, low = k.fast_sum(square, square_low + 2.0 * (high * low))
+        if digit == "1":
+            product, product_low = k.exact_product(high, base)
+            high, low = k.fast_sum(product, product_low + (high * base_low + low * base))
+    result = high + low
+    if k.single:
+        return result
+    # Where the leading part is infinite, or 1/x is 0, the other one is not a number.
+    leading = 1.0 / x if exponent < 0 else x
+    plain = leading
+    for digit in bin(abs(exponent))[3:]:
+        plain = plain * plain
+        if digit == "1":
+            plain = plain * leading
+    result = k.select(result.is_nan(), plain, result)
+    return k.copysign(result, x) if exponent % 2 else result
+
+
 def cbrt(k: Kernel, x: Number) -> Number:
     # z near m^(-1/3) by a polynomial and a step of fourth order; then m z², corrected once.
     size = abs(x)
