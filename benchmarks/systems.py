@@ -148,8 +148,10 @@ def prepare_wengert_jit(workload: Workload, inputs: tuple[Any, ...]) -> Prepared
         spelled = bind_static(respell(function, namespace), workload)
         return wengert.jit(transform(spelled), compile=mode)
 
-    derivative = driven(fresh(), workload)
-    value = wengert.jit(bind_static(function, workload))
+    # In a loop of calls the program is compiled meanwhile; else what is timed is the compiled one.
+    mode = "now" if workload.driver is None else "auto"
+    derivative = driven(fresh(mode), workload)
+    value = wengert.jit(bind_static(function, workload), compile="now")
     return Prepared(
         operations(workload, derivative, value, inputs),
         # Recording runs the function once, so that one run is in it.
