@@ -64,7 +64,8 @@ def test_compiled_value(name, index, native):
         expected = program(*point)
         assert len(found) == len(expected)
         for mine, other in zip(found, expected, strict=True):
-            agrees(mine, other, exact=not native or name in EXACT)
+            real = all(aval_of(value).dtype.kind != "c" for value in (other, *point))
+            agrees(mine, other, exact=not native or (real and name in EXACT))
         unchanged(point, before)
     known = next(iter(compiled.known.values()))
     assert known.eager is None, compiled.explain()

@@ -114,6 +114,10 @@ class Call:
         The raw values that are arguments of the program: numbers and arrays among the leaves of
         the arguments, then among what the function captures.
     key : hashable
+    users : list
+        What the caller, or the place outside, holds for each of them.
+    handles : sequence
+        What stands for them while the function is recorded.
     inside : bool
         Some values belong to a transformation around the call.
     refused : str or None
@@ -127,12 +131,14 @@ class Call:
         "_which",
         "args",
         "captures",
+        "handles",
         "inside",
         "key",
         "kwargs",
         "leaves",
         "refused",
         "static",
+        "users",
         "values",
     )
 
@@ -153,6 +159,8 @@ class Call:
         self.leaves, self._structure = tree.flatten((args, kwargs, self.captures.values()))
         self._which: list[int] = []
         self.values: list[Any] = []
+        self.users: list[Any] = []
+        self.handles: Sequence[Any] = ()
         self.inside = False
         self.refused: str | None = None
         parts: list[Any] = [self.captures, self._structure]
@@ -166,6 +174,7 @@ class Call:
             raw = raw_of(leaf)
             self.inside = self.inside or type(raw) is Traced
             self._which.append(position)
+            self.users.append(leaf)
             self.values.append(raw)
             parts.append(leaf_key(raw))
         self.key = tuple(parts)
@@ -182,6 +191,7 @@ class Call:
         self, fun: Callable[..., Any], handles: Sequence[Any]
     ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
         """Return the clone of the function, and its arguments with `handles` as staged values."""
+        self.handles = handles
         clones = self._clones = Clones(self.captures)
         leaves = [clones.of(leaf) for leaf in self.leaves]
         for position, handle in zip(self._which, handles, strict=True):

@@ -50,14 +50,14 @@ def _specialisation(known: Specialisation) -> Iterable[str]:
 
 
 def _path(path: Path) -> Iterable[str]:
-    yield f"  path of {_count(len(path.staged), 'equation')}"
+    yield f"  path of {_count(len(path.executable.staged), 'equation')}"
     for decision in path.decisions:
         yield f"    guard: {decision.purpose} at {decision.line} is {decision.value!r}"
-    held = constant_arrays(path.staged)
+    held = constant_arrays(path.executable.staged)
     if held:
         yield f"    holds {_count(len(held), 'constant array')}: {', '.join(map(str, held))}"
-    if path.native is not None and path.native.called_back:
-        yield f"    through NumPy: {', '.join(sorted(set(path.native.called_back)))}"
+    if path.executable.native is not None and path.executable.native.called_back:
+        yield f"    through NumPy: {', '.join(sorted(set(path.executable.native.called_back)))}"
 
 
 def constant_arrays(program: WengertList) -> list[Aval]:

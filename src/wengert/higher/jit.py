@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..config import config
-from ..errors import ArgumentError, GuardFailed, PathLimitWarning, hide_own_frames
-from ..tracing.core import describe
+from ..errors import (
+    ArgumentError,
+    GuardFailed,
+    PathLimitWarning,
+    WengertError,
+    hide_own_frames,
+)
+from ..tracing.core import bind, describe, innermost, is_unknown
 from ..tracing.creation import begin, end
 from ..transforms.arguments import check_callable
 from .arguments import Call, Static, integers
+from .call import call as call_primitive
 from .captures import Captures, Wrapper
 from .explaining import explain
 from .guarding import GuardingTrace
@@ -135,7 +142,7 @@ class Jitted(Wrapper):
         if _stops_at_warnings():
             return self.__wengert_function__(*args, **kwargs)
         call = Call(args, kwargs, self._static, self._capture)
-        if call.inside or call.refused is not None:
+        if call.refused is not None:
             return self.__wengert_function__(*args, **kwargs)
         known = self.known.get(call.key)
         if known is None:
@@ -144,10 +151,12 @@ class Jitted(Wrapper):
                 self.causes.append(f"new arguments: {known.signature}")
         if known.eager is not None:
             return self.__wengert_function__(*args, **kwargs)
+        if call.inside:
+            return self._inside(known, call)
         if call.overlap(known.written):
             return self.__wengert_function__(*args, **kwargs)
         for path in known.paths:
-            if path.prepare():
+            if path.executable.prepare():
                 self._offer(known, path, call)
             try:
                 result = path.run(call.values)
@@ -198,53 +207,94 @@ class Jitted(Wrapper):
         found = self.captures[key] = Captures(roots)
         return found
 
+    def _inside(self, known: Specialisation, call: Call) -> Any:
+        """Answer a call on values of transformations around it.
+
+        Where they are known, the program becomes one operation of theirs; otherwise (staged,
+        batched), the function runs as a part of theirs.
+        """
+        plain = [innermost(value) for value in call.values]
+        if any(map(is_unknown, plain)):
+            return self.__wengert_function__(*call.args, **call.kwargs)
+        for path in known.paths:
+            if not path.is_pure:
+                break
+            try:
+                return self._as_operation(path, call)
+            except GuardFailed:
+                continue
+        else:
+            watch = Watch([*call.leaves, *call.captures.generators])
+            try:
+                path = self._recorded(known, call, plain)
+            except WengertError as error:
+                known.eager = f"it cannot be recorded: {error}"
+            else:
+                drawn = watch.advanced()
+                if drawn is not None:
+                    watch.restore()
+                    known.eager = f"{drawn} was advanced while the function ran"
+                elif path.is_pure:
+                    path.results.values = []
+                    known.add(path)
+                    if len(known.paths) > config.max_paths:
+                        self._give_up(known)
+                    return self._as_operation(path, call)
+        return self.__wengert_function__(*call.args, **call.kwargs)
+
+    def _as_operation(self, path: Path, call: Call) -> Any:
+        """Return the result of a path as an operation on values of transformations."""
+        outputs = bind(call_primitive, *call.values, program=path.executable.staged)
+        return path.results.user_level(call.users, outputs)
+
     def _record(self, known: Specialisation, call: Call) -> Any:
         """Run the function and record it."""
-        fun = self.__wengert_function__
         watch = Watch([*call.leaves, *call.captures.generators])
-        trace = GuardingTrace(fun, call.values)
-        known.traces += 1
-        begin(trace)
         try:
-            handles = trace.attach()
-            program, args, kwargs = call.replaced(fun, handles)
-            value = program(*args, **kwargs)
-            call.refuse_mutation()
-            results = Results(trace, handles, value, call.stores())
+            path = self._recorded(known, call, call.values)
         except Exception as error:
-            end(trace)
             return self._without(known, call, error)
-        except BaseException:
-            end(trace)
-            raise
-        finally:
-            trace.release()
-        end(trace)
-        written = [number for number, _ in results.writes]
-        if call.overlap(written):
-            return fun(*call.args, **call.kwargs)
+        results = path.results
+        if call.overlap([number for number, _ in results.writes]):
+            return self.__wengert_function__(*call.args, **call.kwargs)
         found = results.finish(call.values, results.values, constants_of(results.operands))
+        results.values = []
         drawn = watch.advanced()
         if drawn is not None:
             known.eager = f"{drawn} was advanced while the function ran"
             return found
-        known.add(Path(trace, results))
+        known.add(path)
         if self.mode != "auto":
-            known.paths[0].compile()
-            self._offer(known, known.paths[0], call)
+            path.executable.compile()
+            self._offer(known, path, call)
         if len(known.paths) > config.max_paths:
             self._give_up(known)
         return found
+
+    def _recorded(self, known: Specialisation, call: Call, values: Sequence[Any]) -> Path:
+        """Return the path that the function takes for plain values of its staged arguments."""
+        fun = self.__wengert_function__
+        trace = GuardingTrace(fun, values)
+        known.traces += 1
+        begin(trace)
+        try:
+            program, args, kwargs = call.replaced(fun, trace.attach())
+            value = program(*args, **kwargs)
+            call.refuse_mutation()
+            return Path(trace, Results(trace, call.handles, value, call.stores()))
+        finally:
+            end(trace)
+            trace.release()
 
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
         """Let the native entry run a path, if it can match calls like this one."""
         from .entering import describe_call  # with the backend, at first need
 
-        if path.native is None:
+        if path.executable.native is None:
             return
         description = describe_call(path, call)
         if description is not None:
-            offer = Offer(known, call.captures, path.native, description)
+            offer = Offer(known, call.captures, path.executable.native, description)
             self._offers.append(offer)
             self._enter([offer])
 

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from ..compile import compiled, optimise
+from ..compile import Executable
 from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
 
-if TYPE_CHECKING:
-    from ..backends.llvm import NativeProgram
-
-Run = Callable[..., tuple[Any, ...]]
-
-# Up to this number of equations a list is compiled when its path is taken a second time; a longer
-# one, which takes more than 0.1 s, after so many evaluations as cost about the same.
-SMALL, COMPILED_AFTER = 2000, 20
-
 
 class Path:
-    """A recorded run of a function: the program, its guards, and what its outputs make.
+    """A recorded run of a function: the program, its guards, and what its outputs make."""
 
-    ``staged`` is the list as it was recorded; it is optimised when the path is taken a second time.
-    """
-
-    __slots__ = (
-        "_held",
-        "_program",
-        "decisions",
-        "is_compiled",
-        "native",
-        "results",
-        "staged",
-        "work",
-    )
+    __slots__ = ("_held", "decisions", "executable", "results")
 
     def __init__(self, trace: GuardingTrace, results: Results) -> None:
-        self.staged = WengertList(trace.inputs, trace.equations, results.operands)
+        self.executable = Executable(WengertList(trace.inputs, trace.equations, results.operands))
         self.decisions: list[Decision] = trace.decisions
         self.results = results
-        self._program: WengertList | None = None
-        self.native: NativeProgram | None = None
-        self.is_compiled = False  # as far as it will be
-        self._held: frozenset[int] = frozenset()
-        self.work = 0  # equations evaluated so far
+        self._held: frozenset[int] | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -56,14 +29,9 @@ class Path:
         return tuple(decision.key for decision in self.decisions)
 
     @property
-    def program(self) -> WengertList:
-        """The optimised list."""
-        if self._program is None:
-            self._program = optimise(self.staged)
-            operands = [o for equation in self._program for o in equation.operands]
-            operands += [o for o in self._program.outputs if isinstance(o, Literal)]
-            self._held = constants_of(operands)
-        return self._program
+    def is_pure(self) -> bool:
+        """Return whether nothing outside is written on this path."""
+        return not self.results.writes and not self.results.slots
 
     def run(self, values: Sequence[Any]) -> Any:
         """Return the result of the function for values that take this path.
@@ -73,30 +41,17 @@ class Path:
         GuardFailed
             They do not. Nothing outside has been changed.
         """
-        execute: Run = self.native or self.program.evaluate
-        with np.errstate(all="ignore"):
-            outputs = execute(*values)
-        return self.results.finish(values, outputs, self._held)
+        outputs = self.executable.run(values)
+        return self.results.finish(values, outputs, self._constants())
 
-    def prepare(self) -> bool:
-        """Compile the program if its list has been evaluated as long as that would take.
-
-        Return whether it was compiled just now.
-        """
-        if self.is_compiled:
-            return False
-        size = len(self.program)
-        self.work += size
-        if size > SMALL and self.work <= COMPILED_AFTER * size:
-            return False
-        self.compile()
-        return True
-
-    def compile(self) -> None:
-        """Compile the program now."""
-        if not self.is_compiled:
-            self.native = compiled(self.program)
-            self.is_compiled = True
+    def _constants(self) -> frozenset[int]:
+        """Return the identities of arrays that the program holds."""
+        if self._held is None:
+            program = self.executable.program
+            operands = [o for equation in program for o in equation.operands]
+            operands += [o for o in program.outputs if isinstance(o, Literal)]
+            self._held = constants_of(operands)
+        return self._held
 
 
 class Specialisation:

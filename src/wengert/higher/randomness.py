@@ -8,22 +8,26 @@ from typing import Any
 
 import numpy as np
 
+_PYTHON = "the generator of Python's random module"
+_SHARED = "the generator of numpy.random"
+
 
 class Watch:
     """The states of the random generators in sight, before a function runs."""
 
-    __slots__ = ("_before", "_generators")
+    __slots__ = ("_before", "_generators", "_kept")
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._generators = [value for value in values if hasattr(value, "bit_generator")]
         self._before = self._states()
+        self._kept = [generator.bit_generator.state for generator in self._generators]
 
     def _states(self) -> list[tuple[str, Any]]:
         shared = np.random.get_state(legacy=False)  # noqa: NPY002
         state = shared["state"]
         found: list[tuple[str, Any]] = [
-            ("the generator of Python's random module", random.getstate()),
-            ("the generator of numpy.random", (state["pos"], state["key"].tobytes())),
+            (_PYTHON, random.getstate()),
+            (_SHARED, (state["pos"], state["key"].tobytes(), shared)),
         ]
         for generator in self._generators:
             found.append((repr(generator), str(generator.bit_generator.state)))
@@ -32,6 +36,14 @@ class Watch:
     def advanced(self) -> str | None:
         """Return which generator was advanced since, None where none was."""
         for (name, before), (_, after) in zip(self._before, self._states(), strict=True):
-            if before != after:
+            if before[:2] != after[:2] if name == _SHARED else before != after:
                 return name
         return None
+
+    def restore(self) -> None:
+        """Put all generators back to where they were."""
+        states = dict(self._before)
+        random.setstate(states[_PYTHON])
+        np.random.set_state(states[_SHARED][2])  # noqa: NPY002
+        for generator, state in zip(self._generators, self._kept, strict=True):
+            generator.bit_generator.state = state

@@ -15,7 +15,7 @@ from .. import tree
 from ..errors import StagingError
 from ..ir.equation import Literal, Operand, Variable
 from ..ir.paths import Path, follow
-from ..tracing.core import Array, Traced, read_handle
+from ..tracing.core import Array, Traced, make_view, read_handle, to_user
 from .captures import Slot
 from .guarding import GuardingTrace
 
@@ -106,6 +106,27 @@ class Results:
             slot.store(value)
         return found
 
+    def user_level(self, users: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        """Return the result inside transformations, where arguments and outputs may be traced."""
+        made: dict[Any, Any] = {}
+        leaves = []
+        for recipe in self.recipes:
+            how = recipe[0]
+            if how == "constant":
+                leaves.append(recipe[1])
+            elif how == "copy":
+                leaves.append(recipe[1].copy())
+            elif how == "input":
+                leaves.append(_view(users[recipe[1]], recipe[2]))
+            elif how == "output":
+                leaves.append(to_user(outputs[recipe[1]]))
+            else:
+                _, number, path, root = recipe
+                if root not in made:
+                    made[root] = to_user(outputs[number])
+                leaves.append(_view(made[root], path))
+        return tree.unflatten(self.structure, leaves)
+
     def _pack(self, args: Sequence[Any], outputs: Sequence[Any], held: frozenset[int]) -> Any:
         """Return the tree of results.
 
@@ -153,7 +174,12 @@ def _is_input(trace: GuardingTrace, handle: Array, number: int) -> bool:
 
 
 def _view(array: Any, path: Path) -> Any:
-    return follow(array, path) if path else array
+    """Return the part of an array, or of a handle, that a path leads to."""
+    if type(array) is not Array:
+        return follow(array, path) if path else array
+    for step in path:
+        array = make_view(array, step)
+    return array
 
 
 def owner_of(array: Any) -> Any:

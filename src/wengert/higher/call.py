@@ -1,0 +1,140 @@
+"""A compiled function inside a transformation: the equation ``call``, which holds its program.
+
+Its derivatives are programs too, made once for each program and compiled like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compile import Executable
+from ..errors import ArgumentError
+from ..ir.aval import Aval
+from ..ir.equation import Operand, Variable
+from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
+from ..ops.samples import Fail, Sample, array
+from ..tracing.core import bind
+from ..tracing.staging import stage
+from ..transforms.lists import (
+    differentiable_outputs,
+    fitted,
+    is_zero,
+    jvp_of_list,
+    remembered,
+    vjp_of_list,
+)
+
+# outputs = call(*operands; program)
+
+
+def _evaluate(*values: Any, program: WengertList) -> tuple[Any, ...]:
+    executable: Executable = remembered(program, "executable", lambda: Executable(program))
+    executable.prepare()
+    return executable.run(values)
+
+
+def _infer(*avals: Aval, program: WengertList) -> tuple[Aval, ...]:
+    for given, variable in zip(avals, program.inputs, strict=True):
+        if given != variable.aval:
+            raise ArgumentError(f"call: its program takes {variable.aval}, got {given}")
+    return tuple(operand.aval for operand in program.outputs)
+
+
+def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
+    program = params["program"]
+    pushing = jvp_of_list(program, [tangent is not None for tangent in tangents])
+    given = [
+        fitted(tangent, variable.aval)
+        for tangent, variable in zip(tangents, program.inputs, strict=True)
+        if tangent is not None and variable.aval.dtype.kind in "fc"
+    ]
+    found = bind(call, *primals, *given, program=pushing)
+    count = len(program.outputs)
+    changes: list[Any] = [None] * count
+    for position, index in enumerate(differentiable_outputs(program)):
+        if not is_zero(pushing.outputs[count + position]):
+            changes[index] = found[count + position]
+    return found[:count], tuple(changes)
+
+
+class _Halves:
+    """The program that keeps residuals, and the one that pulls back.
+
+    Residuals that are operands are handed over as they are: `reread` holds for each residual the
+    number of an operand, or None.
+    """
+
+    def __init__(self, program: WengertList, wanted: Sequence[bool]) -> None:
+        forward, self.backward = vjp_of_list(program, wanted)
+        count = len(program.outputs)
+        positions = {variable: number for number, variable in enumerate(forward.inputs)}
+        residuals: Sequence[Operand] = forward.outputs[count:]
+        self.reread = [
+            positions.get(operand) if isinstance(operand, Variable) else None
+            for operand in residuals
+        ]
+        kept = [o for o, n in zip(residuals, self.reread, strict=True) if n is None]
+        self.forward = WengertList(
+            forward.inputs, forward.equations, [*forward.outputs[:count], *kept]
+        )
+        self.seeded = differentiable_outputs(program)
+        self.avals = [program.outputs[index].aval for index in self.seeded]
+
+
+def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
+    program = params["program"]
+    wanted = tuple(index in which for index in range(len(values)))
+    halves: _Halves = remembered(program, ("call", wanted), lambda: _Halves(program, wanted))
+    found = bind(call, *values, program=halves.forward)
+    count = len(program.outputs)
+    made = iter(found[count:])
+    residuals = tuple(next(made) if n is None else values[n] for n in halves.reread)
+    return found[:count], _pull, (halves, residuals)
+
+
+def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
+    halves, kept = residuals
+    seeds = [
+        fitted(cotangents[index], aval)
+        for index, aval in zip(halves.seeded, halves.avals, strict=True)
+    ]
+    found = bind(call, *kept, *seeds, program=halves.backward)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _programs() -> tuple[WengertList, WengertList]:
+    avals = [Aval((3,), np.float64), Aval((), np.float64, "scalar")]
+    return (
+        stage(lambda x, y: (np.sin(x) * y, y * y), avals),
+        stage(lambda x, y: (x * x, np.exp(y) * x[1], np.sum(x > 0)), avals),
+    )
+
+
+def _samples() -> list[Sample]:
+    first, second = _programs()
+    return [
+        Sample(array(3), np.float64(0.7), program=first),
+        Sample(array(3), np.float64(0.7), program=second),
+    ]
+
+
+def _fails() -> list[Fail]:
+    return [Fail(ArgumentError, "takes", array(4), np.float64(0.7), program=_programs()[0])]
+
+
+call = Primitive(
+    "call",
+    family="control",
+    arguments=("operand",),
+    evaluate=_evaluate,
+    infer=_infer,
+    push=_push,
+    record=_record,
+    multiple=True,
+    samples=_samples,
+    fails=_fails,
+)
