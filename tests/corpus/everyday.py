@@ -189,6 +189,26 @@ def expression_evaluator(environment):
     return expression()
 
 
+@program({"weights": uniform(604, 0.2, 1.0, 3), "bias": 0.3})
+def vectorised_function(p):
+    """``np.vectorize`` over a function with a branch on data."""
+
+    def response(x, w):
+        if x > 0:
+            return w * x + p["bias"]
+        return np.exp(w * x) * p["bias"]
+
+    return np.vectorize(response)(np.array([-1.0, 0.5, 2.0]), p["weights"])
+
+
+@program(normal(605, 3, 4))
+def rows_by_apply_along_axis(table):
+    def softplus_range(row):
+        return np.log1p(np.exp(row)).sum() - row[0] * row[-1]
+
+    return np.apply_along_axis(softplus_range, 1, table)
+
+
 @dataclass
 class Network:
     layers: list = field(default_factory=list)

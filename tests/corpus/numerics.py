@@ -157,8 +157,9 @@ def horner_and_its_cousins(p):
     x, c = p["x"], p["terms"]
     by_reduce = reduce(lambda total, term: total * x + term, c)
     by_powers = sum(term * x**k for k, term in enumerate(c[::-1]))
+    by_polyval = np.polyval(c, x)
     by_product = np.dot(c, np.vander([1.0 * x], 4)[0])
-    return np.array([by_reduce, 2 * by_powers, 4 * by_product])
+    return np.array([by_reduce, 2 * by_powers, 3 * by_polyval, 4 * by_product])
 
 
 @program(np.array([0.3, 1.2]))

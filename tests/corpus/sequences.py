@@ -231,3 +231,15 @@ def spectrogram_distance(parameters):
     cost = np.abs(energies[0][:, None, :] - energies[1][None, :, :] + 0.01).sum(axis=-1)
     weights = np.exp(-cost / temperature)
     return (weights * cost).sum(axis=1) / weights.sum(axis=1)
+
+
+@program(
+    {"signal": normal(420, 9), "kernel": uniform(421, 0.2, 1.0, 3), "warp": uniform(422, 0, 0.4, 9)}
+)
+def smoothed_and_resampled(p):
+    """``np.convolve``, ``np.interp`` at moved points, and a straight line by ``np.polyfit``."""
+    smooth = np.convolve(p["signal"], p["kernel"] / p["kernel"].sum(), mode="same")
+    t = np.arange(9.0)
+    resampled = np.interp(t + p["warp"], t, smooth)
+    slope, offset = np.polyfit(t, resampled, 1)
+    return resampled - slope * t - offset

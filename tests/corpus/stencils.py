@@ -265,3 +265,17 @@ def level_set_motion(p):
         )
         phi = phi - 0.1 * p["speed"] * slope
     return phi
+
+
+@program({"source": normal(124, 4, 8), "width": 1.2})
+def poisson_equation_by_transforms(p):
+    """Solved in the space of frequencies, after smoothing by a Gaussian there."""
+    rows, columns = p["source"].shape
+    k = 2 * np.pi * np.fft.fftfreq(rows)[:, None]
+    m = 2 * np.pi * np.fft.rfftfreq(columns)[None, :]
+    symbol = 2 * np.cos(k) + 2 * np.cos(m) - 4
+    symbol[0, 0] = 1.0
+    spectrum = np.fft.rfft2(p["source"]) * np.exp(-(k**2 + m**2) * p["width"] ** 2 / 2)
+    spectrum = spectrum / symbol
+    spectrum[0, 0] = 0.0
+    return np.fft.irfft2(spectrum, s=(rows, columns))
