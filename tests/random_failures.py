@@ -59,6 +59,21 @@ def stack_of_views_in_another_order(x0):
     return np.array([np.mean(np.sin(v1 + 2.0)), np.mean(np.sin(v2 + 2.0))])
 
 
+# The value differed in its last bit: np.delete copies slices, in the order of the array.
+@found(np.array([[-0.596, 1.26, 0.962], [0.971, 1.172, -0.777]]))
+def sum_of_what_delete_leaves(x0):
+    v1 = np.delete(x0, 0, axis=-1)
+    v2 = np.delete(x0.T, slice(0, 1), axis=0)
+    v3 = np.delete(x0, [0, 1], axis=-1)
+    return np.array([np.mean(np.sin(v1 + 9.0)), np.mean(np.cos(v2)), np.mean(np.sin(v3))])
+
+
+# The value differed in its last bit: NumPy weighs neighbours in double precision, then rounds.
+@found(np.array([[-1.024, 0.849, 0.463], [-0.921, 1.208, 1.393]], dtype=np.float32))
+def quantiles_in_single_precision(x0):
+    return np.quantile(x0, 0.3, axis=1) + np.percentile(x0, 61.0)
+
+
 # The dtype was float64: NumPy's linspace, choose and select take Python numbers as weak.
 @found(np.array([1.249, 0.3], dtype=np.float32))
 def single_precision_beside_python_numbers(x0):

@@ -381,6 +381,8 @@ class Draft:
         v = self.choose.choice(
             [self.scalar(), self.like(t), f"np.sin({t}[{i}])", f"0.5 * {self.like(t)}", f"{t}[{i}]"]
         )
+        if "True" in i or " > " in template or " < " in template:
+            v = f"1.0 * ({v})"  # NumPy does not look whether a value overlaps what a mask selects
         return template.format(t=t, i=i, v=v)
 
     def expression(self):

@@ -85,12 +85,24 @@ def astype(
         )
     if not copy and target == given.dtype and given.kind != "python":
         return x
+    if target.kind == "O" and type(raw) is Traced:
+        return _objects(x)
     if target.kind not in "fc":
         return bind(discretise, raw, dtype=target)
     if given.dtype.kind == "c" and target.kind == "f":
         raw = raw_of(np.real(raw))
     kind = "scalar" if given.kind == "python" else given.kind
     return to_user(bind(convert, raw, aval=Aval(given.shape, target, kind)))
+
+
+def _objects(x: Any) -> Any:
+    """Return an array of Python objects, which holds the traced numbers as they are."""
+    if type(x) is Traced:
+        return x
+    made = np.ndarray(x.shape, dtype=object)
+    for position in np.ndindex(x.shape):
+        made[position] = x[position]
+    return made
 
 
 discretise = Primitive(

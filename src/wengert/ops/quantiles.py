@@ -123,11 +123,14 @@ def _at_quantiles(ordered: Any, count: Any, q: Any, method: str, weak: bool) -> 
         part = np.where(place == below, 0.0, 0.5)
     start = _picked(ordered, np.clip(below, 0, last), rows)
     stop = _picked(ordered, np.where(place < 0, 0, np.clip(below + 1, 0, last)), rows)
-    if weak:
-        part = part.astype(aval_of(operand_of(ordered)).dtype)
+    upper = part >= 0.5
+    rest = 1 - part
+    if weak:  # only now, as NumPy does
+        dtype = aval_of(operand_of(ordered)).dtype
+        part, rest = part.astype(dtype), rest.astype(dtype)
     gap = stop - start
     # From the nearer end, as NumPy does: the ends are exact and the result is monotonic.
-    return np.where(part >= 0.5, stop - gap * (1 - part), start + gap * part)
+    return np.where(upper, stop - gap * rest, start + gap * part)
 
 
 def _picked(ordered: Any, places: Any, rows: tuple[int, ...]) -> Any:

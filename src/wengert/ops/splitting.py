@@ -15,11 +15,12 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import bind, innermost, ndim_of, raw_of, shape_of, to_user
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import implements, plain_of
 from .batch_rules import along_axis, padded
 from .families import structural
+from .handles import relaid
 from .indexing import read
 from .joining import concatenate_primitive
 from .projection import cast
@@ -293,7 +294,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     raw, axis = raw_along(arr, axis)
     kept = np.delete(np.arange(shape_of(raw)[axis]), plain_of(obj, "an index"))
-    return to_user(bind(read, raw, path=(("index", (*(slice(None),) * axis, kept)),)))
+    found = bind(read, raw, path=(("index", (*(slice(None),) * axis, kept)),))
+    if np.ndim(obj) == 0:  # np.delete copies slices then, in the order of the array
+        plain = innermost(raw)
+        found = relaid(found, "F" if type(plain) is np.ndarray and plain.flags.fnc else "C")
+    return to_user(found)
 
 
 # ------------------------------------------------------------------ grids

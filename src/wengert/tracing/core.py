@@ -85,7 +85,6 @@ class Traced:
     """
 
     __slots__ = ("payload", "trace", "value")
-    __hash__ = None  # type: ignore[assignment]
 
     if TYPE_CHECKING:  # filled by table
 
@@ -99,6 +98,13 @@ class Traced:
     @property
     def aval(self) -> Aval:
         return aval_of(innermost(self))
+
+    def __hash__(self) -> int:  # a number has one; equal ones with different derivatives would mix
+        raise TypeError(
+            f"a traced value ({self.aval}) cannot be a key: of a dictionary, of a set, or of a cache "
+            "(functools.lru_cache, functools.cache). Use what it was computed from as the key, or "
+            "take the cache off this function."
+        )
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # what `isinstance` in the user's code asks

@@ -305,6 +305,12 @@ def convert_traced(
     if copy is not _UNSAID:
         copies = bool(copy)
     if type(made) is not Array:
+        listed = type(made) in (list, tuple) and not any(map(_is_sequence, made))
+        if listed and dtype is not None and np.dtype(dtype).kind == "O":
+            objects = np.ndarray(len(made), dtype=object)  # whatever they are, traced or not
+            for position, entry in enumerate(made):
+                objects[position] = entry
+            return objects
         made = build_array(made)
         copies = False
     if dtype is not None and made.dtype != np.dtype(dtype):
@@ -316,6 +322,10 @@ def convert_traced(
         while made.ndim < ndmin:
             made = made[None]
     return _as_cell(made)
+
+
+def _is_sequence(value: Any) -> bool:
+    return type(value) in (list, tuple, Array) or isinstance(value, np.ndarray)
 
 
 def _made(originals: dict[str, Any], any_caller: bool) -> dict[str, Any]:

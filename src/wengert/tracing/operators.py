@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from numbers import Rational
 from threading import get_ident
 from typing import Any
 
@@ -32,7 +33,7 @@ from .core import (
     to_user,
     write_handle,
 )
-from .refusals import is_storing, refusal
+from .refusals import is_formatting, is_storing, refusal
 
 # What a program may ask values for; `Trace.demand` tells them apart.
 INDEX_PURPOSE = "an index"
@@ -66,6 +67,8 @@ def as_operand(value: Any) -> Any:
         return value
     if hasattr(value, "__array_ufunc__") or hasattr(value, "__array__"):
         return value
+    if isinstance(value, Rational):  # fractions.Fraction, which a float takes for a float
+        return float(value)
     return NotImplemented
 
 
@@ -445,6 +448,8 @@ def _is_staged(raw: Traced) -> bool:
 def _to_number(self: Any, number: type, what: str, instead: str) -> Any:
     raw = raw_of(self)
     if type(raw) is Traced:
+        if number is float and is_formatting(outside_frame()):  # "%.3f" % x: text, as f"{x:.3f}"
+            return float(known_value(raw, "text"))
         if not _is_staged(raw):
             raise refusal(raw, what, instead)
         raw = known_value(raw, f"{number.__name__}(x)")

@@ -15,6 +15,12 @@ from ..errors import TracedValueError, TracedWriteError, WengertError
 from .callsite import outside_frame
 from .core import Traced, each_operand, leak_error
 
+_REMAINDERS = frozenset(
+    (entry.opname, entry.arg)
+    for text in ("a % b", "a %= b")
+    for entry in dis.get_instructions(compile(text, "", "exec"))
+    if entry.opname.startswith("BINARY_")
+)
 _STORES = frozenset({"STORE_SUBSCR", "STORE_SLICE"})
 
 
@@ -38,13 +44,23 @@ def outside_line() -> str:
 
 def is_storing(frame: FrameType | None) -> bool:
     """Return whether a frame is executing ``A[i] = x``."""
+    return _instruction(frame)[0] in _STORES
+
+
+def is_formatting(frame: FrameType | None) -> bool:
+    """Return whether a frame is executing ``text % x``; a number's own ``%`` asks for no float."""
+    return _instruction(frame) in _REMAINDERS
+
+
+def _instruction(frame: FrameType | None) -> tuple[str, int | None]:
+    """Return the name and the argument of the instruction that a frame is executing."""
     if frame is None:
-        return False
+        return "", 0
     code = frame.f_code.co_code
     offset = frame.f_lasti
     while offset > 0 and dis.opname[code[offset]] == "CACHE":  # caches follow their instruction
         offset -= 2
-    return dis.opname[code[offset]] in _STORES
+    return dis.opname[code[offset]], code[offset + 1]
 
 
 def refusal(raw: Traced, what: str, instead: str) -> WengertError:

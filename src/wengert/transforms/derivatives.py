@@ -58,10 +58,15 @@ class Recording(Run):
 def _scalar_output(recording: Recording, holomorphic: bool, name: str) -> Any:
     """Return the seed for a scalar output; errors for anything else."""
     if recording.structure is not None and len(recording.outputs) != 1:
+        if not recording.outputs:
+            raise NotScalarError(
+                f"{name} needs a function that returns one number; it returned None, or a container "
+                "of nothing else. Is a return statement missing?"
+            )
         raise NotScalarError(
             f"{name} needs a function that returns one number; it returned a tree of "
-            f"{len(recording.outputs)} leaves. Return has_aux=True extras as the second of a "
-            "pair, or use wengert.jacobian."
+            f"{len(recording.outputs)} leaves. Return a pair (number, extras) and pass "
+            "has_aux=True if the rest is extra, or use wengert.jacobian."
         )
     value, position = recording.outputs[0]
     if type(value) in REAL_SCALARS and position is not None and not holomorphic:
@@ -72,6 +77,11 @@ def _scalar_output(recording: Recording, holomorphic: bool, name: str) -> Any:
             f"{name} needs a function that returns one number; it returned an array of shape "
             f"{aval.shape}. Reduce it (np.sum), or use wengert.jacobian for all derivatives, "
             "wengert.elementwise_grad for a function applied to each entry."
+        )
+    if aval.dtype.kind not in "fcbiu":
+        raise NotScalarError(
+            f"{name} needs a function that returns one number; it returned a "
+            f"{type(value).__name__}."
         )
     if aval.is_complex and not holomorphic:
         raise NotScalarError(
