@@ -101,7 +101,7 @@ class Traced:
 
     def __hash__(self) -> int:  # a number has one; equal ones with different derivatives would mix
         raise TypeError(
-            f"a traced value ({self.aval}) cannot be a key: of a dictionary, of a set, or of a cache "
+            f"a traced value ({self.aval}) cannot be a key: of a dictionary, a set, or a cache "
             "(functools.lru_cache, functools.cache). Use what it was computed from as the key, or "
             "take the cache off this function."
         )

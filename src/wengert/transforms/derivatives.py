@@ -60,8 +60,8 @@ def _scalar_output(recording: Recording, holomorphic: bool, name: str) -> Any:
     if recording.structure is not None and len(recording.outputs) != 1:
         if not recording.outputs:
             raise NotScalarError(
-                f"{name} needs a function that returns one number; it returned None, or a container "
-                "of nothing else. Is a return statement missing?"
+                f"{name} needs a function that returns one number; it returned None, or a "
+                "container of nothing else. Is a return statement missing?"
             )
         raise NotScalarError(
             f"{name} needs a function that returns one number; it returned a tree of "
