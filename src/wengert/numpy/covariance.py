@@ -22,7 +22,7 @@ def _rows(m: Any, rowvar: bool, dtype: Any) -> Any:
 
 
 def _checked_weights(given: Any, count: int, name: str) -> Any:
-    weights = as_array(given)
+    weights = as_array(given).astype(np.float64)
     if weights.ndim > 1:
         raise RuntimeError(f"cannot handle multidimensional {name}")
     if weights.shape[0] != count:

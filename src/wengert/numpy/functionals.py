@@ -18,8 +18,9 @@ from ..ops.core_family import Signature
 from ..ops.handles import as_python
 from ..ops.shaping import as_array
 from ..tracing.callsite import is_user_frame
-from ..tracing.core import Array, Traced, levels, ndim_of, raw_of, shape_of
+from ..tracing.core import Array, Traced, is_array_kind, levels, ndim_of, raw_of, shape_of
 from ..tracing.creation import carries_handles, implements_creation, originals, replace_method
+from ..tracing.operators import as_operand
 from ..tracing.protocols import has_traced, implements, object_ufunc
 
 # ------------------------------------------------------------------ along and over axes
@@ -76,8 +77,16 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 # ------------------------------------------------------------------ entry by entry
 
 
-def _entries(value: Any) -> np.ndarray[Any, Any]:
-    """Return an object array of the entries as Python numbers, traced ones as traced numbers."""
+def _entries(value: Any, keep_scalars: bool = False) -> np.ndarray[Any, Any]:
+    """Return an object array of the entries as Python numbers, traced ones as traced numbers.
+
+    With `keep_scalars`, a NumPy scalar stays one, as where NumPy makes an object array of it.
+    """
+    raw = raw_of(as_operand(value))
+    if keep_scalars and not is_array_kind(raw):
+        made = np.empty((), object)
+        made[()] = raw
+        return made
     array = as_array(value)
     if not has_traced(array):
         return np.asarray(raw_of(array)).astype(object)
@@ -144,11 +153,13 @@ def _arranged(
 def _entrywise(vectorised: Any, function: Callable[..., Any], varying: list[Any]) -> Any:
     if not varying:
         return function()
-    inputs = np.broadcast_arrays(*map(_entries, varying))
+    inputs = np.broadcast_arrays(*(_entries(value, True) for value in varying))
     shape = inputs[0].shape
     otypes = vectorised.otypes
     if not inputs[0].size and otypes is None:
         raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
+    if otypes is None and not vectorised.cache:
+        otypes = _types_of(function(*(as_array(value)[_first(value)] for value in varying)))
     outputs = [function(*(entry[index] for entry in inputs)) for index in np.ndindex(shape)]
     count = len(otypes) if otypes is not None else 1
     if outputs:
@@ -169,6 +180,16 @@ def _entrywise(vectorised: Any, function: Callable[..., Any], varying: list[Any]
             entries[place] = value
         results.append(np.reshape(_collected(entries, dtype), shape))
     return tuple(results) if _are_tuples(outputs) or count > 1 else results[0]
+
+
+def _first(value: Any) -> tuple[int, ...]:
+    return (0,) * ndim_of(as_array(value))
+
+
+def _types_of(results: Any) -> list[Any]:
+    """Return the dtypes of a call on the first entries: NumPy makes it for these alone."""
+    parts = results if isinstance(results, tuple) else (results,)
+    return [as_array(part).dtype for part in parts]
 
 
 def _are_tuples(outputs: list[Any]) -> bool:

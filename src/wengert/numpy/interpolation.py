@@ -46,9 +46,10 @@ def interp(
 ) -> Any:
     raw = raw_of(as_operand(x))
     scalar = not ndim_of(raw)
-    x, xp = (as_array(value).astype(np.float64) for value in (raw, xp))
+    casting = "safe" if period is None else "unsafe"
+    x, xp = (as_array(value).astype(np.float64, casting=casting) for value in (raw, xp))
     fp = as_array(fp)
-    fp = fp.astype(np.complex128 if fp.dtype.kind == "c" else np.float64)
+    fp = fp.astype(np.complex128 if fp.dtype.kind == "c" else np.float64, casting=casting)
     if ndim_of(xp) != 1 or ndim_of(fp) != 1:
         raise ValueError("Data points must be 1-D sequences")
     if not shape_of(xp)[0]:
@@ -58,6 +59,7 @@ def interp(
     if period is not None:
         period = np.abs(period)
         x, xp, fp = _periodic(x, xp, fp, period)
+        x, xp = (value.astype(np.float64, casting="safe", copy=False) for value in (x, xp))
         left = right = None
     found = _inside(x, xp, fp)
     found = np.where(x < xp[0], fp[0] if left is None else left, found)

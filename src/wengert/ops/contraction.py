@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.aval import Aval, kind_of_result
+from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, to_user
+from ..tracing.core import bind, raw_of, to_user
 from ..tracing.operators import install_binary, install_method
 from ..tracing.protocols import implement_ufunc, implements, store_results
 from .batch_products import dot_rule, matmul_rule, vdot_rule
@@ -360,7 +360,15 @@ _with_fast_pulls(dot_primitive)
 
 
 def stored(out: Any, result: Any) -> Any:
-    return result if out is None else store_results((out,), (result,), "no")
+    """Write a product into ``out=``, which has to be of its very dtype."""
+    if out is None:
+        return result
+    found = aval_of(raw_of(result)).dtype
+    if out.dtype != found:
+        raise ValueError(
+            f"output array is not acceptable: it has dtype {out.dtype}, and the product {found}"
+        )
+    return store_results((out,), (result,), "no")
 
 
 @implements(np.dot)

@@ -290,7 +290,7 @@ def geomspace(
 
 def _evaluate_arange(start: Any, step: Any, *, count: int, dtype: Any) -> Any:
     first = dtype.type(start)
-    following = dtype.type(first + dtype.type(step))
+    following = dtype.type(start + step)  # in the operands' own precision, as NumPy adds them
     made = first + np.arange(count, dtype=dtype) * (following - first)  # as NumPy fills ranges
     made[:2] = (first, following)[:count]
     return made

@@ -19,6 +19,7 @@ from ..tracing.core import bind, raw_of, shape_of, to_user
 from ..tracing.protocols import implements, store_results
 from .core_family import real_dtype, real_part
 from .families import structural
+from .projection import cast
 from .samples import Fail, Sample, array
 from .shaping import array_raw, as_array
 
@@ -226,24 +227,32 @@ def _twice_less_one(length: int) -> int:
     return 2 * (length - 1)
 
 
-def _fourier_along(a: Any, n: Any, axis: Any, norm: Any, *, inverse: bool) -> Any:
-    raw = array_raw(a)
+def _as_precise_as(raw: Any, out: Any) -> Any:
+    """Return real numbers in the precision of the result, in which NumPy transforms them."""
+    aval = aval_of(raw)
+    if out is None or aval.is_complex:
+        return raw
+    return raw_of(cast(raw, np.promote_types(aval.dtype, real_dtype(out.dtype))))
+
+
+def _fourier_along(a: Any, n: Any, axis: Any, norm: Any, out: Any = None, *, inverse: bool) -> Any:
+    raw = _as_precise_as(array_raw(a), out)
     axis, length = _axis_and_length(raw, axis, n, _same)
     return bind(fourier, raw, axes=(axis,), lengths=(length,), inverse=inverse, norm=norm)
 
 
 @implements(np.fft.fft)
 def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return _delivered(_fourier_along(a, n, axis, norm, inverse=False), out)
+    return _delivered(_fourier_along(a, n, axis, norm, out, inverse=False), out)
 
 
 @implements(np.fft.ifft)
 def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return _delivered(_fourier_along(a, n, axis, norm, inverse=True), out)
+    return _delivered(_fourier_along(a, n, axis, norm, out, inverse=True), out)
 
 
-def _real_along(a: Any, n: Any, axis: Any, norm: Any) -> Any:
-    raw = array_raw(a)
+def _real_along(a: Any, n: Any, axis: Any, norm: Any, out: Any = None) -> Any:
+    raw = _as_precise_as(array_raw(a), out)
     axis, length = _axis_and_length(raw, axis, n, _same)
     if aval_of(raw).is_complex:
         raise TypeError(
@@ -261,7 +270,7 @@ def _inverse_real_along(a: Any, n: Any, axis: Any, norm: Any) -> Any:
 
 @implements(np.fft.rfft)
 def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return _delivered(_real_along(a, n, axis, norm), out)
+    return _delivered(_real_along(a, n, axis, norm, out), out)
 
 
 @implements(np.fft.irfft)
@@ -277,7 +286,7 @@ def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = Non
 
 @implements(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return _delivered(np.conj(to_user(_real_along(a, n, axis, _swapped(norm)))), out)
+    return _delivered(np.conj(to_user(_real_along(a, n, axis, _swapped(norm), out))), out)
 
 
 # ------------------------------------------------------------------ along several axes
@@ -331,7 +340,7 @@ def _complex_transform(inverse: bool, default_axes: Any) -> Callable[..., Any]:
     def transform(
         a: Any, s: Any = None, axes: Any = default_axes, norm: Any = None, out: Any = None
     ) -> Any:
-        raw = array_raw(a)
+        raw = _as_precise_as(array_raw(a), out)
         chosen, lengths = _axes_and_lengths(shape_of(raw), s, axes)
         return _delivered(_fourier_over(raw, chosen, lengths, norm, inverse=inverse), out)
 
@@ -344,7 +353,7 @@ def _real_transform(default_axes: Any) -> Callable[..., Any]:
     ) -> Any:
         raw = array_raw(a)
         chosen, lengths = _axes_and_lengths(shape_of(raw), s, axes)
-        raw = _real_along(raw, lengths[-1], chosen[-1], norm)
+        raw = _real_along(raw, lengths[-1], chosen[-1], norm, out)
         return _delivered(_fourier_over(raw, chosen[:-1], lengths[:-1], norm, inverse=False), out)
 
     return transform

@@ -82,7 +82,14 @@ def taken(a: Any, indices: Any, axis: int | None, mode: str = "raise") -> Any:
 
 
 def _delivered(result: Any, out: Any) -> Any:
-    return result if out is None else store_results((out,), (result,), "unsafe")
+    if out is None:
+        return result
+    found = aval_of(raw_of(result)).dtype
+    if not np.can_cast(out.dtype, found, "safe"):  # NumPy reads what it is going to overwrite
+        raise TypeError(
+            f"Cannot cast array data from {out.dtype!r} to {found!r} according to the rule 'safe'"
+        )
+    return store_results((out,), (result,), "unsafe")
 
 
 @implements(np.take)

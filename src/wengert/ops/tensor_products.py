@@ -124,8 +124,7 @@ def _axis_pair(axes: Any, ndim: int, other_ndim: int) -> Axes:
 
 @implements(np.outer)
 def outer(a: Any, b: Any, out: Any = None) -> Any:
-    product = np.reshape(operand(a), (-1, 1)) * np.reshape(operand(b), (1, -1))
-    return stored(out, product)
+    return np.multiply(np.reshape(operand(a), (-1, 1)), np.reshape(operand(b), (1, -1)), out=out)
 
 
 @implements(np.linalg.outer)
@@ -262,6 +261,8 @@ def trace(
     first, second = (normalize_axis_index(axis, np.ndim(x)) for axis in (axis1, axis2))
     if first == second:
         raise ValueError("axis1 and axis2 cannot be the same")
+    if dtype is None and out is not None:
+        dtype = out.dtype
     if dtype is not None:
         x = x.astype(dtype)
     return stored(
