@@ -11,7 +11,7 @@ from ..ir.aval import aval_of
 from ..ops.core_family import conjugated
 from ..ops.shaping import as_array
 from ..tracing.core import raw_of
-from ..tracing.decisions import certain
+from ..tracing.decisions import certain, observed
 from ..tracing.protocols import implements, plain_of
 
 
@@ -27,7 +27,7 @@ def _checked_weights(given: Any, count: int, name: str) -> Any:
         raise RuntimeError(f"cannot handle multidimensional {name}")
     if weights.shape[0] != count:
         raise RuntimeError(f"incompatible numbers of samples and {name}")
-    if not certain(weights >= 0):
+    if observed(weights < 0):
         raise ValueError(f"{name} cannot be negative")
     return weights
 

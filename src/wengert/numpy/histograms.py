@@ -12,19 +12,17 @@ import numpy as np
 
 from ..ops.creating import cell_of
 from ..ops.shaping import as_array
+from ..ops.taking import taken
+from ..tracing.core import ndim_of, shape_of
+from ..tracing.decisions import observed, possible
 from ..tracing.protocols import has_traced, implements, plain_of
-
-
-def _plain(value: Any, what: str) -> Any:
-    return np.asarray(plain_of(value, what))
-
 
 # ------------------------------------------------------------------ bincount
 
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    places = _plain(x, "the bins of bincount")
+    places = np.asarray(plain_of(x, "the bins of bincount"))
     if weights is None or not has_traced(weights):
         given = None if weights is None else plain_of(weights)
         return np.bincount(places, given, minlength)
@@ -36,9 +34,17 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 
 def _added_up(places: Any, weights: Any, count: int) -> Any:
+    """Return the sums of the weights that belong to each place, added up in their order."""
     total = cell_of(np.zeros(count, weights.dtype))
     np.add.at(total, places, weights)
     return total
+
+
+def _counted(places: Any, count: int) -> Any:
+    """Return how often each place occurs."""
+    if not has_traced(places):
+        return np.bincount(places, minlength=count)
+    return _added_up(places, np.ones(shape_of(places)), count).astype(np.intp)
 
 
 # ------------------------------------------------------------------ edges
@@ -47,21 +53,21 @@ def _added_up(places: Any, weights: Any, count: int) -> Any:
 def _outer_edges(values: Any, given: Any) -> tuple[Any, Any]:
     """Return the first and the last edge: those given, or the extremes of the values."""
     if given is not None:
+        what = "supplied"
         first, last = given
-        lowest, highest = plain_of(first), plain_of(last)
-        if lowest > highest:
+        if observed(np.greater(first, last)):
             raise ValueError("max must be larger than min in range parameter.")
-        if not (np.isfinite(lowest) and np.isfinite(highest)):
-            raise ValueError(f"supplied range of [{lowest}, {highest}] is not finite")
     elif not np.size(values):
         return 0, 1
     else:
+        what = "autodetected"
         first, last = np.min(values), np.max(values)
-        lowest, highest = plain_of(first), plain_of(last)
-        if not (np.isfinite(lowest) and np.isfinite(highest)):
-            raise ValueError(f"autodetected range of [{lowest}, {highest}] is not finite")
-    if lowest == highest:
-        first, last = first - 0.5, last + 0.5
+    if observed(~np.isfinite(first) | ~np.isfinite(last)):
+        raise ValueError(f"{what} range of [{first}, {last}] is not finite")
+    equal = np.equal(first, last)
+    if possible(equal):
+        first = np.where(equal, first - 0.5, first)[()]
+        last = np.where(equal, last + 0.5, last)[()]
     return first, last
 
 
@@ -70,11 +76,11 @@ def _edges(values: Any, bins: Any, given: Any, weights: Any) -> Any:
         plain = np.histogram_bin_edges(plain_of(values), bins, plain_of(given), plain_of(weights))
         bins = len(plain) - 1
     bins = as_array(bins)
-    if np.ndim(bins) == 1:
-        if np.any(_plain(bins[:-1], "bin edges") > _plain(bins[1:], "bin edges")):
+    if ndim_of(bins) == 1:
+        if observed(bins[:-1] > bins[1:]):
             raise ValueError("`bins` must increase monotonically, when an array")
         return bins
-    if np.ndim(bins):
+    if ndim_of(bins):
         raise ValueError("`bins` must be 1d, when an array")
     count = int(plain_of(bins, "the number of bins"))
     if count < 1:
@@ -86,6 +92,13 @@ def _edges(values: Any, bins: Any, given: Any, weights: Any) -> Any:
     return np.linspace(first, last, count + 1, endpoint=True, dtype=dtype)
 
 
+def _places(values: Any, edges: Any) -> tuple[Any, Any]:
+    """Return the bin of each value, and which values lie in one. The last bin is closed."""
+    count = shape_of(edges)[0] - 1
+    inside = (values >= edges[0]) & (values <= edges[-1])
+    return np.minimum(np.searchsorted(edges, values, "right"), count) - 1, inside
+
+
 # ------------------------------------------------------------------ one dimension
 
 _BLOCK = 65536  # entries that NumPy adds up at a time; the last digits depend on it
@@ -93,26 +106,25 @@ _BLOCK = 65536  # entries that NumPy adds up at a time; the last digits depend o
 
 def _weighted_counts(values: Any, edges: Any, weights: Any, *, uniform: bool) -> Any:
     """Return the sum of weights in each bin, added up in NumPy's order."""
-    count = len(edges) - 1
+    count = shape_of(edges)[0] - 1
     total: Any = np.zeros(count, weights.dtype)
-    for start in range(0, len(values), _BLOCK):
-        part = values[start : start + _BLOCK]
-        own = weights[start : start + _BLOCK]
+    for start in range(0, shape_of(values)[0], _BLOCK):
+        part, own = values[start : start + _BLOCK], weights[start : start + _BLOCK]
         if uniform:
-            inside = np.flatnonzero((part >= edges[0]) & (part <= edges[-1]))
-            places = np.minimum(np.searchsorted(edges, part[inside], "right"), count) - 1
-            total = total + _added_up(places, own[inside], count)
+            places, inside = _places(part, edges)
+            # What lies outside goes to one bin more, which is left out.
+            total = total + _added_up(np.where(inside, places, count), own, count + 1)[:count]
         else:
             order = np.argsort(part)
-            running = np.concatenate([np.zeros(1, own.dtype), np.cumsum(own[order])])
-            ordered = part[order]
+            ordered = taken(part, order, 0)
+            running = np.concatenate([np.zeros(1, own.dtype), np.cumsum(taken(own, order, 0))])
             ends = np.concatenate(
                 [
                     np.searchsorted(ordered, edges[:-1], "left"),
                     np.searchsorted(ordered, edges[-1:], "right"),
                 ]
             )
-            total = total + np.diff(running[ends])
+            total = total + np.diff(taken(running, ends, 0))
     return total
 
 
@@ -123,22 +135,20 @@ def histogram(
     values = np.ravel(as_array(a))
     if weights is not None:
         weights = as_array(weights)
-        if weights.shape != np.shape(a):
+        if shape_of(weights) != shape_of(a):
             raise ValueError("weights should have the same shape as a.")
         weights = np.ravel(weights)
     edges = _edges(values, bins, range, weights)
-    plain_values, plain_edges = _plain(values, "a histogram"), _plain(edges, "bin edges")
+    count = shape_of(edges)[0] - 1
     counts: Any
-    if weights is None or not has_traced(weights):
-        counts = np.histogram(plain_values, plain_edges, weights=plain_of(weights))[0]
-        if not isinstance(bins, str) and not np.ndim(bins) and weights is not None:
-            counts = _weighted_counts(plain_values, plain_edges, plain_of(weights), uniform=True)
+    if weights is None:
+        places, inside = _places(values, edges)
+        counts = _counted(np.where(inside, places, count), count + 1)[:count]
     else:
-        uniform = isinstance(bins, str) or not np.ndim(bins)
-        counts = _weighted_counts(plain_values, plain_edges, weights, uniform=uniform)
+        uniform = isinstance(bins, str) or not ndim_of(bins)
+        counts = _weighted_counts(values, edges, weights, uniform=uniform)
     if density:
-        widths = np.diff(edges).astype(float)
-        return counts / widths / np.sum(counts), edges
+        return counts / np.diff(edges).astype(float) / np.sum(counts), edges
     return counts, edges
 
 
@@ -185,17 +195,19 @@ def histogramdd(
             all_edges.append(np.linspace(first, last, int(plain_of(own)) + 1))
         else:
             all_edges.append(_edges(values, own, None, None))
-    places, inside = [], np.ones(len(coordinates[0]), bool)
-    for values, edges in zip(coordinates, all_edges, strict=True):
-        plain, limits = _plain(values, "a histogram"), _plain(edges, "bin edges")
-        count = len(limits) - 1
-        inside &= (plain >= limits[0]) & (plain <= limits[-1])
-        places.append(np.minimum(np.searchsorted(limits, plain, "right"), count) - 1)
-    shape = tuple(len(edges) - 1 for edges in all_edges)
-    kept = np.flatnonzero(inside)
-    flat = np.ravel_multi_index(tuple(place[kept] for place in places), shape)
-    given = None if weights is None else as_array(weights)[kept]
-    counts = np.reshape(np.bincount(flat, given, int(np.prod(shape))), shape).astype(float)
+    shape = tuple(shape_of(edges)[0] - 1 for edges in all_edges)
+    size = int(np.prod(shape))
+    flat: Any = 0
+    inside: Any = True
+    for values, edges, length in zip(coordinates, all_edges, shape, strict=True):
+        places, within = _places(values, edges)
+        flat, inside = flat * length + places, within & inside
+    flat = np.where(inside, flat, size)  # what lies outside goes to one bin more
+    if weights is None:
+        counts = _counted(flat, size + 1)
+    else:
+        counts = _added_up(flat, as_array(weights).astype(np.float64, casting="safe"), size + 1)
+    counts = np.reshape(counts[:size], shape).astype(float)
     if density:
         total = np.sum(counts)
         for i, edges in enumerate(all_edges):

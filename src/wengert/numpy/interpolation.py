@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.shaping import as_array
+from ..ops.taking import taken
 from ..tracing.core import is_array_kind, ndim_of, raw_of, shape_of
 from ..tracing.operators import as_operand
 from ..tracing.protocols import implements
@@ -16,7 +17,7 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     """Return points folded into one period, and the data continued beyond both of its ends."""
     x, xp = x % period, xp % period
     order = np.argsort(xp)
-    xp, fp = xp[order], fp[order]
+    xp, fp = taken(xp, order, 0), taken(fp, order, 0)
     xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
     return x, xp, np.concatenate([fp[-1:], fp, fp[:1]])
 
@@ -27,8 +28,8 @@ def _inside(x: Any, xp: Any, fp: Any) -> Any:
     if count == 1:
         return fp[0] + np.zeros(shape_of(x))
     left = np.clip(np.searchsorted(xp, x, "right") - 1, 0, count - 2)
-    start, end = np.take(xp, left), np.take(xp, left + 1)
-    below, above = np.take(fp, left), np.take(fp, left + 1)
+    start, end = taken(xp, left, 0), taken(xp, left + 1, 0)
+    below, above = taken(fp, left, 0), taken(fp, left + 1, 0)
     slope = (above - below) / (end - start)
     past = x >= end  # at the last point: exactly its value
     origin, base = np.where(past, end, start), np.where(past, above, below)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ops.shaping import as_array
 from ..tracing.core import ndim_of, shape_of
+from ..tracing.decisions import observed
 from ..tracing.protocols import implements, plain_of
 
 
@@ -76,7 +77,7 @@ def polydiv(u: Any, v: Any) -> Any:
         changed = remainder[k : k + degrees[1] + 1] - factor * divisor
         remainder = np.concatenate([remainder[:k], changed, remainder[k + degrees[1] + 1 :]])
     entries = np.stack(quotient) if quotient else np.zeros(1, dtype)
-    while len(remainder) > 1 and np.allclose(plain_of(remainder[0]), 0, rtol=1e-14):
+    while len(remainder) > 1 and np.allclose(remainder[0], 0, rtol=1e-14):
         remainder = remainder[1:]
     return _as_given(entries, u, v), _as_given(remainder, u, v)
 
@@ -145,10 +146,8 @@ def poly(seq_of_zeros: Any) -> Any:
     if not len(zeros):
         return 1.0
     found = _from_roots(zeros)
-    if found.dtype.kind == "c":
-        plain = np.asarray(plain_of(zeros, "the roots of np.poly"))
-        if np.all(np.sort(plain) == np.sort(plain.conjugate())):
-            found = np.real(found) + 0.0
+    if found.dtype.kind == "c" and np.all(np.sort(zeros) == np.sort(np.conj(zeros))):
+        found = np.real(found) + 0.0
     return found
 
 
@@ -157,7 +156,7 @@ def roots(p: Any) -> Any:
     coefficients = _coefficients(p)
     if ndim_of(coefficients) != 1:
         raise ValueError("Input must be a rank-1 array.")
-    used = np.flatnonzero(np.asarray(plain_of(coefficients, "the coefficients of np.roots")))
+    used = np.flatnonzero(plain_of(coefficients != 0, "which coefficients of np.roots are 0"))
     if not len(used):
         return np.array([])
     trailing = len(coefficients) - int(used[-1]) - 1
@@ -211,7 +210,7 @@ def polyfit(
     matrix = matrix / scale
     found, residuals, rank, singular_values = np.linalg.lstsq(matrix, values, rcond)
     found = (found.T / scale).T
-    if int(rank) != count and not full:
+    if not full and observed(np.not_equal(rank, count)):
         warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=2)
     if full:
         return found, residuals, rank, singular_values, rcond

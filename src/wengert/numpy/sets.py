@@ -115,11 +115,11 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 @implements(originals["trim_zeros"])
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     array = as_array(filt)
-    plain = _values(array)
-    # NumPy trims the numbers of the entries: 0 where an entry is 0.
-    numbers = np.arange(1, plain.size + 1).reshape(plain.shape) * (plain != 0)
+    used = np.asarray(plain_of(array != 0, "which entries np.trim_zeros keeps"))
+    # NumPy trims the numbers of the entries, from 1 on: 0 where an entry is 0.
+    numbers = np.arange(1, used.size + 1).reshape(used.shape) * used
     kept = originals["trim_zeros"](numbers, trim, axis)
-    where = _block(plain.shape, kept)
+    where = _block(used.shape, kept)
     return filt[where[0]] if isinstance(filt, (list, tuple)) else array[where]
 
 

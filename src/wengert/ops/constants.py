@@ -25,7 +25,6 @@ for _name in " ".join((_PREDICATES, _SEARCHES, _INDEX_BUILDERS, _DTYPES, _PRINTI
     _function = getattr(np, _name, None)
     if _function is not None and _function not in functions:
         implements_constant(_function)
-implements_constant(np.linalg.matrix_rank)
 
 
 # ------------------------------------------------------------------ answers from dtypes alone

@@ -26,10 +26,12 @@ from ..tracing.core import (
     to_user,
 )
 from ..tracing.creation import carries_handles, implements_creation, originals
+from ..tracing.decisions import observed
 from ..tracing.operators import as_operand, build_array
 from ..tracing.protocols import implements, plain_of
 from .batch_rules import logical_ndim, one_by_one, padded
 from .families import irregular
+from .kinds import stop_gradient_of
 from .projection import expand
 from .samples import Fail, Sample, array
 from .shaping import array_raw
@@ -266,7 +268,7 @@ def geomspace(
 ) -> Any:
     first, last = (to_user(array_raw(value)) for value in (start, stop))
     for value in (first, last):
-        if np.any(plain_of(value) == 0):
+        if observed(value == 0):
             raise ValueError("Geometric sequence cannot include zero")
     count = operator.index(num)
     common = np.result_type(first.dtype, last.dtype, float(count), np.zeros((), dtype))
@@ -275,7 +277,7 @@ def geomspace(
     first, last = np.broadcast_to(first, shape), np.broadcast_to(last, shape)
     # Turned to where start is positive: negative and complex points have logarithms there. The
     # points do not depend on the turn, so it is a constant.
-    turn = np.sign(plain_of(first))
+    turn = np.sign(stop_gradient_of(first))
     first, last = first / turn, last / turn
     points = np.logspace(np.log10(first), np.log10(last), count, endpoint).astype(common)
     if count:

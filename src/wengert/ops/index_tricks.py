@@ -17,7 +17,6 @@ from ..tracing.creation import (
     replace_object,
 )
 from ..tracing.operators import as_operand
-from ..tracing.protocols import plain_of
 from .constants import stand_in
 from .creating import arange
 from .joining import concatenate
@@ -88,7 +87,7 @@ for _name in ("r_", "c_"):
 @implements_creation("asarray_chkfinite")
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     made = convert_traced(a, dtype, copies=False)
-    if made.dtype.kind in "fc" and not np.isfinite(plain_of(made)).all():
+    if made.dtype.kind in "fc" and not np.isfinite(made).all():
         raise ValueError("array must not contain infs or NaNs")
     return made
 

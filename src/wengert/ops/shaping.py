@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.paths import Step, is_view_of, resolved_shape
@@ -259,6 +260,8 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
         if is_view_of(made, plain):
             return make_view(a, ("reshape", shape, order))
         return to_user(bind(reshape_primitive, raw, shape=shape, order=order))
+    if is_unknown(plain):
+        order = _known_order(order, shape_of(raw))
     order = "C" if order == "A" else order
     result = to_user(bind(reshape_primitive, raw, shape=shape, order=order))
     if is_unknown(plain):
@@ -271,13 +274,24 @@ def _memory_order(plain: np.ndarray[Any, Any]) -> tuple[int, ...]:
     return tuple(sorted(range(plain.ndim), key=lambda axis: -abs(plain.strides[axis])))
 
 
+def _known_order(order: str, shape: tuple[int, ...]) -> str:
+    """Return an order for an array of unknown layout; an error where that decides."""
+    if order not in ("A", "K"):
+        return order
+    if sum(length != 1 for length in shape) > 1 and 0 not in shape:
+        raise StagingError(
+            f"order={order!r} asks for the order of the entries in memory, which is not known "
+            "while the program is staged or batched. Say order='C', the order of the indices."
+        )
+    return "C"
+
+
 def _flattened(a: Any, order: str, *, copy: bool) -> Any:
     raw = array_raw(a)
     plain = innermost(raw)
     if is_unknown(plain):
-        result = to_user(
-            bind(reshape_primitive, raw, shape=(-1,), order="C" if order in "AK" else order)
-        )
+        order = _known_order(order, shape_of(raw))
+        result = to_user(bind(reshape_primitive, raw, shape=(-1,), order=order))
         if type(a) is Array and not copy:
             note_unknown_alias(a, result)
         return result

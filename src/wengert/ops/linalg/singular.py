@@ -25,6 +25,7 @@ from ..core_family import (
     real_part,
     transposed,
 )
+from ..kinds import stop_gradient_of
 from ..samples import Fail, Sample, array
 from .cholesky import hermitian as as_hermitian
 from .gaps import (
@@ -268,3 +269,26 @@ svdvals_primitive = core(
     ],
     numpy=np.linalg.svdvals,
 )
+
+
+# ------------------------------------------------------------------ rank
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    if rtol is not None and tol is not None:
+        raise ValueError("`tol` and `rtol` can't be both set.")
+    matrix = operand(stop_gradient_of(A))
+    shape = np.shape(matrix)
+    if len(shape) < 2:
+        return np.any(matrix != 0).astype(int)
+    values = np.linalg.svd(matrix, compute_uv=False, hermitian=hermitian)
+    if tol is None:
+        if rtol is None:
+            share: Any = max(shape[-2:]) * np.finfo(values.dtype).eps
+        else:
+            share = operand(rtol)[..., None] if np.ndim(rtol) else rtol
+        limit = np.max(values, axis=-1, keepdims=True) * share
+    else:
+        limit = operand(tol)[..., None] if np.ndim(tol) else tol
+    return np.count_nonzero(values > limit, axis=-1)
