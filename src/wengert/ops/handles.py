@@ -178,7 +178,7 @@ def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
             "between complex numbers and pairs of reals of the same precision are differentiable."
         )
     plain = innermost(raw_of(self))
-    (np.empty(plain.shape, plain.dtype) if isinstance(plain, Aval) else plain).view(wanted)
+    (np.empty(plain.shape, plain.dtype) if is_unknown(plain) else plain).view(wanted)
     return viewed(self, ("view", wanted))
 
 

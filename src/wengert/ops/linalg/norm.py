@@ -244,4 +244,4 @@ def cond(x: Any, p: Any = None) -> Any:
     else:
         found = norm(value, p, (-2, -1)) * norm(inverse_or_nan(value), p, (-2, -1))
     lost = np.isnan(found) & ~np.any(np.isnan(value), axis=(-2, -1))
-    return np.where(lost, np.inf, found) if possible(lost) else found
+    return np.where(lost, np.inf, found)[()] if possible(lost) else found
