@@ -10,7 +10,7 @@ import pytest
 
 import wengert as wg
 from surface import CALLS, GROUPS
-from surface.check import leaves
+from surface.check import is_floating, leaves, weights
 
 NAMES = [name for group, names in GROUPS.items() if "without" not in group for name in names]
 
@@ -81,6 +81,35 @@ def test_compiled(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_compiled_gradient(name):
+    """The gradient of a weighted sum of the results, compiled, is that of eager reverse mode."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call, expected = next(differentiable(name), (None, None))
+        if call is None:
+            return
+        factors = weights(expected)
+
+        def objective(*points):
+            parts = zip(leaves(call.run(*points)), factors, strict=True)
+            return sum(np.sum(np.real(part * factor)) for part, factor in parts)
+
+        gradient = wg.grad(objective, tuple(range(len(call.points))))
+        compiled = wg.jit(gradient)
+        for _ in range(2):
+            assert_near(compiled(*call.points), gradient(*call.points), call)
+
+
+def differentiable(name):
+    """The calls of a name all of whose results are finite floating-point numbers."""
+    for call, expected in comparable(name):
+        finite = all(is_floating(entry) and np.isfinite(entry).all() for entry in expected)
+        single = any(np.asarray(point).dtype == np.float32 for point in call.points)
+        if call.orders and finite and not single:
+            yield call, expected
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_batched(name):
     """Two examples at once are what they are one by one."""
     with warnings.catch_warnings():
@@ -98,3 +127,13 @@ def test_batched(name):
                 continue
             both = [np.stack(pair) for pair in zip(expected, other, strict=True)]
             assert_near(found, both, call)
+
+
+@pytest.mark.parametrize("order", [np.inf, -np.inf])
+def test_compiled_gradient_of_the_extreme_modulus(order):
+    """Compiled |z| may differ from NumPy's in its last digit: the rule must not compare the two."""
+    z = np.array([0.7 + 0.3j, -1.3 + 0.8j, 0.4 - 1.1j, 0.9 + 0.2j])
+    gradient = wg.grad(lambda z: np.linalg.vector_norm(z, ord=order))
+    compiled = wg.jit(gradient)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(z), gradient(z), rtol=1e-14)

@@ -11,6 +11,7 @@ from . import (  # noqa: F401
     einsum,
     exponential,
     fft,
+    flipping,
     guards,
     handles,
     index_tricks,
