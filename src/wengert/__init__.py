@@ -35,6 +35,7 @@ from .transforms.jacobians import (
 )
 from .transforms.staged import eval_shape, trace
 from .transforms.stopping import no_grad, stop_gradient
+from .transforms.taylor import derivative, jet
 
 if TYPE_CHECKING:
     from . import symbolic
@@ -55,6 +56,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "derivative",
     "draw",
     "elementwise_grad",
     "errors",
@@ -71,6 +73,7 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jet",
     "jit",
     "jvp",
     "linear_solve",

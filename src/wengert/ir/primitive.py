@@ -57,7 +57,8 @@ class Primitive:
         makes it (see `wengert.ops.batch_rules`).
     taylor : callable or None
         ``taylor(series, params) -> series``: the coefficients of the result, order by order, from
-        those of the arguments.
+        those of the arguments; given ready or by ``tayloring(primitive)``, which makes it (see
+        `wengert.ops.taylor_rules`).
     lower : callable or None
         How the compiler makes native code of it, in terms of an emitter.
     samples, fails : callable
@@ -75,6 +76,7 @@ class Primitive:
         "lower",
         "multiple",
         "name",
+        "names_ans",
         "numpy",
         "plans",
         "push",
@@ -105,6 +107,7 @@ class Primitive:
         batch: Callable[..., Any] | None = None,
         batching: Callable[[Primitive], Callable[..., Any]] | None = None,
         taylor: Callable[..., Any] | None = None,
+        tayloring: Callable[[Primitive], Callable[..., Any]] | None = None,
         lower: Callable[..., Any] | None = None,
         samples: Callable[[], Iterable[Any]] | None = None,
         fails: Callable[[], Iterable[Any]] | None = None,
@@ -123,7 +126,7 @@ class Primitive:
         self.zero_derivative = zero_derivative
         self.multiple = multiple
         self.batch = batch if batch is not None or batching is None else batching(self)
-        self.taylor = taylor
+        self.taylor = taylor if taylor is not None or tayloring is None else tayloring(self)
         self.lower = lower
         self.samples = samples
         self.fails = fails
@@ -131,6 +134,9 @@ class Primitive:
         # Filled by the elementwise family, for the fast paths of reverse mode: by which arguments
         # are traced, the pull and which of (*arguments, ans) it reads, when all of these have the
         # shape and dtype of the result.
+        # By which arguments are traced, whether the jvp reads the result; None where that is not
+        # known. Filled by the elementwise family, for Taylor mode.
+        self.names_ans: Callable[[tuple[int, ...]], bool] | None = None
         self.plans: dict[tuple[int, ...], Plan] | None = None
         # The rules of these families ask of values no more than their Avals.
         self.value_free = family in ("structural", "path")

@@ -14,6 +14,7 @@ from ..tracing.decisions import possible
 from .families import elementwise, piecewise_constant
 from .projection import multiply_into
 from .samples import Fail, Sample, array, positive
+from .taylor_rules import division, multiplication, raising
 
 
 def binary_samples(make: Any = array) -> list[Sample]:
@@ -69,6 +70,7 @@ subtract = elementwise(
 
 multiply = elementwise(
     "multiply",
+    tayloring=multiplication,
     numpy=np.multiply,
     evaluate=operator.mul,
     operator="__mul__",
@@ -81,6 +83,7 @@ multiply = elementwise(
 
 divide = elementwise(
     "divide",
+    tayloring=division,
     numpy=np.divide,
     evaluate=operator.truediv,
     operator="__truediv__",
@@ -169,6 +172,7 @@ def _power_samples() -> list[Sample]:
 
 power = elementwise(
     "power",
+    tayloring=raising,
     numpy=np.power,
     products=(power_in_base, power_in_exponent),
     lower=lambda e, x, y: e.math("power", x, y),
@@ -179,6 +183,7 @@ power = elementwise(
 # The operator's values may differ from the ufunc's in the last place: NumPy squares, takes roots.
 power_operator = elementwise(
     "power_operator",
+    tayloring=raising,
     numpy=np.power,
     evaluate=operator.pow,
     operator="__pow__",

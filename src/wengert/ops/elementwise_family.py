@@ -353,6 +353,9 @@ def elementwise(
         numpy=numpy,
         **{"batching": entrywise, **slots},
     )
+    primitive.names_ans = lambda which: (
+        complex_rules is not None or any(len(arguments) in contributions[i].indices for i in which)
+    )
     if complex_rules is None and not parameters:
         primitive.plans = rules.plans
     _install(primitive, operator, implements)

@@ -18,6 +18,14 @@ from . import lowering
 from .arithmetic import binary_samples, power_in_base, power_in_exponent
 from .families import elementwise
 from .samples import Fail, Sample, array, positive, unary_samples
+from .taylor_rules import (
+    by_equation,
+    raising,
+    slope_of_exponential,
+    slope_of_logarithm,
+    slope_of_logistic,
+    slope_of_root,
+)
 
 above_minus_one = functools.partial(array, low=-0.9, high=2.0)
 
@@ -38,6 +46,7 @@ def logarithm_of(number: int, like: Any) -> Any:
 
 exp = elementwise(
     "exp",
+    tayloring=lambda primitive: by_equation(primitive, slope_of_exponential),
     numpy=np.exp,
     partials=("ans",),
     lower=lowering.function("exp"),
@@ -66,6 +75,7 @@ expm1 = elementwise(
 
 log = elementwise(
     "log",
+    tayloring=lambda primitive: by_equation(primitive, slope_of_logarithm),
     numpy=np.log,
     products=(lambda g, x: g / x,),
     lower=lowering.function("log"),
@@ -103,6 +113,7 @@ log1p = elementwise(
 
 sqrt = elementwise(
     "sqrt",
+    tayloring=lambda primitive: by_equation(primitive, slope_of_root),
     numpy=np.sqrt,
     products=(lambda g, ans: 0.5 * g / ans,),
     lower=lowering.function("sqrt"),
@@ -164,6 +175,7 @@ def _infer_same_dtype(x: Aval, **params: Any) -> Aval:
 # and 1 - ans loses all digits at 40.
 logistic: Primitive = elementwise(
     "logistic",
+    tayloring=lambda primitive: by_equation(primitive, slope_of_logistic),
     numpy=_evaluate_logistic,
     arguments=("x",),
     infer=_infer_same_dtype,
@@ -229,6 +241,7 @@ def _in_precision_of(ans: Any, x: Any) -> Any:
 
 float_power = elementwise(
     "float_power",
+    tayloring=raising,
     numpy=np.float_power,
     products=(
         lambda g, x, y, ans: power_in_base(g, _in_precision_of(ans, x), _in_precision_of(ans, y)),

@@ -22,6 +22,7 @@ from .exponential import bad_shapes
 from .families import elementwise
 from .projection import as_numpy_scalar
 from .samples import Fail, Sample, array, unary_samples
+from .taylor_rules import by_equation, circular, slope_of_hyperbolic_tangent, slope_of_tangent
 
 inside_one = functools.partial(array, low=-0.9, high=0.9)
 above_one = functools.partial(array, low=1.1, high=3.0)
@@ -35,6 +36,7 @@ def _is_complex(x: Any) -> bool:
 
 sin = elementwise(
     "sin",
+    taylor=circular(np.sin, np.cos, -1.0, wanted=0),
     numpy=np.sin,
     partials=(lambda x: np.cos(x),),
     lower=lowering.function("sin"),
@@ -43,6 +45,7 @@ sin = elementwise(
 
 cos = elementwise(
     "cos",
+    taylor=circular(np.sin, np.cos, -1.0, wanted=1),
     numpy=np.cos,
     products=(lambda g, x: -(g * np.sin(x)),),
     lower=lowering.function("cos"),
@@ -51,6 +54,7 @@ cos = elementwise(
 
 tan = elementwise(
     "tan",
+    tayloring=lambda primitive: by_equation(primitive, slope_of_tangent),
     numpy=np.tan,
     partials=(lambda ans: 1 + ans * ans,),
     lower=lowering.function("tan"),
@@ -99,6 +103,7 @@ arctan = elementwise(
 
 sinh = elementwise(
     "sinh",
+    taylor=circular(np.sinh, np.cosh, 1.0, wanted=0),
     numpy=np.sinh,
     partials=(lambda x: np.cosh(x),),
     lower=lowering.function("sinh"),
@@ -107,6 +112,7 @@ sinh = elementwise(
 
 cosh = elementwise(
     "cosh",
+    taylor=circular(np.sinh, np.cosh, 1.0, wanted=1),
     numpy=np.cosh,
     partials=(lambda x: np.sinh(x),),
     lower=lowering.function("cosh"),
@@ -115,6 +121,7 @@ cosh = elementwise(
 
 tanh = elementwise(
     "tanh",
+    tayloring=lambda primitive: by_equation(primitive, slope_of_hyperbolic_tangent),
     numpy=np.tanh,
     partials=(lambda ans: 1 - ans * ans,),
     lower=lowering.function("tanh"),

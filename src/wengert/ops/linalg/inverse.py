@@ -11,6 +11,7 @@ from ...tracing.core import bind, innermost, raw_of, to_user
 from ...tracing.protocols import implements
 from ..core_family import core, operand, transposed
 from ..samples import Fail, Sample, array
+from ..taylor_rules import inverting
 from .solve import well_conditioned
 
 
@@ -35,6 +36,7 @@ inv_primitive = core(
     "inv",
     "(n,n)->(n,n)",
     arguments=("a",),
+    tayloring=inverting,
     evaluate=np.linalg.inv,
     jvp=(_jvp,),
     vjp=(_vjp,),

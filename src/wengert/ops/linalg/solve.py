@@ -14,6 +14,7 @@ from ...tracing.core import bind, to_user
 from ...tracing.protocols import implements
 from ..core_family import column, core, operand, transposed
 from ..samples import Fail, Sample, array
+from ..taylor_rules import solving
 
 
 def well_conditioned(*shape: int, dtype: Any = np.float64, seed: int = 0) -> Any:
@@ -83,6 +84,7 @@ solve_primitive = core(
     "solve",
     "(n,n),(n,p?)->(n,p?)",
     arguments=("a", "b"),
+    tayloring=solving,
     evaluate=np.linalg.solve,
     jvp=_jvp,
     vjp=_vjp,

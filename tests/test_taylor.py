@@ -1,0 +1,238 @@
+"""Taylor mode: every primitive against nested forward mode, composites against mpmath."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+import wengert as wg
+from primitive_calls import call_of, direction, each, epsilon, samples_of
+from wengert.errors import ArgumentError, NotDifferentiableError
+from wengert.ir.aval import aval_of, zeros_of
+from wengert.ir.primitive import registry
+from wengert.tracing.core import raw_of
+
+ORDER = 3
+# Their derivatives of higher order are not those of values: a projection, and guards.
+NOT_COMPARED = {"hermitian", "guard"}
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with np.errstate(all="ignore"):
+        yield
+
+
+def compared():
+    found = []
+    for parameter in each(samples_of):
+        name, index = parameter.values
+        sample = samples_of(name)[index]
+        if registry[name].zero_derivative or name in NOT_COMPARED or not sample.second:
+            continue
+        if call_of(name, index)[0].which:
+            found.append(parameter)
+    return found
+
+
+def nested(function, point, directions, order):
+    """Return the derivative of an order along a straight line, by forward mode in itself."""
+
+    def along(t):
+        return function(*(x + t * v for x, v in zip(point, directions, strict=True)))
+
+    def once(inner):
+        return lambda t: wg.jvp(inner, (t,), (1.0,))[1]
+
+    for _ in range(order):
+        along = once(along)
+    return along(0.0)
+
+
+@pytest.mark.filterwarnings("ignore::wengert.errors.DegenerateEigenvaluesWarning")
+@pytest.mark.parametrize(("name", "index"), compared())
+def test_a_primitive_against_nested_forward_mode(name, index):
+    call, _ = call_of(name, index)
+    point = tuple(call.point)
+    directions = tuple(direction(point, 4))
+    series = tuple([v, *[zeros_of(aval_of(v))] * (ORDER - 1)] for v in directions)
+    value, found = wg.jet(lambda *x: call(*x), point, series)
+    results = call(*point)
+    eps = epsilon(point, results)
+    for entry, other in zip(value, results, strict=True):
+        np.testing.assert_array_equal(np.asarray(entry), np.asarray(other))
+    for order in (1, 2, 3):
+        expected = nested(lambda *x: call(*x), point, directions, order)
+        for entry, other in zip(found[order - 1], expected, strict=True):
+            assert np.shape(entry) == np.shape(other)
+            finite = np.where(np.isfinite(other), np.abs(other), 0.0)
+            size = float(np.max(finite, initial=1.0))
+            np.testing.assert_allclose(
+                np.asarray(entry), np.asarray(other), rtol=0, atol=1e4 * eps * size
+            )
+
+
+# ------------------------------------------------------------------ against mpmath
+
+
+def filled(x):
+    y = np.zeros(3)
+    y[0] = x
+    y[1:] = y[0] * np.array([x, np.sin(x)])
+    y[0] *= y[1]
+    return y[0] + y[1] * y[2]
+
+
+def system(x):
+    return np.array([[x, 1.0], [2.0, x**2]])
+
+
+FUNCTIONS = {
+    "composite": (lambda x: np.sin(np.exp(x) * x), lambda x: mpmath.sin(mpmath.exp(x) * x)),
+    "worked example": (lambda x: np.log(1 + x**2) / x, lambda x: mpmath.log(1 + x**2) / x),
+    "roots and powers": (
+        lambda x: np.tanh(x) * np.sqrt(x) + x**2.5 + x**-2,
+        lambda x: mpmath.tanh(x) * mpmath.sqrt(x) + x ** mpmath.mpf("2.5") + x**-2,
+    ),
+    "inverse functions": (
+        lambda x: np.arctan(x) * np.arcsin(x / 3) + np.arccosh(x + 1),
+        lambda x: mpmath.atan(x) * mpmath.asin(x / 3) + mpmath.acosh(x + 1),
+    ),
+    "a varying exponent": (lambda x: x**x, lambda x: x**x),
+    "hyperbolic": (
+        lambda x: 1 / np.cosh(x) + np.expm1(x) + np.log1p(x) + np.sinh(x) + np.tan(x),
+        lambda x: (
+            mpmath.sech(x) + mpmath.expm1(x) + mpmath.log1p(x) + mpmath.sinh(x) + mpmath.tan(x)
+        ),
+    ),
+    "hypot and angle": (
+        lambda x: np.hypot(x, 2 * x**2) + np.arctan2(x, 1 + x),
+        lambda x: mpmath.sqrt(x**2 + 4 * x**4) + mpmath.atan2(x, 1 + x),
+    ),
+    "sinc": (np.sinc, lambda x: mpmath.sin(mpmath.pi * x) / (mpmath.pi * x)),
+    "logaddexp": (
+        lambda x: np.logaddexp(x, x**2),
+        lambda x: mpmath.log(mpmath.exp(x) + mpmath.exp(x**2)),
+    ),
+    "products": (
+        lambda x: np.dot(np.array([x, 1.0]), np.array([x**3, x])) + np.outer(x, x)[0, 0],
+        lambda x: x**4 + x + x**2,
+    ),
+    "writes": (filled, lambda x: x**3 + x**3 * mpmath.sin(x)),
+    "selection": (
+        lambda x: np.maximum(x**3, 0.1) + np.max(np.array([x, x**2])) + np.where(x > 0, x**2, 0),
+        lambda x: x**3 + x + x**2,
+    ),
+    "running": (
+        lambda x: np.cumsum(np.array([x, x**2, x**3]))[2] * np.prod(np.array([x, x + 1.0])),
+        lambda x: (x + x**2 + x**3) * x * (x + 1),
+    ),
+    "a linear system": (
+        lambda x: np.sum(np.linalg.solve(system(x), np.array([1.0, x]))),
+        lambda x: (2 * x * x - x - 2) / (x**3 - 2),
+    ),
+    "inverse and determinant": (
+        lambda x: np.linalg.inv(system(x))[0, 1] + np.linalg.det(system(x)),
+        lambda x: -1 / (x**3 - 2) + x**3 - 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_derivatives_to_the_tenth(name):
+    function, reference = FUNCTIONS[name]
+    with mpmath.workdps(60):
+        for order in (1, 2, 5, 10):
+            expected = mpmath.diff(reference, mpmath.mpf("0.75"), order)
+            found = wg.derivative(function, order)(0.75)
+            error = abs((mpmath.mpf(float(found)) - expected) / max(1, abs(expected)))
+            assert error < 1e-9, (order, float(error))
+
+
+def test_whole_powers_at_zero():
+    assert wg.derivative(lambda x: x**5 + 3 * x**2, 5)(0.0) == 120.0
+    assert wg.derivative(lambda x: x**5 + 3 * x**2, 2)(0.0) == 6.0
+    assert wg.derivative(lambda x: (x + 1.0) ** 10, 10)(0.0) == math.factorial(10)
+
+
+# ------------------------------------------------------------------ curves, trees, nesting
+
+
+def test_a_curve_of_its_own():
+    """The chain rule of second and third order (Faà di Bruno), and a tree of arguments."""
+    x, first, second, third = 0.3, 0.7, -1.2, 0.4
+    value, series = wg.jet(
+        lambda d: {"y": np.sin(d["x"])}, ({"x": x},), ([{"x": first}, {"x": second}, {"x": third}],)
+    )
+    assert value["y"] == np.sin(x)
+    s, c = np.sin(x), np.cos(x)
+    expected = [
+        c * first,
+        c * second - s * first**2,
+        c * third - 3 * s * first * second - c * first**3,
+    ]
+    np.testing.assert_allclose([entry["y"] for entry in series], expected, rtol=1e-14)
+
+
+def test_constants_have_zero_series():
+    value, series = wg.jet(lambda x: (2.0 * x, np.ones(2)), (1.5,), ([1.0, 0.0],))
+    assert series[0][0] == 2.0
+    assert series[1][0] == 0.0
+    np.testing.assert_array_equal(series[1][1], np.zeros(2))
+    np.testing.assert_array_equal(value[1], np.ones(2))
+
+
+def test_nesting():
+    def function(x):
+        return np.sin(x) * np.exp(x)
+
+    third = wg.derivative(function, 3)
+    x = np.array([0.2, -0.4, 1.1])
+    np.testing.assert_allclose(third(x), wg.vmap(third)(x), rtol=1e-14)
+    np.testing.assert_allclose(
+        wg.elementwise_grad(third)(x), wg.derivative(function, 4)(x), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        wg.derivative(lambda x: wg.grad(function)(x), 2)(0.3), third(0.3), rtol=1e-13
+    )
+    np.testing.assert_allclose(
+        wg.derivative(wg.derivative(function, 2), 2)(0.3),
+        wg.derivative(function, 4)(0.3),
+        rtol=1e-13,
+    )
+    np.testing.assert_allclose(wg.jit(third)(0.3), third(0.3), rtol=1e-14)
+    program = wg.trace(third)(x)
+    np.testing.assert_allclose(program.evaluate(x)[0], third(x), rtol=1e-14)
+
+
+def test_cost_is_polynomial():
+    """The list of the derivative of order n grows like n², that of nested modes like 2ⁿ."""
+
+    def function(x):
+        return np.sin(np.exp(x) * np.tanh(x)) / x
+
+    lengths = [len(wg.trace(wg.derivative(function, order))(0.5)) for order in (5, 10, 20)]
+    assert lengths[1] < 5 * lengths[0]
+    assert lengths[2] < 5 * lengths[1]
+
+
+# ------------------------------------------------------------------ errors
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "message"),
+    [
+        (lambda: wg.derivative(np.sin, -1), ArgumentError, "got -1"),
+        (lambda: wg.derivative(np.sin, 1.5), ArgumentError, "got 1.5"),
+        (lambda: wg.derivative(3.0), ArgumentError, "takes a function"),
+        (lambda: wg.derivative(np.sin)(1j), NotDifferentiableError, "one real variable"),
+        (lambda: wg.jet(np.sin, (1.0,), ([1.0], [2.0])), ArgumentError, "lengths .1, 1."),
+        (lambda: wg.jet(np.add, (1.0, 2.0), ([1.0], [])), ArgumentError, "lengths .1, 0."),
+        (lambda: wg.jet(np.sin, (1.0,), ([np.ones(2)],)), wg.errors.TangentError, "shape"),
+    ],
+)
+def test_wrong_arguments(run, error, message):
+    with pytest.raises(error, match=message):
+        run()
+    assert raw_of(wg.derivative(np.sin)(0.0)) == 1.0
