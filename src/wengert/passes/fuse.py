@@ -268,75 +268,68 @@ class _Fusion:
             steps += self._kernels(found, roles)
         return steps
 
-    def _kernels(self, roots: list[Variable], roles: dict[Equation, Role]) -> Iterable[WengertList]:
-        """Group the results of one stage: what shares an index space and an operand."""
-        bodies = {root: self._body(root) for root in roots}
-        groups = _Components()
-        tokens: dict[object, Variable] = {}
-        for root, (equations, inputs) in bodies.items():
-            role = roles[self.producers[root]]
-            space = _space(root, self.producers[root], role)
-            for entry in (*equations, *inputs):
-                key = (space, role.kind == "last", entry)
-                groups.join(root, _token(tokens, root if role.kind == "scatter" else key))
-        members: dict[Variable, list[Variable]] = {}
-        for root in roots:
-            members.setdefault(groups.find(root), []).append(root)
-        ordered = sorted(
-            members.values(), key=lambda group: roles[self.producers[group[0]]].kind == "scatter"
-        )
-        for group in ordered:
-            for part in (group[i : i + _MOST_ROOTS] for i in range(0, len(group), _MOST_ROOTS)):
-                yield self._kernel(part, bodies)
+    def _kernels(
+        self, roots: list[Variable], roles: dict[Equation, Role]
+    ) -> Iterable[WengertList]:
+        """Group the results of one stage: what runs over the same space shares loops.
 
-    def _kernel(
-        self,
-        roots: list[Variable],
-        bodies: dict[Variable, tuple[dict[Equation, int], dict[Variable, None]]],
-    ) -> WengertList:
+        Scattered writes come last: they may overwrite what the others read.
+        """
+        groups: dict[object, list[Variable]] = {}
+        scattered = []
+        for root in roots:
+            role = roles[self.producers[root]]
+            if role.kind == "scatter":
+                scattered.append(root)
+                continue
+            space = _space(root, self.producers[root], role)
+            groups.setdefault((space, role.kind == "last"), []).append(root)
+        for group in groups.values():
+            for start in range(0, len(group), _MOST_ROOTS):
+                # What the parts before have stored is read.
+                yield self._kernel(group[start : start + _MOST_ROOTS], frozenset(group[:start]))
+        for root in scattered:
+            yield self._kernel([root], frozenset())
+
+    def _kernel(self, roots: list[Variable], known: frozenset[Variable]) -> WengertList:
         equations: dict[Equation, int] = {}
         inputs: dict[Variable, None] = {}
         for root in roots:
-            equations.update(bodies[root][0])
-            inputs.update(bodies[root][1])
+            self._body(root, known, equations, inputs)
         ordered = sorted(equations, key=lambda equation: equations[equation])
         given = {variable for equation in ordered for variable in equation.outputs}
         return WengertList([v for v in inputs if v not in given], ordered, roots)
 
-    def _body(self, root: Variable) -> tuple[dict[Equation, int], dict[Variable, None]]:
-        """Return the equations that compute a result, with their places, and what they read."""
+    def _body(
+        self,
+        root: Variable,
+        known: frozenset[Variable],
+        equations: dict[Equation, int],
+        inputs: dict[Variable, None],
+    ) -> None:
+        """Add the equations that compute a result, with their places, and what they read."""
         stage = self.fused[root].stage
-        equations: dict[Equation, int] = {}
-        inputs: dict[Variable, None] = {}
         waiting = [root]
         while waiting:
-            variable = waiting.pop()
-            equation = self.producers[variable]
+            equation = self.producers[waiting.pop()]
             if equation in equations:
                 continue
             equations[equation] = self.numbers[equation]
             for operand in equation.operands:
                 if isinstance(operand, Literal):
                     continue
-                if operand not in self.fused or (
-                    operand in self.stored and self.fused[operand].stage < stage
+                if (
+                    operand not in self.fused
+                    or operand in known
+                    or (operand in self.stored and self.fused[operand].stage < stage)
                 ):
                     inputs[operand] = None
                 else:
                     waiting.append(operand)
-        return equations, inputs
 
 
 # More results than this in one kernel are more streams than a processor follows.
 _MOST_ROOTS = 16
-
-
-def _token(tokens: dict[object, Variable], key: object) -> Variable:
-    """Return a variable that stands for a key among the components."""
-    found = tokens.get(key)
-    if found is None:
-        found = tokens[key] = Variable(None)  # type: ignore[arg-type]
-    return found
 
 
 def _is_single(equation: Equation) -> bool:
