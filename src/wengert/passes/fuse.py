@@ -268,9 +268,7 @@ class _Fusion:
             steps += self._kernels(found, roles)
         return steps
 
-    def _kernels(
-        self, roots: list[Variable], roles: dict[Equation, Role]
-    ) -> Iterable[WengertList]:
+    def _kernels(self, roots: list[Variable], roles: dict[Equation, Role]) -> Iterable[WengertList]:
         """Group the results of one stage: what runs over the same space shares loops.
 
         Scattered writes come last: they may overwrite what the others read.
@@ -363,7 +361,12 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
         part, _ = part_shape(result, np.dtype(bool), equation.params["path"])
         return operand.aval.size < np.size(part)
     if role.kind == "view" and name != "broadcast_to":
-        return name in ("tile", "repeat", "read")  # others put entries into a larger array
+        return name in (
+            "tile",
+            "repeat",
+            "read",
+            "take_along_axis",
+        )  # others put entries into a larger array
     if len(own) > len(result):  # a contraction written out
         return True
     padded = (1,) * (len(result) - len(own)) + own

@@ -12,6 +12,7 @@ from typing import Any
 from ...ir.equation import Equation
 from ...ir.wengert_list import WengertList
 from ...passes.contractions import absorb_transposes
+from ...passes.expand import expand
 from ...passes.fuse import fuse
 from ...passes.scalarise import scalarise
 from .branches import Switch
@@ -35,7 +36,7 @@ def arrange(program: WengertList) -> list[Step]:
     if not _has_arrays(program):
         return [_step(equation) for equation in program.equations]
     steps: list[Step] = []
-    program = absorb_transposes(scalarise(program, can_lower))
+    program = absorb_transposes(scalarise(expand(program), can_lower))
     for item in find_sweeps(fuse(program, role_of).steps):
         if isinstance(item, WengertList):
             steps.append(KernelStep(item))

@@ -134,6 +134,8 @@ def _structural_role(equation: Equation, name: str) -> Role | None:
         if base.kind != "array":
             return None
         return Role("scatter" if is_scattered(equation) else "window", 1)
+    if name == "take_along_axis":
+        return Role("view", 1) if equation.operands[0].aval.size else None
     if name in ("convert", "discretise"):
         return Role("elementwise", 1)
     return Role("view", 1)

@@ -14,7 +14,7 @@ import numpy as np
 from ....ir.equation import Equation, Operand
 from ....ir.paths import Path, is_basic_index, part_shape
 from .affine import ZERO, Affine, constant, flattened, floor_divide, unflattened
-from .indexing import advanced_places, has_rule, index_operands, read_shape
+from .indexing import advanced_places, checked, has_rule, index_operands, read_shape
 from .nodes import Node
 
 Index = tuple[Affine, ...]
@@ -354,6 +354,16 @@ def _repeat(build: Any, equation: Equation, index: Index) -> Node:
         table = build.table(np.repeat(np.arange(length), repeats))
         source = build.looked_up(table, index[axis])
     return build.value(x, (*index[:axis], source, *index[axis + 1 :]))  # type: ignore[no-any-return]
+
+
+@_rule("take_along_axis")
+def _take_along(build: Any, equation: Equation, index: Index) -> Node:
+    x, indices = equation.operands
+    axis = equation.params["axis"]
+    found = build.value(indices, broadcast_index(index, indices.aval.shape))
+    place = checked(build, found, x.aval.shape[axis])
+    source = (*index[:axis], place, *index[axis + 1 :])
+    return build.value(x, broadcast_index(source, x.aval.shape))  # type: ignore[no-any-return]
 
 
 @_rule("tril")

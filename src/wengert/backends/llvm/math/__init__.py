@@ -51,7 +51,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Number]]] = {
 }
 
 
-ALIASES = {"expit": "sigmoid", "float_power": "power"}
+ALIASES = {"expit": "sigmoid", "logistic": "sigmoid", "float_power": "power"}
 _TYPES = {"d": "double", "f": "float"}
 
 
