@@ -25,6 +25,12 @@ CHECKS = {
         found["misfit"] < 1e-5 and np.max(abs(found["found"] - found["true"])) < 0.3
     ),
     "kepler": lambda found: found["error"] < 1e-11,
+    "methods": lambda found: (
+        found["ratio"]["reverse mode"].error < 1e-15
+        and len(found["logistic"].swell) == 12
+        and found["rosenbrock"].scaling[1000]["reverse mode"]
+        < found["rosenbrock"].scaling[1000]["central difference"]
+    ),
     "moons": lambda found: found["right"] > 0.97,
     "pendulum": lambda found: np.allclose(found["found"], [1.3, 0.25], atol=0.01),
     "predator": lambda found: found["births"][0] == 0.0 and np.all(found["hares"] > 0),

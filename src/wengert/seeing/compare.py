@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, WengertError
+from ..symbolic.derivatives import derivative as symbolic_derivative
 from ..transforms.arguments import check_callable
 from ..transforms.derivatives import grad
-from .methods import METHODS, Function, Method, Prepared, precise_derivative
+from ..transforms.staged import trace
+from .methods import METHODS, Function, Method, Prepared, operation_count, precise_derivative
 from .rendering import Section, section_markdown, section_text, sections_html, short
 
 # Beyond this many variables the reference covers this many entries only.
@@ -377,13 +379,12 @@ def _timings(fun: Function, x: Any, repeats: int) -> dict[str, float]:
 def _swell(
     family: Callable[[int], Function], depths: Iterable[int], x: Any
 ) -> list[tuple[int, int, int]]:
-    by_name = {method.name: method for method in METHODS}
     rows = []
     for depth in depths:
         function = family(depth)
-        symbolic = by_name["symbolic"].prepare(function, x).operations
-        reverse = by_name["reverse mode"].prepare(function, x).operations
-        rows.append((depth, symbolic or 0, reverse or 0))
+        formula = symbolic_derivative(function, x)
+        reverse = operation_count(trace(grad(function))(x))
+        rows.append((depth, formula.operations, reverse))
     return rows
 
 

@@ -34,11 +34,11 @@ def new_figure(panels: int) -> Any:
 
 def plot(comparison: Comparison) -> Any:
     """Return a figure with one panel for each thing that was measured."""
-    panels = [_steps]
+    panels = [draw_steps]
     if comparison.scaling:
-        panels.append(_scaling)
+        panels.append(draw_scaling)
     if comparison.swell:
-        panels.append(_swell)
+        panels.append(draw_swell)
     figure = new_figure(len(panels))
     for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         draw(axes, comparison)
@@ -47,7 +47,8 @@ def plot(comparison: Comparison) -> Any:
     return figure
 
 
-def _steps(axes: Any, comparison: Comparison) -> None:
+def draw_steps(axes: Any, comparison: Comparison) -> None:
+    """Draw the error of each difference formula against its step."""
     epsilon = np.finfo(float).eps
     for entry in comparison.steps:
         shown = np.maximum(entry.errors, epsilon / 8)
@@ -70,7 +71,8 @@ def _steps(axes: Any, comparison: Comparison) -> None:
     axes.set_title("Error against step size")
 
 
-def _scaling(axes: Any, comparison: Comparison) -> None:
+def draw_scaling(axes: Any, comparison: Comparison) -> None:
+    """Draw the time of a derivative against the number of variables."""
     names = list(dict.fromkeys(name for row in comparison.scaling.values() for name in row))
     for name in names:
         points = [(n, row[name]) for n, row in comparison.scaling.items() if name in row]
@@ -80,7 +82,8 @@ def _scaling(axes: Any, comparison: Comparison) -> None:
     axes.set_title("Cost against the number of variables")
 
 
-def _swell(axes: Any, comparison: Comparison) -> None:
+def draw_swell(axes: Any, comparison: Comparison) -> None:
+    """Draw the operations of a derivative against the depth of the program."""
     depths, symbolic, reverse = zip(*comparison.swell, strict=True)
     axes.semilogy(depths, symbolic, ".-", label="symbolic", color=_COLOURS["symbolic"])
     axes.semilogy(depths, reverse, ".-", label="reverse mode", color=_COLOURS["reverse mode"])
