@@ -14,9 +14,7 @@ EXAMPLES = 3
 # Primitives that hold a program or call back into Python: their batch rules are tested with the
 # functions that people call.
 PROGRAMS = {
-    primitive.name
-    for primitive in registry
-    if primitive.family in {"guard", "control", "callback", "custom"}
+    primitive.name for primitive in registry if primitive.family in {"guard", "callback", "effect"}
 }
 
 

@@ -24,8 +24,10 @@ ONE_BY_ONE = {
     "arange",
     "array_equal",
     "array_equiv",
+    "linear_solve",  # a system an example
     "lstsq",  # NumPy's has no stacks
     "round_scalar",  # Python's own rounding
+    "solution",  # a solver of the caller's
     "winners",
 }
 # Derivatives whose examples cannot be compared with a stack, with the reason.

@@ -17,12 +17,15 @@ from ..ir.aval import Aval, aval_of, zeros_of
 from ..ir.equation import Literal, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Fail, Sample, array
-from ..tracing.core import bind, innermost, is_decided, raw_of, to_user
+from ..tracing.core import bind, innermost, is_decided, ndim_of, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, immediate
 from ..transforms.lists import (
+    batch_of_list,
     differentiable_outputs,
+    evaluate_traced,
     fitted,
     is_zero,
     jvp_of_list,
@@ -314,6 +317,40 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return found[0] if len(found) == 1 else found
 
 
+# ------------------------------------------------------------------ batches
+
+
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    branches = params["branches"]
+    size = batch_size(values, axes)
+    operands = [front(value, axis) for value, axis in zip(values[1:], axes[1:], strict=True)]
+    places = [None if axis is None else 0 for axis in axes[1:]]
+    varies = axes[0] is not None
+    flags = [
+        varies or any(batch_of_list(branch, places, size)[1][i] == 0 for branch in branches)
+        for i in range(len(branches[0].outputs))
+    ]
+    batched = tuple(batch_of_list(branch, places, size, flags)[0] for branch in branches)
+    out_axes = tuple(0 if flag else None for flag in flags)
+    if not varies:
+        return bind(switch_primitive, values[0], *operands, branches=batched), out_axes
+    with np.errstate(all="ignore"):  # a branch that an example does not take may not suit it
+        found = [evaluate_traced(branch, operands) for branch in batched]
+    index = to_user(values[0])
+    chosen = list(found[0])
+    for number, results in enumerate(found[1:], start=1):
+        # Outside the range the first or the last branch is taken.
+        takes = index if aval_of(values[0]).dtype.kind == "b" else index >= number
+        for position, result in enumerate(results):
+            ndim = ndim_of(result)
+            mask = np.reshape(takes, (size,) + (1,) * (ndim - 1))
+            chosen[position] = raw_of(np.where(mask, to_user(result), to_user(chosen[position])))
+    return tuple(chosen), out_axes
+
+
+# ------------------------------------------------------------------ the record
+
+
 def _branches() -> tuple[WengertList, ...]:
     avals = [Aval((3,), np.float64), Aval((), np.float64, "scalar")]
     return (
@@ -346,6 +383,7 @@ switch_primitive = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=_fails,

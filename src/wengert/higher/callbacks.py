@@ -13,7 +13,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
 from ..ops.kinds import with_kind
 from ..ops.samples import Sample, array
-from ..tracing.core import Traced, bind, levels, raw_of, to_user
+from ..tracing.core import bind, bind_effect, raw_of, to_user
 from ..transforms.arguments import check_callable, immediate
 from .bodies import raw_leaves
 
@@ -180,12 +180,7 @@ class debug:
         """
         check_callable(fun, "debug.callback")
         leaves, structure = raw_leaves((args, kwargs), "args")
-        params = {"target": _Target(fun, structure)}
-        staging = [trace for trace in levels.traces if trace.stages]
-        if staging and not any(type(leaf) is Traced for leaf in leaves):
-            staging[-1].process(observe, leaves, params)  # constants, but an effect at every run
-        else:
-            bind(observe, *leaves, **params)
+        bind_effect(observe, *leaves, target=_Target(fun, structure))
 
 
 # () = observe(*leaves; target): an effect, kept though nothing reads it; in order with the others.
@@ -198,7 +193,7 @@ def _evaluate_observe(*values: Any, target: _Target) -> tuple[()]:
 
 observe = Primitive(
     "observe",
-    family="callback",
+    family="effect",
     arguments=("first",),
     evaluate=_evaluate_observe,
     infer=lambda *avals, target: (),

@@ -14,13 +14,14 @@ from ..ir.aval import Aval, aval_of
 from ..ir.equation import Equation, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
-from ..ops.batch_rules import entrywise
+from ..ops.batch_rules import batch_size, entrywise
 from ..ops.families import structural
 from ..ops.samples import Sample, array
 from ..tracing.core import Traced, bind, is_staging, levels, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, transformed
 from ..transforms.lists import (
+    batch_of_list,
     differentiable_outputs,
     fitted,
     is_zero,
@@ -213,7 +214,7 @@ def _evaluate(*values: Any, program: WengertList, policy: Any, memory: Any) -> t
 
 def _infer(*avals: Aval, program: WengertList, policy: Any, memory: Any) -> tuple[Aval, ...]:
     for given, variable in zip(avals, program.inputs, strict=True):
-        if given != variable.aval:
+        if not given.fits(variable.aval):
             raise ArgumentError(f"checkpoint: its program takes {variable.aval}, got {given}")
     return tuple(operand.aval for operand in program.outputs)
 
@@ -315,6 +316,11 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return found[0] if len(found) == 1 else found
 
 
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    batched, out_axes = batch_of_list(params["program"], axes, batch_size(values, axes))
+    return bind(checkpointed, *values, **(params | {"program": batched})), out_axes
+
+
 def _samples() -> list[Sample]:
     program = stage(
         lambda x, y: (np.sin(x @ y) * x[:, 0], np.tanh(y)),
@@ -334,6 +340,7 @@ checkpointed = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=tuple,

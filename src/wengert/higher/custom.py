@@ -16,11 +16,14 @@ from ..errors import ArgumentError, MissingRuleError, TangentError
 from ..ir.aval import Aval, aval_of, is_differentiable, zeros_of
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Sample, array
 from ..tracing.core import Traced, bind, is_staging, raw_of, to_user
 from ..transforms.arguments import check_callable, fit_change, transformed
+from ..transforms.lists import batch_of_list
 from ..transforms.reverse import transpose_linear
 from .bodies import hoist, raw_leaves, stage_body
+from .custom_batch import BatchedCall
 
 # ------------------------------------------------------------------ what people call
 
@@ -180,6 +183,65 @@ class _Call:
     def named(self, what: str) -> str:
         return f"the {what} of {self!r}"
 
+    def pushed(
+        self, leaves: Sequence[Any], changes: Sequence[Any]
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Run the jvp rule: raw leaves of the value and of its tangent, None where zero."""
+        rule = self.function.jvp_rule
+        assert rule is not None
+        if not self.function.symbolic_zeros["jvp"]:
+            changes = [
+                zeros_of(aval_of(leaf)) if change is None else change
+                for leaf, change in zip(leaves, changes, strict=True)
+            ]
+        tangents = tree.unflatten(self.structure, _user(changes))
+        result = rule(*self.nondiff(), self.arguments(_user(leaves)), tangents)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TangentError(f"{self.named('jvp rule')} must return a pair (value, tangent)")
+        value = [raw_of(leaf) for leaf in self.results(result[0])]
+        found = _matching(result[1], result[0], self.named("jvp rule"), "tangent")
+        return tuple(value), tuple(found)
+
+    def forward(self, leaves: Sequence[Any]) -> tuple[list[Any], Any]:
+        """Run the forward rule: raw leaves of the value, and the tree of raw residuals."""
+        assert self.function.forward is not None
+        result = self.function.forward(*self.all_arguments(_user(leaves)))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TangentError(
+                f"{self.named('forward rule')} must return a pair (value, residuals)"
+            )
+        value = [raw_of(leaf) for leaf in self.results(result[0])]
+        return value, tree.map(raw_of, result[1])
+
+    def backward(
+        self,
+        residuals: Any,
+        cotangents: Sequence[Any],
+        value: Sequence[Any],
+        leaves: Sequence[Any],
+    ) -> list[Any]:
+        """Run the backward rule: one raw cotangent a leaf, None where it is zero."""
+        rule = self.function.backward
+        assert rule is not None
+        if not self.function.symbolic_zeros["vjp"]:
+            cotangents = [
+                zeros_of(aval_of(entry)) if cotangent is None else cotangent
+                for entry, cotangent in zip(value, cotangents, strict=True)
+            ]
+        given = tree.unflatten(self.structure_out(), _user(cotangents))
+        found = rule(*self.nondiff(), tree.map(to_user, residuals), given)
+        arguments = self.arguments(leaves)
+        what = self.named("backward rule")
+        if not isinstance(found, (tuple, list)) or len(found) != len(arguments):
+            raise TangentError(
+                f"{what} must return a tuple of {len(arguments)} cotangents, one for each argument "
+                f"that is differentiated; it returned {_described(found)}"
+            )
+        every: list[Any] = []
+        for entry, argument in zip(found, arguments, strict=True):
+            every += _matching(entry, argument, what, "cotangent")
+        return every
+
 
 def custom_jvp(
     fun: Callable[..., Any] | None = None, *, nondiff_argnums: int | Sequence[int] = ()
@@ -292,10 +354,10 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     leaves = primals[start:]
     changes = tangents[start:]
     if call.function.jvp_rule is not None:
-        return _pushed_by_rule(call, leaves, changes)
+        return call.pushed(leaves, changes)
     if call.function.backward is None:
         raise _no_rule(call)
-    value, residuals = _forward(call, leaves)
+    value, residuals = call.forward(leaves)
     where = [i for i, entry in enumerate(value) if is_differentiable(aval_of(entry).dtype)]
     given = [(i, tangent) for i, tangent in enumerate(changes) if tangent is not None]
 
@@ -303,7 +365,7 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
         every: list[Any] = [None] * len(value)
         for i, cotangent in zip(where, cotangents, strict=True):
             every[i] = cotangent
-        found = _backward(call, residuals, every, value, leaves)
+        found = call.backward(residuals, every, value, leaves)
         return tuple(found[i] for i, _ in given)
 
     pushed = transpose_linear(
@@ -315,24 +377,6 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     return tuple(value), tuple(result)
 
 
-def _pushed_by_rule(call: _Call, leaves: Sequence[Any], changes: Sequence[Any]) -> Any:
-    filled = changes
-    if not call.function.symbolic_zeros["jvp"]:
-        filled = [
-            zeros_of(aval_of(leaf)) if change is None else change
-            for leaf, change in zip(leaves, changes, strict=True)
-        ]
-    assert call.function.jvp_rule is not None
-    result = call.function.jvp_rule(
-        *call.nondiff(), call.arguments(_user(leaves)), _with_none(call.structure, _user(filled))
-    )
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise TangentError(f"{call.named('jvp rule')} must return a pair (value, tangent)")
-    value = [raw_of(leaf) for leaf in call.results(result[0])]
-    tangents = _matching(result[1], result[0], call.named("jvp rule"), "tangent")
-    return tuple(value), tuple(tangents)
-
-
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
     call, start = params["call"], params["captured"]
     if any(index < start for index in which):
@@ -340,53 +384,12 @@ def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any
     leaves = values[start:]
     numbers = tuple(index - start for index in which)
     if call.function.backward is not None:
-        value, residuals = _forward(call, leaves)
+        value, residuals = call.forward(leaves)
         return tuple(value), _pull, (call, residuals, value, leaves, numbers)
     if call.function.jvp_rule is None:
         raise _no_rule(call)
     ans = bind(custom, *values, **params)
     return ans, _pull_transposed, (call, leaves, numbers)
-
-
-def _forward(call: _Call, leaves: Sequence[Any]) -> tuple[list[Any], Any]:
-    assert call.function.forward is not None
-    result = call.function.forward(*call.all_arguments(_user(leaves)))
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise TangentError(f"{call.named('forward rule')} must return a pair (value, residuals)")
-    value = [raw_of(leaf) for leaf in call.results(result[0])]
-    return value, tree.map(raw_of, result[1])
-
-
-def _backward(
-    call: _Call,
-    residuals: Any,
-    cotangents: Sequence[Any],
-    value: Sequence[Any],
-    leaves: Sequence[Any],
-) -> list[Any]:
-    """Return one raw cotangent a leaf of the arguments, None where it is zero."""
-    if not call.function.symbolic_zeros["vjp"]:
-        cotangents = [
-            zeros_of(aval_of(entry)) if cotangent is None else cotangent
-            for entry, cotangent in zip(value, cotangents, strict=True)
-        ]
-    assert call.function.backward is not None
-    found = call.function.backward(
-        *call.nondiff(),
-        tree.map(to_user, residuals),
-        _with_none(call.structure_out(), _user(cotangents)),
-    )
-    arguments = call.arguments(leaves)
-    what = call.named("backward rule")
-    if not isinstance(found, (tuple, list)) or len(found) != len(arguments):
-        raise TangentError(
-            f"{what} must return a tuple of {len(arguments)} cotangents, one for each argument "
-            f"that is differentiated; it returned {_described(found)}"
-        )
-    every: list[Any] = []
-    for given, argument in zip(found, arguments, strict=True):
-        every += _matching(given, argument, what, "cotangent")
-    return every
 
 
 def _described(value: Any) -> str:
@@ -397,7 +400,7 @@ def _described(value: Any) -> str:
 
 def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     call, kept, value, leaves, numbers = residuals
-    every = _backward(call, kept, cotangents, value, leaves)
+    every = call.backward(kept, cotangents, value, leaves)
     chosen = tuple(every[number] for number in numbers)
     return chosen[0] if len(chosen) == 1 else chosen
 
@@ -409,10 +412,22 @@ def _pull_transposed(cotangents: Sequence[Any], residuals: Any) -> Any:
         changes: list[Any] = [None] * len(leaves)
         for number, tangent in zip(numbers, tangents, strict=True):
             changes[number] = tangent
-        return _pushed_by_rule(call, leaves, changes)[1]  # type: ignore[no-any-return]
+        return call.pushed(leaves, changes)[1]  # type: ignore[no-any-return]
 
     found = transpose_linear(linear, [leaves[n] for n in numbers], tuple(cotangents))
     return found[0] if len(found) == 1 else tuple(found)
+
+
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    start, program = params["captured"], params["program"]
+    size = batch_size(values, axes)
+    places = [None if axis is None else 0 for axis in axes]
+    call = BatchedCall(params["call"], places[start:], size)
+    operands = [front(value, axis) for value, axis in zip(values, axes, strict=True)]
+    if program is not None:
+        program = batch_of_list(program, places, size, [True] * len(program.outputs))[0]
+    found = bind(custom, *operands, call=call, program=program, captured=start)
+    return found, (0,) * len(found)
 
 
 def _no_rule(call: _Call) -> MissingRuleError:
@@ -420,10 +435,6 @@ def _no_rule(call: _Call) -> MissingRuleError:
         f"{call!r} was made with custom_jvp or custom_vjp, but has no rule yet: give it one with "
         f"{call!r}.defjvp(rule) or {call!r}.defvjp(forward, backward)"
     )
-
-
-def _with_none(structure: tree.Structure, leaves: Sequence[Any]) -> Any:
-    return tree.unflatten(structure, leaves)
 
 
 def _matching(change: Any, like: Any, what: str, kind: str) -> list[Any]:
@@ -501,6 +512,7 @@ custom = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=tuple,

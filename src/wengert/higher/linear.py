@@ -285,7 +285,7 @@ def _evaluate(
 
 def _infer(*avals: Aval, program: WengertList, **options: Any) -> tuple[Aval, ...]:
     for given, variable in zip(avals, program.inputs, strict=True):
-        if given != variable.aval:
+        if not given.fits(variable.aval):
             raise ArgumentError(f"linear_solve: its function takes {variable.aval}, got {given}")
     return tuple(operand.aval for operand in program.outputs)
 

@@ -17,7 +17,7 @@ from .. import tree
 from ..errors import CheckpointError
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
-from ..tracing.core import Trace, Traced, innermost, raw_of, to_user
+from ..tracing.core import Batched, Trace, Traced, innermost, raw_of, to_user
 from ..tracing.creation import resumed
 from ..transforms.reverse import ReverseTrace, pull_through_mask
 
@@ -251,6 +251,8 @@ def bytes_of(residual: Any) -> int:
         return sum(map(bytes_of, residual))
     if kind is Traced:
         return bytes_of(innermost(residual))
+    if kind is Batched:
+        return bytes_of(residual.value)
     if kind is Masked:
         return bytes_of(residual.value) + bytes_of(residual.mask)
     return 0
@@ -261,6 +263,8 @@ def fingerprint_of(result: Any) -> list[Any]:
     found: list[Any] = []
     for leaf in tree.leaves(result):
         plain = innermost(raw_of(leaf))
+        while type(plain) is Batched:
+            plain = innermost(plain.value)
         if type(plain) is np.ndarray and plain.dtype != object:
             found.append((plain.shape, zlib.crc32(np.ascontiguousarray(plain).tobytes())))
         else:

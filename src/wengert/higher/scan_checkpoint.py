@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
+from ..ops.batch_rules import batch_size, moved, spread_over
 from ..ops.projection import add
 from ..ops.samples import Fail, Sample, array
 from ..tracing.core import bind
@@ -22,6 +23,7 @@ from ..transforms.lists import fitted, in_groups, jvp_in_groups, vjp_of_list
 from .scan_primitive import (
     Scan,
     apart,
+    batched_scan,
     infer_scan,
     run_scan,
     sample_params,
@@ -311,6 +313,35 @@ def _pull_pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return chosen[0] if len(chosen) == 1 else chosen
 
 
+# ------------------------------------------------------------------ batches
+
+
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    size = batch_size(values, axes)
+    operands, changed, out_axes = batched_scan(values, axes, params, size)
+    return bind(checkpointed_scan, *operands, **changed), out_axes
+
+
+def _batch_pull(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    params = dict(params)
+    varying = params.pop("varying")
+    end = len(varying)
+    scan = Scan(values[:end], params)
+    first, count, _ = scan.groups
+    size = batch_size(values, axes)
+    # Each example has cotangents of its own, so all that varies is made to differ.
+    operands, changed, _ = batched_scan(values[:end], axes[:end], params, size, varying)
+    seeded = varying_outputs(scan.body, varying, first, count)
+    places = [place for place, flag in enumerate(seeded) if flag]
+    seeds = []
+    for place, value, axis in zip(places, values[end:], axes[end:], strict=True):
+        value = spread_over(value, axis, size)
+        seeds.append(value if place < count else moved(value, 0, 1))
+    found = bind(scan_pull, *operands, *seeds, varying=varying, **changed)
+    numbers = [number for number, flag in enumerate(varying) if flag]
+    return found, tuple(0 if number < first + count else 1 for number in numbers)
+
+
 # ------------------------------------------------------------------ records
 
 
@@ -334,6 +365,7 @@ checkpointed_scan = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=_fails,
@@ -366,6 +398,7 @@ scan_pull = Primitive(
     infer=_infer_pull,
     push=_push_pull,
     record=_record_pull,
+    batch=_batch_pull,
     multiple=True,
     samples=_samples_pull,
     fails=tuple,

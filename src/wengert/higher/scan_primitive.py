@@ -12,11 +12,13 @@ from ..ir.aval import Aval, aval_of, kind_of_result, zeros_of
 from ..ir.equation import Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, moved, spread_over
 from ..ops.kinds import with_kind
 from ..ops.samples import Fail, Sample, array
 from ..tracing.core import bind, raw_of
 from ..tracing.staging import stage
 from ..transforms.lists import (
+    batch_of_list,
     dependent_outputs,
     evaluate_traced,
     fitted,
@@ -105,7 +107,7 @@ def infer_scan(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
             raise ArgumentError(f"scan of {scan.length} steps over an array {x}")
     given = (*scan.constants, *scan.carry, *map(entry_aval, scan.xs))
     for aval, variable in zip(given, scan.body.inputs, strict=True):
-        if aval != variable.aval:
+        if not aval.fits(variable.aval):
             raise ArgumentError(f"scan: its body takes {variable.aval}, got {aval}")
     count = len(scan.carry)
     return (
@@ -309,6 +311,54 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return chosen[0] if len(chosen) == 1 else chosen
 
 
+# ------------------------------------------------------------------ batches
+
+
+def batched_scan(
+    values: Sequence[Any],
+    axes: Sequence[int | None],
+    params: dict[str, Any],
+    size: int,
+    forced: Sequence[bool] | None = None,
+) -> tuple[list[Any], dict[str, Any], tuple[int | None, ...]]:
+    """Return operands and parameters of the scan over all examples, and its batch axes.
+
+    Entries have the batch axis first, arrays that are read and made behind the axis of steps.
+    `forced` names operands that must have one.
+    """
+    scan = Scan(values, params)
+    first, count, _ = scan.groups
+    flags = [axis is not None for axis in axes]
+    if forced is not None:
+        flags = [flag or force for flag, force in zip(flags, forced, strict=True)]
+    results = [False] * (len(scan.body.outputs) - count)
+    while True:
+        places = [0 if flag else None for flag in flags]
+        kept = [*flags[first : first + count], *results]
+        body, outputs = batch_of_list(scan.body, places, size, kept)
+        grown = [flag or place == 0 for flag, place in zip(kept, outputs, strict=True)]
+        if grown == kept:
+            break
+        flags[first : first + count] = grown[:count]
+        results = grown[count:]
+    operands = []
+    for number, (value, axis, flag) in enumerate(zip(values, axes, flags, strict=True)):
+        if flag:
+            value = spread_over(value, axis, size)
+            if number >= first + count:
+                value = moved(value, 0, 1)
+        operands.append(value)
+    out_axes = [0 if flag else None for flag in kept[:count]]
+    out_axes += [1 if flag else None for flag in kept[count:]]
+    return operands, params | {"body": body}, tuple(out_axes)
+
+
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    size = batch_size(values, axes)
+    operands, changed, out_axes = batched_scan(values, axes, params, size)
+    return bind(scan_primitive, *operands, **changed), out_axes
+
+
 # ------------------------------------------------------------------ the record
 
 
@@ -352,6 +402,7 @@ scan_primitive = Primitive(
     infer=infer_scan,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=_fails,

@@ -15,12 +15,15 @@ from ..ir.aval import Aval, aval_of, zeros_of
 from ..ir.equation import Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, front, spread_over
 from ..ops.projection import add
 from ..ops.samples import Fail, Sample, array
-from ..tracing.core import Traced, bind
+from ..tracing.core import Traced, bind, ndim_of, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.lists import (
+    batch_of_list,
     dependent_outputs,
+    evaluate_traced,
     fitted,
     in_groups,
     jvp_in_groups,
@@ -126,7 +129,7 @@ def _infer(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
 def _checked(avals: Sequence[Aval], params: dict[str, Any]) -> _Loop:
     loop = _Loop(avals, params)
     for given, variable in zip((*loop.constants, *loop.carry), loop.body.inputs, strict=True):
-        if given != variable.aval:
+        if not given.fits(variable.aval):
             raise ArgumentError(f"while_loop: its body takes {variable.aval}, got {given}")
     return loop
 
@@ -354,6 +357,132 @@ def _pull_pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return chosen[0] if len(chosen) == 1 else chosen
 
 
+# ------------------------------------------------------------------ batches
+
+
+def _batched(
+    values: Sequence[Any],
+    axes: Sequence[int | None],
+    params: dict[str, Any],
+    size: int,
+    forced: Sequence[bool] | None = None,
+) -> tuple[list[Any], dict[str, Any], list[bool], int]:
+    """Return operands and parameters of the loop over all examples, and what of it is batched.
+
+    The flags are those of body constants and carry; `forced` names those that must be. Where the
+    condition differs between examples the loop runs until the last example has ended; those that
+    have ended keep their carry. The constants of the condition are then constants of the body too,
+    behind its own; the last result counts them.
+    """
+    loop, places = _Loop(values, params), _Loop(axes, params)
+    first = len(loop.constants)
+    flags = [axis is not None for axis in (*places.constants, *places.carry)]
+    if forced is not None:
+        flags = [flag or force for flag, force in zip(flags, forced, strict=True)]
+    for_condition = [
+        front(v, a) for v, a in zip(loop.for_condition, places.for_condition, strict=True)
+    ]
+    of_condition = [None if axis is None else 0 for axis in places.for_condition]
+    while True:
+        now = [0 if flag else None for flag in flags]
+        body, outputs = batch_of_list(loop.body, now, size, flags[first:])
+        condition, (decided,) = batch_of_list(loop.condition, [*of_condition, *now[first:]], size)
+        grown = flags[:first] + [
+            flag or place == 0 or decided == 0
+            for flag, place in zip(flags[first:], outputs, strict=True)
+        ]
+        if grown == flags:
+            break
+        flags = grown
+    given = (*loop.constants, *loop.carry)
+    placed = (*places.constants, *places.carry)
+    operands = [
+        spread_over(value, axis, size) if flag else value
+        for value, axis, flag in zip(given, placed, flags, strict=True)
+    ]
+    extra = 0
+    constants = operands[:first]
+    if decided == 0:
+        extra = len(for_condition)
+        constants = [*constants, *for_condition]
+        body = _while_any(condition, body, extra, first, size)
+        condition = _any(condition)
+    changed = params | {
+        "condition": condition,
+        "body": body,
+        "body_constants": first + extra,
+    }
+    return [*for_condition, *constants, *operands[first:]], changed, flags, extra
+
+
+def _any(condition: WengertList) -> WengertList:
+    """Return the condition that goes on while any example does."""
+
+    def make() -> WengertList:
+        def run(*values: Any) -> list[Any]:
+            (flags,) = evaluate_traced(condition, [raw_of(value) for value in values])
+            return [np.any(to_user(flags))]
+
+        return stage(run, [variable.aval for variable in condition.inputs], "a batched condition")
+
+    return remembered(condition, "any", make)  # type: ignore[no-any-return]
+
+
+def _while_any(
+    condition: WengertList, body: WengertList, extra: int, first: int, size: int
+) -> WengertList:
+    """Return the body, over (constants, constants of the condition, carry), of a batched loop."""
+
+    def make() -> WengertList:
+        def run(*values: Any) -> list[Any]:
+            raw = [raw_of(value) for value in values]
+            constants, of_condition, carry = (
+                raw[:first],
+                raw[first : first + extra],
+                raw[first + extra :],
+            )
+            (flags,) = evaluate_traced(condition, [*of_condition, *carry])
+            found = evaluate_traced(body, [*constants, *carry])
+            return [
+                np.where(
+                    np.reshape(to_user(flags), (size,) + (1,) * (ndim_of(after) - 1)),
+                    to_user(after),
+                    to_user(before),
+                )
+                for after, before in zip(found, carry, strict=True)
+            ]
+
+        avals = [variable.aval for variable in body.inputs]
+        of_condition = [variable.aval for variable in condition.inputs[:extra]]
+        return stage(run, [*avals[:first], *of_condition, *avals[first:]], "a batched loop")
+
+    return remembered(body, ("while any", condition), make)  # type: ignore[no-any-return]
+
+
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    size = batch_size(values, axes)
+    operands, changed, flags, _ = _batched(values, axes, params, size)
+    found = bind(while_loop_primitive, *operands, **changed)
+    return found, tuple(0 if flag else None for flag in flags[params["body_constants"] :])
+
+
+def _batch_pull(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    params = dict(params)
+    varying = params.pop("varying")
+    loop = _Loop(values, params)
+    end = len(values) - len(loop.rest)
+    size = batch_size(values, axes)
+    # Each example has cotangents of its own, so all that varies is made to differ.
+    operands, changed, _, extra = _batched(values[:end], axes[:end], params, size, varying)
+    seeds = [
+        spread_over(value, axis, size) for value, axis in zip(values[end:], axes[end:], strict=True)
+    ]
+    first = len(loop.constants)
+    both = (*varying[:first], *(False,) * extra, *varying[first:])
+    found = bind(while_pull, *operands, *seeds, varying=both, **changed)
+    return found, (0,) * len(found)
+
+
 # ------------------------------------------------------------------ records
 
 
@@ -394,6 +523,7 @@ while_loop_primitive = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=_fails,
@@ -420,6 +550,7 @@ while_pull = Primitive(
     infer=_infer_pull,
     push=_push_pull,
     record=_record_pull,
+    batch=_batch_pull,
     multiple=True,
     samples=_samples_pull,
     fails=tuple,

@@ -67,6 +67,10 @@ class Aval:
             return name
         return f"{name}[{','.join(map(str, self.shape))}]"
 
+    def fits(self, other: Aval) -> bool:
+        """Return whether shape and dtype are the same: kinds of numbers may differ in a batch."""
+        return self.shape == other.shape and self.dtype == other.dtype
+
     def with_kind(self, kind: Kind) -> Aval:
         return Aval(self.shape, self.dtype, kind)
 

@@ -452,6 +452,15 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     return top.process(primitive, raw, params)
 
 
+def bind_effect(primitive: Primitive, *args: Any, **params: Any) -> Any:
+    """Apply a primitive of family ``effect``: of constants too it is staged, not carried out."""
+    if not any(type(raw_of(value)) is Traced for value in args):
+        for trace in reversed(levels.traces):
+            if trace.stages:
+                return trace.process(primitive, [raw_of(value) for value in args], params)
+    return bind(primitive, *args, **params)
+
+
 def bind_one(primitive: Primitive, value: Any, params: dict[str, Any]) -> Any:
     """Apply a primitive of one argument as `bind` does, 0.5 µs sooner."""
     if type(value) is Array:

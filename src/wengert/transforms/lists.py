@@ -1,4 +1,4 @@
-"""Transformations of Wengert lists: the jvp and the vjp of a list are lists again.
+"""Transformations of Wengert lists: the jvp, the vjp and the batch of a list are lists again.
 
 Each is made by staging the transformation of the list's evaluation, and kept as long as the list.
 """
@@ -14,11 +14,14 @@ import numpy as np
 from ..ir.aval import Aval, is_differentiable, zeros_of
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.evaluate import evaluate
+from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import moved, spread_over
 from ..ops.kinds import with_kind
-from ..tracing.core import Traced, bind, raw_of
+from ..tracing.core import Traced, bind, bind_effect, raw_of
 from ..tracing.creation import begin, end
 from ..tracing.staging import StagingTrace, stage
+from .batching import BatchTrace
 from .forward import ForwardTrace
 from .reverse import ReverseTrace
 
@@ -38,7 +41,13 @@ def remembered(program: WengertList, key: Hashable, make: Callable[[], Any]) -> 
 
 def evaluate_traced(program: WengertList, args: Sequence[Any]) -> tuple[Any, ...]:
     """Run a list on raw values of any level and return its raw outputs."""
-    return evaluate(program.inputs, program.equations, program.outputs, args, bind)
+    return evaluate(program.inputs, program.equations, program.outputs, args, _apply)
+
+
+def _apply(primitive: Primitive, *args: Any, **params: Any) -> Any:
+    if primitive.family == "effect":
+        return bind_effect(primitive, *args, **params)
+    return bind(primitive, *args, **params)
 
 
 def differentiable_outputs(program: WengertList) -> tuple[int, ...]:
@@ -275,6 +284,81 @@ def needed_equations(equations: Sequence[Equation], outputs: Sequence[Operand]) 
         kept.append(equation)
         needed.update(o for o in equation.operands if isinstance(o, Variable))
     return kept[::-1]
+
+
+# ------------------------------------------------------------------ batch
+
+
+def batch_of_list(
+    program: WengertList,
+    axes: Sequence[int | None],
+    size: int,
+    forced: Sequence[bool] | None = None,
+) -> tuple[WengertList, tuple[int | None, ...]]:
+    """Return the list that runs `program` for `size` examples at once, and where results have them.
+
+    Parameters
+    ----------
+    program : WengertList
+    axes : sequence of int or None
+        For each input its batch axis, None where it is the same for all examples.
+    size : int
+    forced : sequence of bool, optional
+        Outputs that get a batch axis even where they are the same for all examples.
+
+    Returns
+    -------
+    batched : WengertList
+        Inputs and outputs are those of `program`, with the batch axis where they have one.
+    out_axes : tuple
+        0 for each output that differs between examples, None for the others.
+    """
+    forced = (False,) * len(program.outputs) if forced is None else tuple(map(bool, forced))
+    key = ("batch", tuple(axes), size, forced)
+    return remembered(program, key, lambda: _batch_of_list(program, axes, size, forced))  # type: ignore[no-any-return]
+
+
+def _batch_of_list(
+    program: WengertList, axes: Sequence[int | None], size: int, forced: Sequence[bool]
+) -> tuple[WengertList, tuple[int | None, ...]]:
+    places: list[int | None] = []
+
+    def run(*values: Any) -> list[Any]:
+        trace = BatchTrace("a Wengert list", size)
+        begin(trace)
+        try:
+            args = [
+                raw_of(value)
+                if axis is None
+                else trace.wrap(raw_of(value), axis, variable.aval.kind)
+                for value, axis, variable in zip(values, axes, program.inputs, strict=True)
+            ]
+            results = evaluate_traced(program, args)
+        finally:
+            end(trace)
+        found = []
+        for result, force in zip(results, forced, strict=True):
+            batched = type(result) is Traced and result.trace is trace
+            if batched:
+                result = moved(result.value.value, result.value.axis, 0)
+            elif force:
+                result = spread_over(result, None, size)
+            places.append(0 if batched or force else None)
+            found.append(result)
+        return found
+
+    avals = [
+        batched_aval(variable.aval, axis, size)
+        for variable, axis in zip(program.inputs, axes, strict=True)
+    ]
+    return stage(run, avals, "the batch of a Wengert list"), tuple(places)
+
+
+def batched_aval(aval: Aval, axis: int | None, size: int) -> Aval:
+    """Return the Aval of `size` examples along an axis; the Aval itself where that is None."""
+    if axis is None:
+        return aval
+    return Aval((*aval.shape[:axis], size, *aval.shape[axis:]), aval.dtype)
 
 
 # ------------------------------------------------------------------ parts of both

@@ -1,0 +1,148 @@
+"""vmap of loops, branches, custom rules, checkpoints, solutions and call-backs: as a loop does."""
+
+import numpy as np
+import pytest
+
+import wengert as wg
+
+XS = np.array([[0.4, -0.7, 0.9], [1.2, 0.1, -0.3], [-0.5, 0.8, 0.2], [0.3, 0.3, -1.0]])
+
+
+def while_program(x):
+    def body(state):
+        return {"n": state["n"] + 1, "x": np.sin(state["x"]) * x + 0.1, "s": state["s"] * 1.3}
+
+    start = {"n": 0, "x": x, "s": np.sum(x * x) + 0.5}
+    end = wg.while_loop(lambda state: state["s"] < 5.0, body, start)
+    return np.sum(end["x"]) * end["s"] + end["n"]
+
+
+def shared_limit(x):
+    """The condition is the same for all examples, the body is not."""
+    return np.sum(wg.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * x), (0, x))[1])
+
+
+def branch_program(x):
+    y = wg.cond(np.sum(x) > 0, lambda v: np.sqrt(np.abs(v)) * x[0], lambda v: v * v, x)
+    z = wg.cond(x[0] > 0, lambda v: np.log(np.where(v > 0, v, 1.0)) + v, lambda v: 2.0 * v, x[0])
+    return np.sum(wg.switch(np.sum(x > 0), [np.sin, np.exp, lambda v: v * x[1]], y)) + z
+
+
+def scan_program(x):
+    def step(carry, entry):
+        return np.tanh(carry * entry + x[0]), {"a": carry * entry, "b": 1.5}
+
+    carry, ys = wg.scan(step, 0.5, x, reverse=True)
+    return carry + np.sum(ys["a"] * ys["b"])
+
+
+def checkpointed_program(x):
+    part = wg.checkpoint(lambda h: np.sin(h) * x)
+    end = wg.scan(lambda c, s: (part(c) * s, None), x, x, checkpoint=1)[0]
+    return np.sum(wg.checkpoint(lambda h: h * h * x[1])(end)) + x[2]
+
+
+scaled = wg.custom_vjp(lambda x, p: {"y": x * p["s"], "t": np.sum(x)})
+scaled.defvjp(
+    lambda x, p: ({"y": x * p["s"], "t": np.sum(x)}, (x, p["s"], p["n"])),
+    lambda kept, g: (
+        g["y"] * kept[1] + g["t"],
+        {"s": np.sum(g["y"] * kept[0]), "n": None},
+    ),
+)
+softened = wg.custom_jvp(lambda x: np.log1p(np.exp(x)))
+softened.defjvp(lambda p, t: (softened(p[0]), t[0] / (1 + np.exp(-p[0]))))
+
+
+def custom_program(x):
+    out = scaled(x, {"s": 1.7, "n": 3})
+    again = scaled(np.ones(3), {"s": x[0], "n": 3})
+    return np.sum(softened(out["y"])) * out["t"] + np.sum(again["y"] * x)
+
+
+def solution_program(x):
+    y = wg.fixed_point(lambda y: 0.3 * np.tanh(y) + x, np.zeros(3))
+    z = wg.linear_solve(lambda u: u * (2.0 + x**2) + 0.1 * np.sum(u), y)
+    return np.sum(z * z)
+
+
+PROGRAMS = [
+    while_program,
+    shared_limit,
+    branch_program,
+    scan_program,
+    checkpointed_program,
+    custom_program,
+    solution_program,
+]
+TRANSFORMED = {
+    "value": lambda f: f,
+    "grad": wg.grad,
+    "jvp": lambda f: lambda x: wg.jvp(f, (x,), (x * x,))[1],
+    "grad of grad": lambda f: wg.grad(lambda x: np.sum(wg.grad(f)(x) ** 2)),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_vmap_is_the_loop(program, name):
+    fun = TRANSFORMED[name](program)
+    expected = np.stack([fun(x) for x in XS])
+    batched = wg.vmap(fun)
+    np.testing.assert_allclose(batched(XS), expected, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(wg.vmap(fun, in_axes=1)(XS.T), expected, rtol=1e-9, atol=1e-11)
+    with np.errstate(all="ignore"):  # of branches that an example does not take
+        staged = wg.trace(batched)(XS).evaluate(XS)[0]
+    np.testing.assert_allclose(staged, expected, rtol=1e-9, atol=1e-11)
+    nested = wg.vmap(wg.vmap(fun))(XS.reshape(2, 2, 3))
+    np.testing.assert_allclose(nested.reshape(expected.shape), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_derivatives_through_vmap(program):
+    expected = np.stack([wg.grad(program)(x) for x in XS])
+
+    def total(xs):
+        return np.sum(wg.vmap(program)(xs) * np.arange(1.0, 5.0))
+
+    weights = np.arange(1.0, 5.0)[:, None]
+    np.testing.assert_allclose(wg.grad(total)(XS), expected * weights, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(
+        wg.trace(wg.grad(total))(XS).evaluate(XS)[0], expected * weights, rtol=1e-9, atol=1e-11
+    )
+    found = wg.jvp(total, (XS,), (XS[::-1],))[1]
+    assert found == pytest.approx(np.sum(expected * weights * XS[::-1]), rel=1e-9)
+
+
+def test_shared_arguments_add_up():
+    """The cotangent of an argument that is the same for all examples is their sum."""
+
+    def loss(s):
+        return np.sum(wg.vmap(lambda x: np.sum(scaled(x, {"s": s, "n": 1})["y"] * x))(XS))
+
+    assert wg.grad(loss)(2.0) == pytest.approx(np.sum(XS * XS))
+
+
+def test_examples_are_stepped_until_the_last_has_ended():
+    runs = []
+
+    def body(x):
+        wg.debug.callback(lambda: runs.append(1))
+        return x * 2.0
+
+    found = wg.vmap(lambda x: wg.while_loop(lambda v: v < 10.0, body, x))(
+        np.array([1.0, 4.0, 20.0])
+    )
+    np.testing.assert_array_equal(found, [16.0, 16.0, 20.0])
+    assert len(runs) == 4
+
+
+def test_callbacks_see_each_example():
+    seen = []
+
+    def fun(x):
+        wg.debug.callback(seen.append, x)
+        return wg.pure_callback(lambda v: v * 2.0, 0.0, x)
+
+    np.testing.assert_array_equal(wg.vmap(fun)(np.array([1.0, 2.0])), [2.0, 4.0])
+    assert seen == [1.0, 2.0]
