@@ -261,8 +261,22 @@ def infer_elementwise(ufunc: np.ufunc, operator: bool) -> Callable[..., Any]:
     With `operator`, Python numbers alone give a Python number, as the operator does.
     """
     outputs = ufunc.nout
+    # Results for single numbers: programs of many small operations ask for the same few.
+    known: dict[tuple[Any, ...], Any] = {}
 
     def infer(*avals: Aval, **params: Any) -> Any:
+        key: tuple[Any, ...] = ()
+        for aval in avals:
+            if aval.shape:
+                return infer_afresh(*avals)
+            dtype = aval.dtype
+            key += (dtype.num, dtype.byteorder, aval.kind)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = infer_afresh(*avals)
+        return found
+
+    def infer_afresh(*avals: Aval) -> Any:
         shape = np.broadcast_shapes(*(aval.shape for aval in avals))
         weak = all(aval.kind == "python" for aval in avals)
         if weak:

@@ -111,9 +111,13 @@ def _step(rewriting: Rewriting, equation: Equation) -> None:
 
 
 def _by_table(rewriting: Rewriting, equation: Equation) -> Equation | Operand | None:
+    rows = _rows_by_name.get(equation.primitive.name)
+    if rows is None or equation.params:
+        return None
     aval = equation.outputs[0].aval
-    for row in _rows_by_name.get(equation.primitive.name, ()):
-        if aval.dtype.kind not in row.kinds or equation.params:
+    heads = [_head(rewriting, operand) for operand in equation.operands]
+    for row in rows:
+        if aval.dtype.kind not in row.kinds or not _can_match(row.pattern, heads):
             continue
         bound: dict[str, Operand] = {}
         if _matches(rewriting, row.pattern, equation, bound) and all(
@@ -124,6 +128,26 @@ def _by_table(rewriting: Rewriting, equation: Equation) -> Equation | Operand | 
             if found is not None:
                 return found
     return None
+
+
+def _head(rewriting: Rewriting, operand: Operand) -> Any:
+    """Return the name of the primitive that makes an operand, or Literal, or None."""
+    if type(operand) is Literal:
+        return Literal
+    maker = rewriting.maker(operand)
+    return None if maker is None else maker.primitive.name
+
+
+def _can_match(pattern: Pattern, heads: list[Any]) -> bool:
+    """Return whether operands made in such ways may match: most rows are passed over here."""
+    for part, head in zip(pattern[1:], heads, strict=False):
+        kind = type(part)
+        if kind is tuple:
+            if head != part[0]:
+                return False
+        elif kind is not str and head is not Literal:
+            return False
+    return True
 
 
 def _matches(
