@@ -103,7 +103,7 @@ class _Nodes:
         else:
             lengths = np.array([*aval.shape, 0], np.intp)
             self.held.append(lengths)
-            dtype = np.dtype(aval.dtype.char)
+            dtype = np.dtype(aval.dtype.char) if aval.dtype.isnative else aval.dtype
             self.node(code.ARRAY, aval.ndim, dtype, None, aval.ndim, lengths.ctypes.data)
 
     def matched(self, tree: Any) -> None:

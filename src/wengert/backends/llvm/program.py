@@ -138,18 +138,20 @@ def _made(operand: Operand, position: int) -> Any:
 
 
 def _entries(leaf: Any, aval: Aval) -> np.ndarray[Any, Any]:
-    """Return a leaf as aligned entries in C order and of the machine's byte order."""
+    """Return a leaf as aligned entries in C order, in the byte order that the program expects."""
     found = aval_of(leaf)
-    if found != aval:
+    if (found.shape, found.kind) != (aval.shape, aval.kind) or (
+        found.dtype.newbyteorder("=") != aval.dtype.newbyteorder("=")
+    ):
         raise ArgumentError(f"this program takes {aval} here, {found} was given")
-    return np.require(leaf, aval.dtype.newbyteorder("="), ["C", "A"])
+    return np.require(leaf, aval.dtype, ["C", "A"])
 
 
 def _room(operand: Operand) -> np.ndarray[Any, Any] | None:
     aval = operand.aval
     if aval.dtype.kind not in "biufc":
         return None
-    return np.empty(aval.shape, aval.dtype.newbyteorder("="))
+    return np.empty(aval.shape, aval.dtype)
 
 
 def _result(operand: Operand, room: np.ndarray[Any, Any] | None) -> Any:
