@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from surface import CALLS, GAPS, GROUPS, NOTES, ZERO
-from surface.check import check
+from surface.calls import Call
+from surface.check import Program, check, compare_values, in_forward, in_reverse, leaves
+from surface.edges import EDGES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +28,27 @@ EACH = [
 @pytest.mark.parametrize(("name", "call"), EACH)
 def test_call(name, call):
     check(call, zero=name in ZERO)
+
+
+@pytest.mark.parametrize("text", EDGES)
+def test_edge(text):
+    """At the edge of a function's domain, and beyond it, the answer is NumPy's."""
+    call = Call(text)
+    program = Program(call)
+    points = call.points or [1.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected = leaves(call.run(*call.points))
+        except Exception as refused:
+            built_in = next(kind for kind in type(refused).__mro__ if kind.__module__ == "builtins")
+            for transform in (in_reverse, in_forward):
+                with pytest.raises(built_in):
+                    transform(program, points)
+            return
+        for transform in (in_reverse, in_forward):
+            transform(program, points)
+            compare_values(program.seen, expected, rounding=False)
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -30,6 +30,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     weights = as_array(weights).astype(np.float64, casting="safe")
     if weights.shape != places.shape:
         raise ValueError("The weights and list don't have the same length.")
+    if not places.size:  # NumPy counts then
+        return found
     return _added_up(places, weights, len(found))
 
 

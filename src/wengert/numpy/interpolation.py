@@ -9,6 +9,7 @@ import numpy as np
 from ..ops.shaping import as_array
 from ..ops.taking import taken
 from ..tracing.core import is_array_kind, ndim_of, raw_of, shape_of
+from ..tracing.decisions import observed
 from ..tracing.operators import as_operand
 from ..tracing.protocols import implements
 
@@ -58,6 +59,8 @@ def interp(
     if shape_of(xp) != shape_of(fp):
         raise ValueError("fp and xp are not of the same length.")
     if period is not None:
+        if observed(np.equal(period, 0)):
+            raise ValueError("period must be a non-zero value")
         period = np.abs(period)
         x, xp, fp = _periodic(x, xp, fp, period)
         x, xp = (value.astype(np.float64, casting="safe", copy=False) for value in (x, xp))

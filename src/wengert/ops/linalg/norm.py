@@ -46,8 +46,11 @@ def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -
     if ord in (np.inf, -np.inf):
         # Not compared with the norm: compiled code may give |x| of complex x another last digit.
         sizes = np.abs(x)
-        extreme = np.max if ord == np.inf else np.min
-        largest = np.equal(sizes, extreme(sizes, axis=axes, keepdims=True))
+        if ord == np.inf:
+            extreme = np.max(sizes, axis=axes, keepdims=True, initial=0)
+        else:
+            extreme = np.min(sizes, axis=axes, keepdims=True)
+        largest = np.equal(sizes, extreme)
         shared = np.sum(largest, axis=axes, keepdims=True)
         return _direction(x) * (largest / shared)
     norms = ans if keepdims or not np.ndim(ans) else np.expand_dims(ans, axes)
