@@ -137,3 +137,29 @@ def test_compiled_gradient_of_the_extreme_modulus(order):
     compiled = wg.jit(gradient)
     for _ in range(2):
         np.testing.assert_allclose(compiled(z), gradient(z), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.sum(np.union1d(x, x[::2] * 2.0) ** 2),
+        lambda x: np.sum(np.setxor1d(x, x[:2]) ** 2),
+        lambda x: np.sum(np.polymul(x, x[:2])),
+        lambda x: np.sum(np.abs(np.roots(x))),
+        lambda x: np.sum(np.trim_zeros(np.pad(x, 1))),
+        lambda x: np.sum(np.histogram(x, 3, weights=x)[0]),
+    ],
+)
+def test_compiled_once_while_the_pattern_stays(function):
+    """Functions whose shapes depend on values ask which entries are equal or 0, not for values."""
+    runs = []
+
+    def counted(x):
+        runs.append(x)
+        return function(x)
+
+    compiled = wg.jit(counted)
+    for seed in range(5):
+        x = np.random.default_rng(seed).uniform(1.0, 2.0, 6)
+        np.testing.assert_allclose(compiled(x), function(x), rtol=1e-13)
+    assert len(runs) == 1

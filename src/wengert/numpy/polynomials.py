@@ -11,7 +11,7 @@ import numpy as np
 from ..ops.shaping import as_array
 from ..tracing.core import ndim_of, shape_of
 from ..tracing.decisions import observed
-from ..tracing.protocols import implements, plain_of
+from ..tracing.protocols import implements
 
 
 def _coefficients(value: Any) -> Any:
@@ -53,8 +53,11 @@ def polysub(a1: Any, a2: Any) -> Any:
 
 
 def _without_leading_zeros(value: Any) -> Any:
-    trimmed = np.trim_zeros(_coefficients(value), "f")
-    return trimmed if len(trimmed) else np.zeros(1, trimmed.dtype)
+    coefficients = _coefficients(value)
+    used = coefficients != 0
+    if not np.any(used):
+        return np.zeros(1, coefficients.dtype)
+    return coefficients[int(np.argmax(used)) :]
 
 
 @implements(np.polymul)
@@ -156,11 +159,11 @@ def roots(p: Any) -> Any:
     coefficients = _coefficients(p)
     if ndim_of(coefficients) != 1:
         raise ValueError("Input must be a rank-1 array.")
-    used = np.flatnonzero(plain_of(coefficients != 0, "which coefficients of np.roots are 0"))
-    if not len(used):
+    used = coefficients != 0
+    if not np.any(used):
         return np.array([])
-    trailing = len(coefficients) - int(used[-1]) - 1
-    kept = coefficients[int(used[0]) : int(used[-1]) + 1]
+    trailing = int(np.argmax(used[::-1]))
+    kept = coefficients[int(np.argmax(used)) : shape_of(coefficients)[0] - trailing]
     if not np.issubdtype(kept.dtype, np.inexact):
         kept = kept.astype(float)
     degree = len(kept) - 1
