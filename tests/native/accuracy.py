@@ -57,7 +57,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "sigmoid": _sigmoid,
     "log": mp.log, "log2": lambda x: mp.log(x) / mp.log(2), "log10": mp.log10,
     "log1p": mp.log1p, "arcsinh": mp.asinh, "arccosh": mp.acosh, "arctanh": mp.atanh,
-    "softplus": _softplus, "logaddexp": _logaddexp, "logaddexp2": _logaddexp2,
+    "log_hypot": lambda x, y: mp.log(x * x + y * y) / 2, "softplus": _softplus,
+    "logaddexp": _logaddexp, "logaddexp2": _logaddexp2,
     "sin": mp.sin, "cos": mp.cos, "tan": mp.tan,
     "arcsin": mp.asin, "arccos": mp.acos, "arctan": mp.atan, "arctan2": mp.atan2,
     "power": mp.power, "cbrt": _cbrt, "hypot": mp.hypot, "sqrt": mp.sqrt,
@@ -69,6 +70,7 @@ PEERS: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in REFERENCES if hasattr(np, name)},
     "sigmoid": scipy.special.expit,
     "softplus": lambda x: np.logaddexp(x, 0),
+    "log_hypot": lambda x, y: np.log(np.asarray(x) + 1j * np.asarray(y)).real,
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,
 }

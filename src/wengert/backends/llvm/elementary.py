@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...ir.emitter import CannotLower
-from . import math
+from . import complex_functions, math
 from .values import Value, constant, type_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         known = _known_power(emitter, x, operands[1])
         if known is not None:
             return _checked(emitter, known)
+    if x.dtype.kind == "c" and name in complex_functions.FUNCTIONS and not emitter.python:
+        return complex_functions.FUNCTIONS[name](emitter, x)
     if x.dtype.kind != "f":
         raise CannotLower(f"no {name} of dtype {x.dtype}")
     function = emitter.function

@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Number]]] = {
     "arcsinh": (1, logarithm.arcsinh),
     "arccosh": (1, logarithm.arccosh),
     "arctanh": (1, logarithm.arctanh),
+    "log_hypot": (2, logarithm.log_hypot),
     "softplus": (1, logarithm.softplus),
     "logaddexp": (2, logarithm.logaddexp),
     "logaddexp2": (2, logarithm.logaddexp2),

@@ -129,6 +129,34 @@ def log1p(k: Kernel, x: Number) -> Number:
     return k.copysign(k.select(x.equals(-1.0), -INFINITY, result), x)
 
 
+def log_hypot(k: Kernel, x: Number, y: Number) -> Number:
+    """Emit log √(x² + y²), of the squares in two parts: it keeps its digits where it is near 0."""
+    a, b = abs(x), abs(y)
+    larger, smaller = k.select(a > b, a, b), k.select(a > b, b, a)
+    octaves: Number = NOTHING
+    if not k.single:
+        up, down = larger < 2.0**-450, larger > 2.0**500
+        factor = k.select(up, 2.0**600, k.select(down, 2.0**-600, 1.0))
+        octaves = k.select(up, -1200.0, k.select(down, 1200.0, 0.0))
+        larger, smaller = larger * factor, smaller * factor
+    first, first_low = _square(k, larger)
+    second, second_low = _square(k, smaller)
+    total = first + second
+    lost = k.sum_error(first, second, total) + (first_low + second_low)
+    n, m, whole = split(k, total)
+    scale = (0x3FF0000000000000 - (whole << 52)).as_number()
+    weight = 1.0 / m
+    result = 0.5 * _joined(k, n + octaves, m - 1.0, lost * scale * weight)
+    result = k.select(total.equals(0.0), -INFINITY, result)
+    result = k.select(x.is_nan() | y.is_nan(), NAN, result)
+    return k.select(a.equals(INFINITY) | b.equals(INFINITY), INFINITY, result)
+
+
+def _square(k: Kernel, x: Number) -> tuple[Number, Number]:
+    square = x * x
+    return square, k.product_error(x, x, square)
+
+
 # ------------------------------------------------------------------ inverse hyperbolic functions
 
 _HUGE = 2.0**500
