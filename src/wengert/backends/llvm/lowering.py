@@ -29,7 +29,11 @@ def loop_dtypes(
     A ufunc's are those of its loop. Other functions select among their arguments: booleans stay,
     numbers come in the dtype of the result.
     """
-    key = (primitive, *[(a.dtype, a.kind == "python") for a in operands], len(outputs))
+    key = (
+        primitive,
+        *[(aval.dtype, aval.kind == "python") for aval in operands],
+        *[aval.dtype for aval in outputs],
+    )
     found = _loops.get(key)
     if found is None:
         found = _loops[key] = _find_loop(primitive, operands, outputs)
