@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from surface import CALLS, GAPS, GROUPS, NOTES, ZERO
+from surface.by_name import by_name
 from surface.calls import Call
 from surface.check import Program, check, compare_values, in_forward, in_reverse, leaves
 from surface.edges import EDGES
@@ -28,6 +29,18 @@ EACH = [
 @pytest.mark.parametrize(("name", "call"), EACH)
 def test_call(name, call):
     check(call, zero=name in ZERO)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_by_name(name):
+    """NumPy asks some arguments only, and by position: by name they have to be found as well."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for call in filter(None, map(by_name, CALLS[name])):
+            expected = leaves(call.run(*call.points))
+            program = Program(call)
+            in_reverse(program, call.points or [1.0])
+            compare_values(program.seen, expected, rounding=call.rounding)
 
 
 @pytest.mark.parametrize("text", EDGES)

@@ -354,8 +354,8 @@ def arange(
 
 
 @implements_creation("fromiter")
-def fromiter(iterable: Any, dtype: Any, count: int = -1, *, like: Any = None) -> Any:
-    entries = list(iterable if count < 0 else islice(iterable, count))
+def fromiter(iter: Any, dtype: Any, count: int = -1, *, like: Any = None) -> Any:
+    entries = list(iter if count < 0 else islice(iter, count))
     if not carries_handles(entries):
         return _cell(originals["fromiter"](entries, dtype, count))
     if count > len(entries):

@@ -196,10 +196,13 @@ def _converting(
     layout = _LAYOUTS.get(name, {})
 
     def create(*args: Any, **kwargs: Any) -> Any:
-        if not levels.depth or not args:
+        if not levels.depth or not (any_caller or _is_user_call(sys._getframe(1), name)):
             return original(*args, **kwargs)
-        if not (any_caller or _is_user_call(sys._getframe(1), name)):
-            return original(*args, **kwargs)
+        if not args:
+            first = "object" if name == "array" else "a"
+            if first not in kwargs:
+                return original(**kwargs)  # refuses
+            args = (kwargs.pop(first),)
         given = args[0]
         if not carries_handles(given):
             result = original(*args, **kwargs)
@@ -236,6 +239,8 @@ def looking_into_lists(original: Callable[..., Any]) -> Callable[..., Any]:
             kind = type(value)
             if kind is Array or kind is Traced:
                 return array_function(value, original, (), args, kwargs)
+            if (kind is list or kind is tuple) and levels.depth and carries_handles(value):
+                return original(*args, **{key: _built(entry) for key, entry in kwargs.items()})
         return original(*args, **kwargs)
 
     return answer
