@@ -306,3 +306,26 @@ def test_real_and_complex_arguments_together():
     same(of_x, (z * z).real)
     assert of_z.dtype == np.complex128
     close(of_z, 2 * x * z, 1e-15)
+
+
+@pytest.mark.parametrize(
+    "name", ["hessian", "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "value_grad_hessian"]
+)
+def test_every_matrix_of_derivatives_is_holomorphic_and_passes_extras(name):
+    def function(z):
+        value = z[0] ** 2 * z[1] + np.exp(z[1])
+        return value, {"twice": 2 * value, "text": "kept"}
+
+    z = np.array([0.3 + 0.2j, -0.5 + 1j])
+    gradient = np.array([2 * z[0] * z[1], z[0] ** 2 + np.exp(z[1])])
+    hessian = np.array([[2 * z[1], 2 * z[0]], [2 * z[0], np.exp(z[1])]])
+    value = z[0] ** 2 * z[1] + np.exp(z[1])
+    *first, last = getattr(wg, name)(function, has_aux=True, holomorphic=True)(z)
+    aux = last if name in ("hessian", "jacobian", "jacfwd", "jacrev") else first[0][1]
+    assert aux["text"] == "kept"
+    assert aux["twice"] == pytest.approx(2 * value)
+    matrix = first[0] if name in ("hessian", "jacobian", "jacfwd", "jacrev") else last
+    expected = hessian if "hessian" in name else gradient
+    np.testing.assert_allclose(matrix, expected, rtol=1e-14)
+    if name == "value_grad_hessian":
+        np.testing.assert_allclose(first[1], gradient, rtol=1e-14)

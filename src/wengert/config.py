@@ -6,6 +6,7 @@ Holds only options that something reads.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 
 from .errors import ArgumentError
@@ -58,6 +59,10 @@ class Config:
         Where machine code is kept for later processes: a directory of yours, or ``"off"``. Empty,
         as at first: ``wengert`` in the user's directory for caches. Environment:
         ``WENGERT_CACHE_DIR``.
+    debug_nans : bool
+        Stop at the first operation, forward or backward, that makes a nan or an infinity of finite
+        numbers, and say where it stands; compiled functions run as they are meanwhile.
+        Environment: ``WENGERT_DEBUG_NANS``.
     full_tracebacks : bool
         Keep the frames of wengert itself in tracebacks. Environment: ``WENGERT_FULL_TRACEBACKS``.
     max_paths : int
@@ -84,23 +89,49 @@ class Config:
     False
     """
 
-    __slots__ = ("cache_dir", "full_tracebacks", "max_paths", "native", "traced_packages", "verify")
+    __slots__ = (
+        "_before_debugging",
+        "_debug_nans",
+        "cache_dir",
+        "full_tracebacks",
+        "max_paths",
+        "native",
+        "traced_packages",
+        "verify",
+    )
 
     def __init__(self) -> None:
         self.cache_dir: str = os.environ.get("WENGERT_CACHE_DIR", "").strip()
+        self._before_debugging: list[Callable[[], None]] = []
+        self._debug_nans: bool = _environment_flag("WENGERT_DEBUG_NANS")
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
         self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
         self.native: bool = _environment_flag("WENGERT_NATIVE", default=True)
         self.traced_packages: tuple[str, ...] = _environment_names("WENGERT_TRACED_PACKAGES")
         self.verify: bool = _environment_flag("WENGERT_VERIFY")
 
+    @property
+    def debug_nans(self) -> bool:
+        """Whether transformations look for nan and infinities."""
+        return self._debug_nans
+
+    @debug_nans.setter
+    def debug_nans(self, value: bool) -> None:
+        if value:
+            for function in self._before_debugging:
+                function()
+        self._debug_nans = bool(value)
+
+    def before_debugging(self, function: Callable[[], None]) -> None:
+        """Have a function called before `debug_nans` takes effect: machine code cannot ask."""
+        self._before_debugging.append(function)
+
     def __call__(self, **changes: object) -> _Override:
         """Change settings now, and restore them when used as a context."""
-        unknown = [name for name in changes if name not in self.__slots__]
+        known = sorted([*(n for n in self.__slots__ if not n.startswith("_")), "debug_nans"])
+        unknown = [name for name in changes if name not in known]
         if unknown:
-            raise ArgumentError(
-                f"config has no setting {unknown[0]!r}; it has {', '.join(self.__slots__)}"
-            )
+            raise ArgumentError(f"config has no setting {unknown[0]!r}; it has {', '.join(known)}")
         previous = {name: getattr(self, name) for name in changes}
         for name, value in changes.items():
             setattr(self, name, value)

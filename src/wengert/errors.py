@@ -86,6 +86,10 @@ class SingularSystemError(WengertError, ArithmeticError):
     """A linear system, or the one that a derivative needs solved, is singular."""
 
 
+class NonFiniteError(WengertError, FloatingPointError):
+    """With ``config.debug_nans``: an operation made a nan or an infinity."""
+
+
 class NotLinearError(WengertError, ValueError):
     """A function given to ``linear_transpose`` is not linear."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,7 @@ from ..errors import (
 from ..tracing.core import bind, describe, innermost, is_unknown
 from ..tracing.creation import begin, end
 from ..transforms.arguments import check_callable
+from ..transforms.watching import watched
 from .arguments import Call, Static, integers
 from .call import call as call_primitive
 from .captures import Captures, Wrapper
@@ -101,6 +103,20 @@ class Offer(NamedTuple):
     description: Description
 
 
+# Compiled functions whose calls do not pass through Python.
+_entered: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _leave_entries() -> None:
+    """Let all compiled functions pass through Python again."""
+    for jitted in list(_entered):
+        jitted._withdraw(lambda offer: True)
+    _entered.clear()
+
+
+config.before_debugging(_leave_entries)
+
+
 class Jitted(Wrapper):
     """A function that `jit` made: call it as the function that it was made of."""
 
@@ -139,6 +155,8 @@ class Jitted(Wrapper):
             raise
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if config.debug_nans:
+            return watched(self.__wengert_function__, args, kwargs)
         if _stops_at_warnings():
             return self.__wengert_function__(*args, **kwargs)
         call = Call(args, kwargs, self._static, self._capture)
@@ -315,6 +333,7 @@ class Jitted(Wrapper):
                 retries=True,
             )
         attach(self, self._entry)
+        _entered.add(self)
 
     def _withdraw(self, stale: Callable[[Offer], bool]) -> None:
         """Take programs out of the entry."""

@@ -27,6 +27,7 @@ from .arguments import (
 from .forward import ForwardTrace
 from .reverse import ReverseTrace
 from .run import Run, finish, split_aux, to_result
+from .watching import kind_of_trace
 
 # ------------------------------------------------------------------ recording
 
@@ -323,7 +324,7 @@ def jvp(
             )
     leaves = Leaves(primals)
     raw_tangents = leaves.matching(tangents, "tangent")
-    trace = ForwardTrace(fun)
+    trace = kind_of_trace(ForwardTrace)(fun)
     begin(trace)
     try:
         inputs = attach(trace, leaves.values)

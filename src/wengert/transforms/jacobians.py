@@ -379,9 +379,18 @@ def hessian(
 
 
 def value_grad_hessian(
-    fun: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Return a function that gives value, gradient and Hessian in one evaluation of `fun`.
+
+    Parameters
+    ----------
+    fun, argnums, has_aux, holomorphic
+        As for `value_and_grad`.
 
     Returns
     -------
@@ -395,13 +404,13 @@ def value_grad_hessian(
     (8.0, 12.0, 12.0)
     """
     check_callable(fun, "value_grad_hessian")
-    both = value_and_grad(fun, argnums, has_aux=has_aux)
+    both = value_and_grad(fun, argnums, has_aux=has_aux, holomorphic=holomorphic)
 
     def gradient_first(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return gradient, (value, gradient)
 
-    second = _jacobian(gradient_first, argnums, "forward", True, False, False, "hessian")
+    second = _jacobian(gradient_first, argnums, "forward", True, holomorphic, False, "hessian")
 
     def call(*args: Any, **kwargs: Any) -> Any:
         matrix, (value, gradient) = second(*args, **kwargs)

@@ -16,6 +16,7 @@ from ..tracing.creation import begin, end
 from .arguments import Leaves, Selection, attach, detach_tree
 from .linearize import LinearizingTrace
 from .reverse import ReverseTrace
+from .watching import kind_of_trace
 
 
 class Run:
@@ -40,7 +41,7 @@ class Run:
         copies: bool = False,
     ) -> None:
         leaves = Leaves(selection.take(args, kwargs))
-        trace = self.kind(function, leaves.values, copies=copies)
+        trace = kind_of_trace(self.kind)(function, leaves.values, copies=copies)
         begin(trace)
         try:
             inputs = leaves.rebuild(attach(trace, leaves.values))

@@ -13,6 +13,7 @@ from ..tracing.core import Trace, bind, levels
 from .forward import ForwardTrace
 from .linearize import LinearizingTrace
 from .reverse import ReverseTrace
+from .watching import WatchingForward, WatchingLinearizing, WatchingReverse
 
 
 def stop_gradient(x: Any) -> Any:
@@ -60,11 +61,26 @@ class _PausedLinearizing(_Paused, LinearizingTrace):
     __slots__ = ()
 
 
+class _PausedWatchingForward(_Paused, WatchingForward):
+    __slots__ = ()
+
+
+class _PausedWatchingReverse(_Paused, WatchingReverse):
+    __slots__ = ()
+
+
+class _PausedWatchingLinearizing(_Paused, WatchingLinearizing):
+    __slots__ = ()
+
+
 # A live trace changes its class while it is paused: recording pays nothing for the possibility.
 _PAUSED: dict[type[Trace], type[Trace]] = {
     ForwardTrace: _PausedForward,
     ReverseTrace: _PausedReverse,
     LinearizingTrace: _PausedLinearizing,
+    WatchingForward: _PausedWatchingForward,
+    WatchingReverse: _PausedWatchingReverse,
+    WatchingLinearizing: _PausedWatchingLinearizing,
 }
 
 

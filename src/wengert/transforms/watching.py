@@ -1,0 +1,225 @@
+"""Finding the culprit: traces that stop at the first operation that makes a nan or an infinity.
+
+In force while ``config.debug_nans`` is set; nothing is looked at, and nothing paid, otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..config import config
+from ..errors import NonFiniteError
+from ..ir.aval import aval_of
+from ..ir.cotangent import Items, Masked, Part
+from ..ir.primitive import Primitive
+from ..tracing.core import Array, Batched, Trace, Traced, bind, innermost, raw_of, to_user
+from ..tracing.creation import begin, end
+from ..tracing.refusals import outside_line
+from .forward import ForwardTrace
+from .linearize import LinearizingTrace
+from .reverse import ReverseTrace, pull_through_mask
+
+
+def plain_parts(value: Any) -> list[Any]:
+    """Return the plain numbers and arrays that a value, a cotangent or a tuple of them holds."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return [part for entry in value for part in plain_parts(entry)]
+    if kind is Masked or kind is Part or kind is Batched:
+        return plain_parts(value.value)
+    if kind is Items:
+        return plain_parts(value.entries)
+    if kind is Array or kind is Traced:
+        return plain_parts(innermost(raw_of(value)))
+    if not isinstance(value, (float, complex, np.generic, np.ndarray)):
+        return []
+    if aval_of(value).dtype.kind not in "fc":
+        return []
+    return [value]
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether no nan and no infinity is in a value, as far as it is known."""
+    return all(bool(np.all(np.isfinite(part))) for part in plain_parts(value))
+
+
+def _shown(values: Sequence[Any]) -> str:
+    parts = []
+    for value in values:
+        for part in plain_parts(value):
+            text = np.array2string(np.asarray(part), threshold=6, precision=6).replace("\n", "")
+            parts.append(f"{aval_of(part)} {text}")
+    return "; ".join(parts) if parts else "no numbers"
+
+
+def _what(value: Any) -> str:
+    return "nan" if any(np.any(np.isnan(part)) for part in plain_parts(value)) else "inf"
+
+
+def check_result(primitive: Primitive, operands: Sequence[Any], result: Any, way: str) -> None:
+    """Raise where an operation of finite operands has a result that is not finite."""
+    if is_finite(result) or not is_finite(list(operands)):
+        return
+    raise NonFiniteError(
+        f"{primitive.name} made {_what(result)} at {outside_line()} ({way}). Its operands were "
+        f"{_shown(operands)}; its result is {_shown([result])}"
+    )
+
+
+# ------------------------------------------------------------------ traces that look
+
+
+def _pull_watched(cotangent: Any, residuals: Any) -> Any:
+    pull, kept, name, line = residuals
+    found = pull(cotangent, kept)
+    _check_pulled(cotangent, found, kept, name, line)
+    return found
+
+
+def _pull_watched_masked(cotangent: Masked, residuals: Any) -> Any:
+    pull, kept, name, line = residuals
+    found = pull_through_mask(pull, cotangent, kept)
+    _check_pulled(cotangent, found, kept, name, line)
+    return found
+
+
+_pull_watched.masked = _pull_watched_masked  # type: ignore[attr-defined]
+_pull_watched.writes = True  # type: ignore[attr-defined]  # what is behind may want the mask as it is
+
+
+def _check_pulled(cotangent: Any, found: Any, kept: Any, name: str, line: str) -> None:
+    if is_finite(found) or not is_finite(cotangent):
+        return
+    raise NonFiniteError(
+        f"the derivative of {name} at {line} made {_what(found)} (backward). It was given the "
+        f"cotangent {_shown([cotangent])}, and kept {_shown([kept])}. Where the function has no "
+        "derivative there, choose with np.where before it, not after"
+    )
+
+
+class WatchingReverse(ReverseTrace):
+    """Reverse mode that looks at every result, forward and backward."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, description: Callable[..., Any] | str, inputs: Sequence[Any], *, copies: bool = False
+    ) -> None:
+        super().__init__(description, inputs, copies=copies)
+        self.scalar_rows = None
+
+    def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        """Take the long way, which looks."""
+        return self.process(primitive, [x, y], {})
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Record an operation, and look at its result."""
+        start = len(self.rows)
+        result = super().process(primitive, args, params)
+        check_result(primitive, args, result, "forward")
+        if len(self.rows) > start:
+            pull, inputs, residuals = self.rows[start]
+            watched = (pull, residuals, primitive.name, outside_line())
+            self.rows[start] = (_pull_watched, inputs, watched)
+        return result
+
+
+class WatchingForward(ForwardTrace):
+    """Forward mode that looks at every result and every tangent."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Process an operation, and look at what comes of it."""
+        result = super().process(primitive, args, params)
+        check_result(primitive, args, result, "forward")
+        check_result(
+            primitive,
+            [*args, *_tangents(args, self)],
+            tuple(_tangents(result if isinstance(result, tuple) else [result], self)),
+            "the tangent, forward",
+        )
+        return result
+
+
+def _tangents(values: Sequence[Any], trace: Trace) -> list[Any]:
+    return [v.payload for v in values if type(v) is Traced and v.trace is trace]
+
+
+class WatchingLinearizing(LinearizingTrace):
+    """Forward mode on a list that looks at every result."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Record an operation, and look at its result."""
+        result = super().process(primitive, args, params)
+        check_result(primitive, args, result, "forward")
+        return result
+
+
+_WATCHING: dict[type[Trace], type[Any]] = {
+    ReverseTrace: WatchingReverse,
+    ForwardTrace: WatchingForward,
+    LinearizingTrace: WatchingLinearizing,
+}
+
+
+def kind_of_trace(kind: type[Any]) -> type[Any]:
+    """Return the kind of trace to use: one that looks, while ``config.debug_nans`` is set."""
+    return _WATCHING.get(kind, kind) if config.debug_nans else kind
+
+
+# ------------------------------------------------------------------ without a derivative
+
+
+class WatchTrace(Trace):
+    """A trace that does nothing but look."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Evaluate an operation one level down, and look at its result."""
+        values = [self.lower(value) for value in args]
+        with np.errstate(all="ignore"):  # the error says more than NumPy's warning
+            result = bind(primitive, *values, **params)
+        check_result(primitive, values, result, "forward")
+        if primitive.multiple:
+            made = [self._watched(entry) for entry in result]
+            return type(result)(*made) if hasattr(result, "_fields") else tuple(made)
+        return self._watched(result)
+
+    def _watched(self, raw: Any) -> Any:
+        return Traced(self, raw, None) if aval_of(raw).dtype.kind in "fc" else raw
+
+
+def watched(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a function that is not differentiated, and find what made its result not finite.
+
+    Derivatives inside look for themselves, and know more: they come first.
+    """
+    result = function(*args, **kwargs)
+    if all(map(is_finite, tree.leaves(result))):
+        return result
+    leaves, structure = tree.flatten((args, kwargs))
+    trace = WatchTrace(function)
+    begin(trace)
+    try:
+        new_args, new_kwargs = tree.unflatten(structure, [_seen(trace, leaf) for leaf in leaves])
+        function(*new_args, **new_kwargs)
+    finally:
+        end(trace)
+    return result
+
+
+def _seen(trace: WatchTrace, leaf: Any) -> Any:
+    raw = raw_of(leaf)
+    known = type(raw) is Traced or isinstance(raw, (float, complex, np.generic, np.ndarray))
+    if not known or aval_of(raw).dtype.kind not in "fc":
+        return leaf
+    # The function may have written its arguments: a second run must not, and starts where it can.
+    return to_user(Traced(trace, raw.copy() if type(raw) is np.ndarray else raw, None))

@@ -1,0 +1,127 @@
+"""``config.debug_nans``: the first operation that makes a nan or an infinity, and its line."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.errors import NonFiniteError
+from wengert.tracing.core import depth
+
+
+@pytest.fixture(autouse=True)
+def _watching():
+    with np.errstate(all="ignore"), wg.config(debug_nans=True):
+        yield
+    assert not wg.config.debug_nans
+    assert depth() == 0
+
+
+def culprit(x):
+    y = np.sin(x) + 1.0
+    z = np.log(x)
+    return np.sum(y * z + z)
+
+
+def root(x):
+    y = x * 2.0
+    return np.sum(np.sqrt(y) * y)
+
+
+def line_of(function, text):
+    lines, start = inspect.getsourcelines(function)
+    return start + next(i for i, line in enumerate(lines) if text in line)
+
+
+X = np.array([1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: wg.grad(culprit)(X),
+        lambda: wg.grad(wg.checkpoint(culprit))(X),
+        lambda: wg.jvp(culprit, (X,), (X,)),
+        lambda: wg.linearize(culprit, X),
+        lambda: wg.hessian(culprit)(X),
+        lambda: wg.jit(culprit)(X),
+        lambda: wg.jit(wg.grad(culprit))(X),
+        lambda: wg.grad(lambda x: np.sum(wg.vmap(culprit)(x[None])))(X),
+    ],
+)
+def test_forward(call):
+    line = line_of(culprit, "np.log")
+    wanted = rf"log made inf at .*test_debug_nans\.py:{line} \(forward\).*float64\[.*\]"
+    with pytest.raises(NonFiniteError, match=wanted):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: wg.grad(root)(X),
+        lambda: wg.vjp(root, X)[1](1.0),
+        lambda: wg.jit(wg.grad(root))(X),
+        lambda: wg.jacobian(lambda x: np.sqrt(x * 2.0) * x, mode="reverse")(X),
+    ],
+)
+def test_backward(call):
+    wanted = r"derivative of sqrt at .*test_debug_nans\.py:\d+ made (nan|inf) \(backward\).*0\."
+    with pytest.raises(NonFiniteError, match=wanted) as caught:
+        call()
+    assert "cotangent" in str(caught.value)
+
+
+def test_the_line_of_a_backward_culprit_is_that_of_its_operation():
+    with pytest.raises(NonFiniteError, match=re.escape(f".py:{line_of(root, 'np.sqrt')} made")):
+        wg.grad(root)(X)
+
+
+def test_tangents_are_looked_at():
+    with pytest.raises(NonFiniteError, match=r"sqrt made inf .*tangent"):
+        wg.jvp(np.sqrt, (0.0,), (1.0,))
+
+
+def test_what_is_not_finite_already_is_not_to_blame():
+    x = np.array([np.inf, 1.0])
+    np.testing.assert_array_equal(wg.grad(lambda v: np.sum(v * 2.0))(x), [2.0, 2.0])
+    assert np.isnan(wg.jit(lambda v: v - v)(np.inf))
+
+
+def test_finite_programs_run_as_ever():
+    x = np.array([0.5, 2.0])
+    with wg.config(debug_nans=False):
+        expected = [wg.grad(culprit)(x), wg.hessian(culprit)(x), wg.jvp(culprit, (x,), (x,))[1]]
+    found = [wg.grad(culprit)(x), wg.hessian(culprit)(x), wg.jvp(culprit, (x,), (x,))[1]]
+    for entry, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(entry, other)
+
+    def paused(v):
+        with wg.no_grad():
+            scale = np.sum(v * v)
+        return np.sum(v) * scale
+
+    np.testing.assert_array_equal(wg.grad(paused)(x), np.full(2, 4.25))
+
+    def writing(v):
+        buffer = np.zeros(3)
+        buffer[1:] = v * v
+        buffer[0] = buffer[1] * 2
+        return np.where(buffer > 100.0, 0.0, buffer).sum()
+
+    np.testing.assert_allclose(wg.grad(writing)(x), [6 * x[0], 2 * x[1]])
+
+
+def test_compiled_functions_are_watched_from_then_on():
+    fun = wg.jit(lambda x: np.log(x) * 2.0)
+    with wg.config(debug_nans=False):
+        for _ in range(6):
+            fun(2.0)
+        assert fun(0.0) == -np.inf
+    with pytest.raises(NonFiniteError, match="log made inf"):
+        fun(0.0)
+    with wg.config(debug_nans=False):
+        assert fun(0.0) == -np.inf
+        assert fun(1.0) == 0.0
