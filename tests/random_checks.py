@@ -82,6 +82,24 @@ def check_program(function, point, *, counts=None):
         raise Disagreement("NumPy's own functions were not put back")
 
 
+def check_compiled(function, point, calls=3):
+    """Raise where the compiled ``function`` gives another value, or writes other arguments."""
+    compiled = wg.jit(function)
+    single = any(np.asarray(x).dtype == np.float32 for x in point)
+    tolerance = MODES_SINGLE if single else MODES
+    with np.errstate(all="ignore"):
+        plain = fresh(point)
+        expected = function(*plain)
+        for _ in range(calls):
+            given = fresh(point)
+            found = compiled(*given)
+            if type(found) is not type(expected):
+                raise Disagreement(f"{type(found)}, expected {type(expected)}")
+            expect("compiled and plain", found, expected, tolerance)
+            for argument, wanted in zip(given, plain, strict=True):
+                expect("arguments written", argument, wanted, tolerance)
+
+
 def scalar_of(program):
     def objective(arguments):
         out = program(arguments)

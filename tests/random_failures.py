@@ -74,6 +74,20 @@ def quantiles_in_single_precision(x0):
     return np.quantile(x0, 0.3, axis=1) + np.percentile(x0, 61.0)
 
 
+# Compiling raised: the value of a write has more axes than the part that it is written to.
+@found(np.array([[0.589], [-0.696]]))
+def masked_value_written_into_a_row(x0):
+    x0[np.argmax(x0)] = 0.5 * x0[[True, False]]
+    return np.sin(x0)
+
+
+# The gradient was -1/3 each: the mean of equal entries is rounded, and they deviate from it.
+@found(np.array([1.398, -0.317, 1.368]))
+def deviation_of_equal_numbers(x0):
+    x0[[-3, -2]] = x0[2]
+    return np.std(x0 * x0 + x0)
+
+
 # The dtype was float64: NumPy's linspace, choose and select take Python numbers as weak.
 @found(np.array([1.249, 0.3], dtype=np.float32))
 def single_precision_beside_python_numbers(x0):
@@ -87,3 +101,12 @@ def single_precision_beside_python_numbers(x0):
 @found(np.array([1.249, 0.3], dtype=np.float32))
 def kronecker_product_with_a_python_number(x0):
     return np.kron(x0, 0.5)
+
+
+# The compiled program took a copy for the array itself: whether np.ascontiguousarray copies
+# depends on strides, which are not known while a program is staged.
+@found(np.array([[1.424, 0.25, 1.4], [0.658, 0.989, -0.282]]))
+def contiguous_copy_that_is_written(x0):
+    v1 = np.ascontiguousarray(x0.T)
+    v1 *= 0.5
+    return np.sum(np.sin(v1)) + np.sum(np.cos(x0))

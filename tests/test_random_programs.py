@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from random_checks import Disagreement, check_program
+from random_checks import Disagreement, check_compiled, check_program
 from random_failures import FOUND
 from random_programs import RandomProgram, random_program
 
@@ -18,6 +18,11 @@ from random_programs import RandomProgram, random_program
 @pytest.mark.parametrize(("function", "point"), FOUND.values(), ids=FOUND.keys())
 def test_programs_that_failed_once(function, point):
     check_program(function, point)
+
+
+@pytest.mark.parametrize(("function", "point"), FOUND.values(), ids=FOUND.keys())
+def test_programs_that_failed_once_compile(function, point):
+    check_compiled(function, point)
 
 
 @settings(
@@ -38,6 +43,7 @@ def test_programs_that_hypothesis_draws(choose):
 def test_programs_of_the_long_run(seed):
     program = random_program(random.Random(seed))
     check_program(program.compiled(), program.point)
+    check_compiled(program.compiled(), program.point)
 
 
 def test_the_same_seed_gives_the_same_program_as_source_that_runs_alone():

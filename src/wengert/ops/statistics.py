@@ -186,9 +186,13 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         axes = all_axes(params["axes"], len(shape))
         if params["dtype"] is not None and not aval_of(x).is_complex:
             x = projection.cast(x, np.dtype(params["dtype"]))
-        if mean is None:
+        given = mean is not None
+        if not given:
             mean = np.mean(x, axis=axes, keepdims=True, where=where)
         deviation = x - mean
+        if root and not given:
+            # The mean is rounded: of equal entries, what is left would be divided by itself.
+            deviation = deviation - np.mean(deviation, axis=axes, keepdims=True, where=where)
         freedom = np.maximum(_count(shape, axes, where) - params["ddof"], 0)
         factor = np.divide(1.0 if root else 2.0, freedom)
         if root:

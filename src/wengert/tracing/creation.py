@@ -20,7 +20,17 @@ import numpy as np
 
 from ..config import config
 from .callsite import is_user_code
-from .core import Array, Trace, Traced, can_hold_traced, innermost, levels, raw_of
+from .core import (
+    Array,
+    Trace,
+    Traced,
+    can_hold_traced,
+    innermost,
+    is_unknown,
+    levels,
+    note_unknown_alias,
+    raw_of,
+)
 from .operators import build_array
 from .protocols import array_function
 
@@ -323,6 +333,9 @@ def convert_traced(
         copies = False
     if copies or (order is not None and not _is_laid_out(made, order)):
         made = made.copy(order or "K")
+    elif order in ("C", "F") and type(made) is Array and is_unknown(innermost(raw_of(made))):
+        given, made = made, made.copy(order)
+        note_unknown_alias(given, made)
     if ndmin:
         while made.ndim < ndmin:
             made = made[None]

@@ -35,9 +35,14 @@ def _rule(name: str) -> Callable[[Callable[..., Node]], Callable[..., Node]]:
 
 
 def broadcast_index(index: Index, shape: tuple[int, ...]) -> Index:
-    """Return where an entry of a broadcast result stands in an operand of this shape."""
-    own = index[len(index) - len(shape) :]
-    return tuple(ZERO if n == 1 else entry for entry, n in zip(own, shape, strict=True))
+    """Return where an entry of a broadcast result stands in an operand of this shape.
+
+    The value of a write may have more axes than the part it is written to, in front, of one entry.
+    """
+    extra = max(0, len(shape) - len(index))
+    own = index[len(index) - len(shape) + extra :]
+    rest = (ZERO if n == 1 else entry for entry, n in zip(own, shape[extra:], strict=True))
+    return (*(ZERO,) * extra, *rest)
 
 
 def reshaped_index(index: Index, new: Sequence[int], old: Sequence[int], order: str) -> Index:
