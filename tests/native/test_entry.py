@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -366,6 +367,56 @@ def test_references_are_balanced():
         entry.call(base, 1.0)
     after = [sys.getrefcount(held) for held in watched]
     assert all(abs(a - b) < 20 for a, b in zip(after, before, strict=True)), (before, after)
+
+
+def test_what_is_read_stays_alive_while_the_program_runs():
+    """A call-back that rebinds what the program reads must not free it under its hands."""
+    namespace = {"w": np.arange(1000.0)}
+    primitive = wg.ir.primitive.registry["i0"]
+    keep = primitive.evaluate
+
+    def evaluate(x):
+        namespace["w"] = None
+        gc.collect()
+        np.full(1000, np.nan)  # takes the memory, if it is free
+        return keep(x)
+
+    program = wg.trace(lambda x, w: np.i0(x) + w * 2.0)(1.0, namespace["w"])
+    entry = Entry(missed)
+    leaves = [Leaf(variable.aval) for variable in program.inputs]
+    native = compile_program(program)
+    assert native.called_back == ("i0",)
+    entry.add(native, leaves[:1], Output(0), sources=[Item(namespace, "w", leaves[1])])
+    primitive.evaluate = evaluate
+    try:
+        found = entry.call(1.0)
+    finally:
+        primitive.evaluate = keep
+    np.testing.assert_allclose(found, np.i0(1.0) + np.arange(1000.0) * 2.0, rtol=1e-15)
+
+
+def test_other_threads_run_during_long_programs():
+    program = wg.trace(lambda x: wg.while_loop(lambda c: c < 1.0, lambda c: c + 1e-9, x))(0.5)
+    native = compile_program(program)
+    assert native.is_long
+    assert not compile_program(wg.trace(lambda x: x * 2.0)(1.0)).is_long
+    ticks = []
+    running = threading.Event()
+
+    def tick():
+        running.set()
+        while running.is_set():
+            ticks.append(1)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    before = len(ticks)
+    native(0.8)  # 2·10⁸ additions
+    after = len(ticks)
+    running.clear()
+    thread.join()
+    assert after - before > 5
 
 
 def test_memory_does_not_grow_with_calls():

@@ -15,7 +15,7 @@ from ...passes.contractions import absorb_transposes
 from ...passes.expand import expand
 from ...passes.fuse import fuse
 from ...passes.scalarise import scalarise
-from .branches import Switch
+from .branches import CallStep, Switch
 from .callback import CallBack
 from .frame import Step
 from .guards import Guard
@@ -28,7 +28,7 @@ from .looping import ScanStep, While
 from .recipes import can_lower
 from .scalars import ScalarEquation
 
-_KINDS: tuple[Any, ...] = (Guard, Switch, While, ScanStep, EntryStep, GatherStep)
+_KINDS: tuple[Any, ...] = (Guard, Switch, CallStep, While, ScanStep, EntryStep, GatherStep)
 
 
 def arrange(program: WengertList) -> list[Step]:

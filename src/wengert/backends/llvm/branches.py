@@ -1,4 +1,4 @@
-"""Branches in native code: the equation ``switch``, one function a branch."""
+"""Branches and calls in native code: the equations ``switch`` and ``call``, one function a list."""
 
 from __future__ import annotations
 
@@ -46,3 +46,21 @@ class Switch(PartStep):
             return function.value(f"load i32, ptr {state}")
 
         self.call(frame, self.reads[1:], run)
+
+
+class CallStep(PartStep):
+    """The step of an equation that holds one list and runs it."""
+
+    def __init__(self, equation: Equation) -> None:
+        super().__init__(equation.operands, equation.outputs)
+        self._program = equation.params["program"]
+
+    @staticmethod
+    def serves(equation: Equation) -> bool:
+        """Return whether an equation runs one list."""
+        return equation.primitive.name == "call"
+
+    def emit(self, frame: Frame) -> None:
+        part = define_part(frame, self._program)
+        workspace = frame.scratch(part.workspace)
+        self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))

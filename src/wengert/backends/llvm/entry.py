@@ -279,7 +279,7 @@ class Entry:
         *,
         sources: Sequence[Any] = (),
         retries: bool = False,
-        releases: bool = False,
+        releases: bool | None = None,
     ) -> None:
         """Let calls that match run a program, after those that are there already.
 
@@ -294,9 +294,12 @@ class Entry:
             after those of the arguments.
         retries : bool
             An exception in a call-back is dropped, and the fallback called instead.
-        releases : bool
-            Other threads run meanwhile. Call-backs take the interpreter's lock themselves.
+        releases : bool, optional
+            Other threads run meanwhile; by default where the program takes long enough for that
+            to pay. Call-backs take the interpreter's lock themselves.
         """
+        if releases is None:
+            releases = native.is_long
         flags = (code.RELEASES if releases else 0) | (code.RETRIES if retries else 0)
         variant = _Variant(native, arguments, sources, result, flags)
         last = self._variants[-1]

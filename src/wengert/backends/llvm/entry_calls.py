@@ -258,6 +258,11 @@ entry:
   %kept.at = getelementptr %state, ptr %state, i32 0, i32 3
   %kept = load ptr, ptr %kept.at
   call void @drop_arrays(ptr %kept, i64 %count)
+  %position.at = getelementptr %state, ptr %state, i32 0, i32 1
+  %position = load i64, ptr %position.at
+  %objects.at = getelementptr %state, ptr %state, i32 0, i32 5
+  %objects = load ptr, ptr %objects.at
+  call void @drop_arrays(ptr %objects, i64 %position)
   ret void
 }}
 

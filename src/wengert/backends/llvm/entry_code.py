@@ -102,8 +102,8 @@ declare ptr @wengert_array_scalar(ptr, ptr, ptr)
 declare i32 @memcmp(ptr, ptr, i64)
 declare ptr @PyErr_NoMemory()
 
-; What unpacking fills: tables of addresses, of borrowed objects, room for numbers, and references
-; that must be dropped again.
+; What unpacking fills: a table of addresses, how many there are, room for numbers, further
+; references to drop and how many, and the objects of the inputs, which nobody may free meanwhile.
 %state = type { ptr, i64, ptr, ptr, i64, ptr }
 """
 
@@ -118,6 +118,7 @@ define internal void @give(ptr %state, ptr %data, ptr %object) alwaysinline {{
   %objects = load ptr, ptr %objects.at
   %entry = getelementptr ptr, ptr %objects, i64 %position
   store ptr %object, ptr %entry
+  call void @Py_IncRef(ptr %object)
   %following = add i64 %position, 1
   store i64 %following, ptr %position.at
   ret void

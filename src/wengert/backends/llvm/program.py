@@ -18,6 +18,10 @@ from .cache import object_code
 from .entry import Entry, is_available
 from .frame import DECLINED, DONE
 from .signature import Items, Leaf, Output, Same
+from .work import work_of
+
+# Entries computed; letting other threads run costs about as much as a hundred.
+_LONG = 20_000
 
 _PROTOTYPE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -41,6 +45,8 @@ class NativeProgram:
         Bytes of workspace.
     called_back : tuple of str
         Names of the primitives that run through NumPy.
+    is_long : bool
+        A run may take more than some microseconds: other threads run meanwhile.
     """
 
     __slots__ = (
@@ -51,6 +57,7 @@ class NativeProgram:
         "address",
         "called_back",
         "constants",
+        "is_long",
         "program",
         "workspace",
     )
@@ -63,6 +70,7 @@ class NativeProgram:
         self._held = (table, built.layout.constants, built.layout.objects)
         self.workspace = built.layout.workspace
         self.called_back = built.called_back
+        self.is_long = work_of(program) > _LONG
         self._run = _PROTOTYPE(self.address)
         self._entry: Callable[..., Any] | None = None
 
