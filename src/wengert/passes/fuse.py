@@ -14,6 +14,7 @@ import numpy as np
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.paths import part_shape
 from ..ir.wengert_list import WengertList
+from .contractions import contraction_of
 from .scalarise import entry_position
 from .schedule import Role, Schedule
 
@@ -25,6 +26,8 @@ SHIFTED = 16
 DEEPEST = 48
 LARGEST = 192
 _MOST_COST = 1_000_000
+# Views that may name an entry several times.
+_REPEATING = ("tile", "repeat", "read", "take_along_axis")
 # Results of these kinds are read by others when all of them is there.
 STORED = ("reduction", "last", "scatter")
 
@@ -351,6 +354,8 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
     own = operand.aval.shape
     if role.kind == "reduction":
         return False
+    if contraction_of(equation) is not None:
+        return True  # an entry is read for every row, or every column, of the result
     result = equation.outputs[0].aval.shape
     if not own or operand.aval.size >= equation.outputs[0].aval.size:
         return False
@@ -361,14 +366,7 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
         part, _ = part_shape(result, np.dtype(bool), equation.params["path"])
         return operand.aval.size < np.size(part)
     if role.kind == "view" and name != "broadcast_to":
-        return name in (
-            "tile",
-            "repeat",
-            "read",
-            "take_along_axis",
-        )  # others put entries into a larger array
-    if len(own) > len(result):  # a contraction written out
-        return True
+        return name in _REPEATING  # others put entries into a larger array
     padded = (1,) * (len(result) - len(own)) + own
     spread = [n != m for n, m in zip(padded, result, strict=True)]
     first = spread.index(True)

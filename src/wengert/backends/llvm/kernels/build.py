@@ -39,6 +39,8 @@ class Build:
         One bool: whether an index that the program computed was out of bounds.
     can_leave : bool
         Whether anything looks at it.
+    count : int
+        How many operations were placed.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Build:
         self.breaks: dict[int, set[int]] = {}
         self.outside = outside
         self.can_leave = False
+        self.count = 0
 
     # -------------------------------------------------------------- placing
 
@@ -66,6 +69,7 @@ class Build:
 
     def place(self, node: Node) -> Node:
         """Put a node where it belongs: inside the loops that it depends on, and no others."""
+        self.count += 1
         self.scopes[node.depth].items.append(node)
         return node
 

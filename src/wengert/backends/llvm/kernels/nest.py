@@ -28,6 +28,9 @@ LANES = 128
 UNROLLED = 8
 # So many entries at most are written out in one place.
 WRITTEN_OUT = 16
+# So many operations at most are made of that, if the loops around are long; else a quarter.
+MOST_CODE = 512
+LARGE = 4096
 
 
 class Root:
@@ -89,11 +92,13 @@ class NestBuilder:
         self.constants = constants
         self.outside = outside
         self.scratch = scratch
+        self.operations = 1
 
     def nest(self) -> Build:
         """Return the finished build of the nest; its outermost scope has the statements."""
         natural = [Level((k,), n) for k, n in enumerate(self.space) if n != 1]
         probe = self._attempt(natural, dry=True)
+        self.operations = max(1, probe.count)
         levels = self._merged(natural, probe)
         levels = self._ordered(levels)
         attempt = self._attempt(levels)
@@ -206,9 +211,11 @@ class _Attempt:
         """Return how many levels are loops; those within are written out."""
         looped = len(self.levels)
         written = 1
+        size = int(np.prod([level.extent for level in self.levels], dtype=np.int64))
+        most = (MOST_CODE if size >= LARGE else MOST_CODE // 4) // self.owner.operations
         while looped:
             extent = self.levels[looped - 1].extent
-            if extent > UNROLLED or written * extent > WRITTEN_OUT:
+            if extent > UNROLLED or written * extent > min(WRITTEN_OUT, most):
                 break
             written *= extent
             looped -= 1
