@@ -18,8 +18,10 @@ from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
 from .contractions import contraction_of
 
-# Arrays of so many entries are taken apart.
-LARGEST = 8
+# Arrays of so many entries are taken apart, in short programs somewhat larger ones.
+LARGEST = 9
+LARGEST_IN_SHORT = 16
+SHORT = 200
 # Sums of so many products are written out.
 LONGEST = 8
 
@@ -51,7 +53,7 @@ Entries = Any
 
 
 def scalarise(
-    program: WengertList, has_code: Callable[[Equation], bool], largest: int = LARGEST
+    program: WengertList, has_code: Callable[[Equation], bool], largest: int | None = None
 ) -> WengertList:
     """Return a list in which equations of tiny arrays are equations of their entries.
 
@@ -60,6 +62,8 @@ def scalarise(
     has_code : callable
         Whether an equation of single numbers has native code; others stay as they are.
     """
+    if largest is None:
+        largest = LARGEST_IN_SHORT if len(program) <= SHORT else LARGEST
     if not any(_is_tiny(v, largest) for equation in program for v in equation.outputs):
         return program
     return _Scalarising(program, has_code, largest).run()
