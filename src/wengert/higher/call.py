@@ -16,10 +16,12 @@ from ..ir.aval import Aval
 from ..ir.equation import Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Fail, Sample, array
 from ..tracing.core import bind
 from ..tracing.staging import stage
 from ..transforms.lists import (
+    batch_of_list,
     differentiable_outputs,
     fitted,
     is_zero,
@@ -106,6 +108,13 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return found[0] if len(found) == 1 else tuple(found)
 
 
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    operands = [front(value, axis) for value, axis in zip(values, axes, strict=True)]
+    places = [None if axis is None else 0 for axis in axes]
+    batched, out_axes = batch_of_list(params["program"], places, batch_size(values, axes))
+    return bind(call, *operands, program=batched), out_axes
+
+
 def _programs() -> tuple[WengertList, WengertList]:
     avals = [Aval((3,), np.float64), Aval((), np.float64, "scalar")]
     return (
@@ -134,6 +143,7 @@ call = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=_fails,
