@@ -34,6 +34,8 @@ _MANY = (
     "np.fft.{}(t, s=(3, 3), axes=(1, 2), norm='forward')",
     "np.fft.{}(t, s=(3, 2, 5), axes=(0, 1, 2))",
     "np.fft.{}(a, norm='backward')",
+    "np.fft.{}(a, axes=(1, 1))",
+    "np.fft.{}(t, s=(3, -1), axes=(-1, 0))",
 )
 
 

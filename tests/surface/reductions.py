@@ -136,6 +136,7 @@ CALLS = {
     "histogramdd": [
         "np.histogramdd(np.exp(a), bins=3)",
         "np.histogramdd((x, y), bins=(3, 2), weights=p)",
+        "np.histogramdd(m, bins=(2, [grid[0], 0.1, grid[-1]], 3), weights=v, density=True)",
         "np.histogramdd(a[:, :2], bins=[grid, grid], density=True, weights=v ** 2)",
         "np.histogramdd(a[:, :2], bins=2, range=[[-2, 3], [-3, 2]])",
     ],
@@ -197,6 +198,8 @@ CALLS = {
         "np.gradient(t, axis=(1, 2))",
         "np.gradient(z)",
         "np.gradient(x, grid)",
+        "np.gradient(t, s, np.cumsum(p[:3]), f, edge_order=1)",
+        "np.gradient(np.stack([a, a * a, a + s]), p[0], grid[:3], grid[:4], edge_order=2)",
     ],
     "unwrap": [
         "np.unwrap(4.0 * x)",

@@ -147,6 +147,7 @@ CALLS = {
         "np.apply_along_axis(lambda r, c, scale: c * r[:2] / scale, -1, t, s, scale=f)",
         "np.apply_along_axis(lambda r: s * np.sum(r), 0, np.arange(6.0).reshape(2, 3))",
         "np.apply_along_axis(np.sort, 0, a)",
+        "np.apply_along_axis(lambda r: np.outer(r, r[:2]), 1, t)",
         valued("np.apply_along_axis(np.argmax, 0, a)"),
     ],
     "apply_over_axes": [
@@ -166,6 +167,8 @@ CALLS = {
         "np.vectorize(lambda e: e * e, otypes=[float])(x)",
         "np.vectorize(lambda e: e * e, otypes='d', cache=True)(x)",
         "np.vectorize(lambda e: 2.0 * e)(s)",
+        "np.vectorize(lambda p, q: (p @ q, p[:1]), signature='(m,n),(n)->(m),(k,n)')(t, x[:4])",
+        "np.vectorize(lambda e, *, c=1.0: e * c, excluded={1})(x)",
         "vectorised(x, s)",
         valued("np.vectorize(lambda e: int(e > 0))(x)"),
     ],
