@@ -5,8 +5,9 @@ When the program asks for a value (an `if`, an index), it gets it, and a guard g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from types import FrameType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ops.guards import guard
 from ..ops.kinds import discretise
+from ..tracing.callsite import outside_frame
 from ..tracing.core import Traced, to_user
 from ..tracing.operators import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
 from ..tracing.refusals import outside_line
 from ..tracing.staging import StagingTrace
 from ..transforms.protection import Protection
+from .states import OpaqueError, State, shows_all
 
 _INT64 = np.dtype(np.int64)
 _BOOL = np.dtype(np.bool_)
@@ -56,6 +59,31 @@ class Decision:
         return (type(value), repr(value))
 
 
+class Visit(NamedTuple):
+    """A truth value that a frame asked for, where it could be the condition of a loop.
+
+    ``position`` is that of the guard on the list, ``asked`` the variable that it guards.
+    """
+
+    frame: FrameType
+    instruction: int
+    decision: int
+    position: int
+    asked: Variable
+    skeleton: Hashable
+    variables: list[Variable]
+
+    def continues(self, other: Visit) -> bool:
+        """Return whether this may be the next time round after another visit."""
+        return (
+            self.frame is other.frame
+            and self.instruction == other.instruction
+            and self.decision == other.decision + 1
+            and self.asked.aval == other.asked.aval
+            and self.skeleton == other.skeleton
+        )
+
+
 class GuardingTrace(StagingTrace):
     """A staging trace that evaluates each operation as it records it.
 
@@ -63,13 +91,14 @@ class GuardingTrace(StagingTrace):
     intermediate values live no longer than the program's own names for them.
     """
 
-    __slots__ = ("_asked", "decisions", "inputs", "protection", "values")
+    __slots__ = ("_asked", "decisions", "inputs", "protection", "values", "visits")
 
     def __init__(self, description: Callable[..., Any] | str, values: Sequence[Any]) -> None:
         super().__init__(description)
         self.values = values
         self.inputs = [Variable(aval_of(value)) for value in values]
         self.decisions: list[Decision] = []
+        self.visits: list[Visit] = []
         self._asked: dict[Variable, Any] = {}
         self.protection = Protection(values, False)
 
@@ -173,9 +202,32 @@ class GuardingTrace(StagingTrace):
         position = len(self.decisions)
         self.decisions.append(Decision(variable, value, purpose, outside_line()))
         self._asked[variable] = value
+        if purpose is TRUTH_PURPOSE:
+            self._note_visit(variable)
         params = {"expected": value, "position": position}
         self.equations.append(Equation(guard, [variable], params, ()))
         return value
+
+    def _note_visit(self, asked: Variable) -> None:
+        """Note the state of the frame that asks, unless it holds what cannot be told."""
+        frame = outside_frame()
+        if frame is None or not shows_all(frame):
+            return
+        try:
+            state = State(self, frame)
+        except OpaqueError:
+            return
+        self.visits.append(
+            Visit(
+                frame,
+                frame.f_lasti,
+                len(self.decisions) - 1,
+                len(self.equations),
+                asked,
+                state.skeleton,
+                state.variables,
+            )
+        )
 
     def peek(self, traced: Traced) -> Any:
         """Return the value, to be printed; nothing is guarded."""

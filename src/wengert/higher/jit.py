@@ -303,6 +303,7 @@ class Jitted(Wrapper):
         finally:
             end(trace)
             trace.release()
+            trace.visits = []  # they hold frames
 
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
         """Let the native entry run a path, if it can match calls like this one."""

@@ -10,23 +10,27 @@ from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
+from .rolling import roll
 
 
 class Path:
     """A recorded run of a function: the program, its guards, and what its outputs make."""
 
-    __slots__ = ("_held", "decisions", "executable", "results")
+    __slots__ = ("_held", "decisions", "executable", "loops", "results")
 
     def __init__(self, trace: GuardingTrace, results: Results) -> None:
-        self.executable = Executable(WengertList(trace.inputs, trace.equations, results.operands))
-        self.decisions: list[Decision] = trace.decisions
+        staged = WengertList(trace.inputs, trace.equations, results.operands)
+        rolled = roll(staged, trace.decisions, trace.visits)
+        self.executable = Executable(rolled.program)
+        self.decisions: list[Decision] = rolled.decisions
+        self.loops = rolled.loops
         self.results = results
         self._held: frozenset[int] | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """The outcomes of all questions, in order: what tells one path from another."""
-        return tuple(decision.key for decision in self.decisions)
+        return (self.loops, *(decision.key for decision in self.decisions))
 
     @property
     def is_pure(self) -> bool:
