@@ -1,4 +1,4 @@
-"""The jvp and vjp of a Wengert list: for every primitive they equal those of eager modes."""
+"""The jvp, vjp and batch of a Wengert list, for every primitive: as eager modes, as a loop."""
 
 import gc
 import weakref
@@ -10,6 +10,7 @@ import wengert as wg
 from primitive_calls import call_of, direction, each, epsilon, filled, pulled, pushed, samples_of
 from wengert.ir.aval import aval_of, zeros_of
 from wengert.ir.equation import Variable
+from wengert.ir.primitive import registry
 from wengert.ir.verify import verify
 from wengert.tracing.core import bind
 from wengert.tracing.staging import stage
@@ -101,6 +102,39 @@ def test_vjp_of_list_is_eager_vjp(name, index):
         raw = pulled(call, point, subset, lambda number, value: cotangents[number])
         expected = filled(raw, [point[i] for i in subset])
         close(found, expected, 60 * epsilon(point, values))
+
+
+@every_sample
+def test_batch_of_list_is_the_loop(name, index):
+    call, _ = call_of(name, index)
+    if not call.which or registry[name].family in ("callback", "guard"):
+        return
+    point = call.point
+    program = program_of(call)
+    scales = (1.0, 0.9, 1.05)
+    for subset in {tuple(range(len(point))), (0,)}:
+        examples = [
+            [_scaled(value, scale) if i in subset else value for i, value in enumerate(point)]
+            for scale in scales
+        ]
+        batched, places = lists.batch_of_list(
+            program, [0 if i in subset else None for i in range(len(point))], len(scales)
+        )
+        verify(batched)
+        stacked = [
+            np.stack([np.asarray(row[i]) for row in examples]) if i in subset else value
+            for i, value in enumerate(point)
+        ]
+        found = batched.evaluate(*stacked)
+        rows = [program.evaluate(*example) for example in examples]
+        for position, (entry, place) in enumerate(zip(found, places, strict=True)):
+            column = [row[position] for row in rows]
+            expected = np.stack(column) if place == 0 else column[0]
+            close([entry], [expected], 30 * epsilon(point, column))
+
+
+def _scaled(value, scale):
+    return (np.asarray(value) * scale).astype(aval_of(value).dtype)[()]
 
 
 # ------------------------------------------------------------------ whole programs

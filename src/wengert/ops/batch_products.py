@@ -26,6 +26,7 @@ from .batch_rules import (
     padded,
     shifted,
 )
+from .projection import as_numpy_scalar
 
 
 def matmul_rule(primitive: Primitive) -> BatchRule:
@@ -55,7 +56,7 @@ def dot_rule(primitive: Primitive) -> BatchRule:
         if not x_ndim or not y_ndim:
             ndim = max(x_ndim, y_ndim)
             # A Python number counts as the array that NumPy makes of it.
-            x, y = (np.asarray(v) if aval_of(v).kind == "python" else v for v in (x, y))
+            x, y = (as_numpy_scalar(v) if aval_of(v).kind == "python" else v for v in (x, y))
             x, y = padded(x, axes[0], ndim), padded(y, axes[1], ndim)
             return raw_of(np.multiply(to_user(x), to_user(y))), 0
         pairs = ((x_ndim - 1,), (max(y_ndim - 2, 0),))
