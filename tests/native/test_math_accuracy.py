@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from llvmlite import binding
 
 from wengert.backends.llvm import engine, math
 from wengert.backends.llvm.math import coefficients, power
@@ -164,3 +166,33 @@ def test_whole_powers(exponent: int, dtype: Any) -> None:
         expected = np.power(special, dtype(exponent))
     np.testing.assert_allclose(made(special), expected, rtol=4 * np.finfo(dtype).eps)
     assert np.array_equal(np.signbit(made(special)), np.signbit(expected))
+
+
+@pytest.mark.parametrize(
+    ("triple", "cpu", "features", "fma", "vectors"),
+    [
+        ("x86_64-unknown-linux-gnu", "haswell", "", True, r"vmulpd.*ymm"),
+        ("x86_64-unknown-linux-gnu", "x86-64", "", False, r"mulpd"),
+        ("aarch64-unknown-linux-gnu", "generic", "", True, r"fmla\s+v\d+\.2d|fmul\s+v\d+\.2d"),
+        ("wasm32-unknown-unknown", "generic", "+simd128", False, r"f64x2\.mul"),
+    ],
+)
+def test_code_for_other_processors(
+    triple: str, cpu: str, features: str, fma: bool, vectors: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is of one kind of processor: loops are vectors on all of them."""
+    engine.host()
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    monkeypatch.setattr(math, "has_fma", lambda: fma)
+    for name in ("exp", "log", "sin", "tanh", "power", "erfc"):
+        target = binding.Target.from_triple(triple)
+        machine = target.create_target_machine(cpu=cpu, features=features, opt=3)
+        module = binding.parse_assembly(loop_text(name, np.dtype(np.float64)))
+        module.triple, module.data_layout = triple, str(machine.target_data)
+        options = binding.create_pipeline_tuning_options(speed_level=3)
+        options.loop_vectorization = True
+        builder = binding.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+        assert "vector.body" in str(module)
+        assert re.search(vectors, machine.emit_assembly(module)), name

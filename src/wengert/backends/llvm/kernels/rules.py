@@ -67,9 +67,20 @@ def role_of(equation: Equation) -> Role | None:
         return None
     if name in ("power", "power_operator"):
         exponent: Any = getattr(equation.operands[1], "value", None)
-        squares = exponent is not None and np.ndim(exponent) == 0 and exponent == 2
-        return Role("elementwise", 1 if squares else 2 * _FUNCTION_COST)
+        known = exponent is not None and np.ndim(exponent) == 0 and math.isfinite(abs(exponent))
+        return Role("elementwise", _power_cost(exponent) if known else 2 * _FUNCTION_COST)
     return Role("elementwise", _COSTS.get(name, _FUNCTION_COST))
+
+
+def _power_cost(exponent: Any) -> int:
+    """Return the cost of a constant power, which products or a root may serve."""
+    if exponent == 2:
+        return 1
+    if np.iscomplexobj(exponent):
+        return 2 * _FUNCTION_COST
+    if exponent == 0.5 or (abs(exponent) <= 64 and exponent % 1 == 0):
+        return 6
+    return 2 * _FUNCTION_COST
 
 
 def _is_elementwise(equation: Equation) -> bool:
