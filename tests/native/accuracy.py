@@ -52,6 +52,12 @@ def _softplus(x: Any) -> Any:
     return max(x, mp.mpf(0)) + mp.log1p(mp.exp(-abs(x)))
 
 
+def _log_hypot(x: Any, y: Any) -> Any:
+    z = np.empty(np.shape(x), np.result_type(x, np.complex64))
+    z.real, z.imag = x, y
+    return np.log(z).real
+
+
 REFERENCES: dict[str, Callable[..., Any]] = {
     "exp": mp.exp, "exp2": lambda x: mp.power(2, x), "expm1": mp.expm1,
     "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "sigmoid": _sigmoid,
@@ -70,7 +76,7 @@ PEERS: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in REFERENCES if hasattr(np, name)},
     "sigmoid": scipy.special.expit,
     "softplus": lambda x: np.logaddexp(x, 0),
-    "log_hypot": lambda x, y: np.log(np.asarray(x) + 1j * np.asarray(y)).real,
+    "log_hypot": _log_hypot,
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,
 }
