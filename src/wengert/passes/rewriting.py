@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.wengert_list import WengertList
@@ -16,6 +16,11 @@ class Rewriting:
         # The equation that assigns a variable of the new list.
         self.makers: dict[Variable, Equation] = {}
         self._replaced: dict[Variable, Operand] = {}
+
+    @property
+    def replaced(self) -> KeysView[Variable]:
+        """The variables that something else stands for."""
+        return self._replaced.keys()
 
     def renamed(self, operand: Operand) -> Operand:
         """Return what stands for an operand of the old list in the new one."""
@@ -47,9 +52,10 @@ def rewrite(program: WengertList, step: Step) -> WengertList:
     It appends the equation, or others, or lets operands stand for its outputs.
     """
     rewriting = Rewriting()
+    replaced = rewriting.replaced
     for equation in program.equations:
-        operands = tuple(rewriting.renamed(operand) for operand in equation.operands)
-        if operands != equation.operands:
+        if not replaced.isdisjoint(equation.operands):
+            operands = tuple(rewriting.renamed(operand) for operand in equation.operands)
             equation = Equation(equation.primitive, operands, equation.params, equation.outputs)
         step(rewriting, equation)
     outputs = [rewriting.renamed(operand) for operand in program.outputs]

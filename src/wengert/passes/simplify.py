@@ -81,6 +81,8 @@ ROWS: tuple[Row, ...] = (
     Row(("logical_not", ("logical_not", "x")), "x", "b"),
 )
 
+# The rows that an operation may match, by how its operands are made.
+_candidates: dict[tuple[str, tuple[Any, ...]], list[Row]] = {}
 _rows_by_name: dict[str, list[Row]] = {}
 for _row in ROWS:
     _rows_by_name.setdefault(_row.pattern[0], []).append(_row)
@@ -115,9 +117,14 @@ def _by_table(rewriting: Rewriting, equation: Equation) -> Equation | Operand | 
     if rows is None or equation.params:
         return None
     aval = equation.outputs[0].aval
-    heads = [_head(rewriting, operand) for operand in equation.operands]
-    for row in rows:
-        if aval.dtype.kind not in row.kinds or not _can_match(row.pattern, heads):
+    heads = tuple([_head(rewriting, operand) for operand in equation.operands])
+    key = (equation.primitive.name, heads)
+    candidates = _candidates.get(key)
+    if candidates is None:
+        candidates = [row for row in rows if _can_match(row.pattern, heads)]
+        _candidates[key] = candidates
+    for row in candidates:
+        if aval.dtype.kind not in row.kinds:
             continue
         bound: dict[str, Operand] = {}
         if _matches(rewriting, row.pattern, equation, bound) and all(
@@ -138,7 +145,7 @@ def _head(rewriting: Rewriting, operand: Operand) -> Any:
     return None if maker is None else maker.primitive.name
 
 
-def _can_match(pattern: Pattern, heads: list[Any]) -> bool:
+def _can_match(pattern: Pattern, heads: tuple[Any, ...]) -> bool:
     """Return whether operands made in such ways may match: most rows are passed over here."""
     for part, head in zip(pattern[1:], heads, strict=False):
         kind = type(part)
