@@ -135,3 +135,13 @@ def test_a_broadcast_that_is_summed_takes_no_memory_of_its_size():
     assert native.workspace < 90 * 70 * 8
     for one, other in zip(native(a, b), wg.grad(distances, (0, 1))(a, b), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
+
+
+def test_a_sum_over_no_entries_of_a_computed_array():
+    x = np.linspace(0.0, 1.0, 20)
+
+    def f(x):
+        return np.sum(np.exp(np.sin(x))[5:5]) + np.sum(x)
+
+    (found,) = run(f, x)
+    np.testing.assert_allclose(found, f(x), rtol=1e-14)

@@ -367,6 +367,8 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
         return operand.aval.size < np.size(part)
     if role.kind == "view" and name != "broadcast_to":
         return name in _REPEATING  # others put entries into a larger array
+    if len(own) > len(result):  # a sum over nothing
+        return False
     padded = (1,) * (len(result) - len(own)) + own
     spread = [n != m for n, m in zip(padded, result, strict=True)]
     first = spread.index(True)

@@ -25,6 +25,15 @@ def view_at(address: int, aval: Aval) -> np.ndarray[Any, Any]:
     return np.ndarray(aval.shape, aval.dtype, memory)
 
 
+def _sort_into(x: Any, out: np.ndarray[Any, Any], *, axis: int, kind: Any) -> None:
+    out[...] = x
+    out.sort(axis=axis, kind=kind)
+
+
+# What NumPy can do in the program's memory, without an array of its own.
+_FILLING: dict[str, Callable[..., None]] = {"sort": _sort_into}
+
+
 class _Helper:
     """What native code calls for one equation, with the address of a table of addresses."""
 
@@ -45,10 +54,14 @@ class _Helper:
         table = self.table.from_address(address)
         equation = self.equation
         values = [reader(table) for reader in self.readers]
+        first = len(table) - len(equation.outputs)
+        fill = _FILLING.get(equation.primitive.name)
+        if fill is not None and equation.outputs[0].aval.shape:
+            fill(*values, view_at(table[first], equation.outputs[0].aval), **equation.params)
+            return _DONE
         results = equation.primitive.evaluate(*values, **equation.params)
         if not equation.primitive.multiple:
             results = (results,)
-        first = len(table) - len(equation.outputs)
         for number, (variable, result) in enumerate(zip(equation.outputs, results, strict=True)):
             if aval_of(result) != variable.aval:
                 return _DECLINES  # Python's numbers change type where they leave a range
