@@ -12,6 +12,7 @@ from ..errors import ArgumentError, StagingError
 from ..higher.jit import jit
 from ..ir.wengert_list import WengertList
 from ..symbolic.derivatives import derivative as symbolic_derivative
+from ..symbolic.expressions import load_sympy
 from ..symbolic.foreign import run
 from ..symbolic.functions import mpmath_functions
 from ..transforms.derivatives import grad
@@ -64,8 +65,7 @@ def _numerical(method: str, evaluations: Callable[[int], int]) -> Callable[..., 
 
 
 def _symbolic(function: Function, x: Any) -> Prepared:
-    import sympy
-
+    sympy = load_sympy()
     if np.size(x) > 200:
         raise ArgumentError("more than 200 variables: the formulas would fill the memory")
     found = symbolic_derivative(function, x)
@@ -121,8 +121,10 @@ def precise_derivative(function: Function, x: Any, entry: tuple[int, ...]) -> fl
     A central difference in arithmetic of 50 digits with a step of 1e-15 times the size of the
     entry: truncation is of order 1e-30, rounding of order 1e-35.
     """
-    import mpmath
-
+    try:
+        import mpmath
+    except ModuleNotFoundError as error:
+        raise ArgumentError("mpmath is not installed: pip install 'wengert[symbolic]'") from error
     program = trace(function)(x)
     functions = mpmath_functions()
 
