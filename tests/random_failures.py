@@ -68,6 +68,14 @@ def sum_of_what_delete_leaves(x0):
     return np.array([np.mean(np.sin(v1 + 9.0)), np.mean(np.cos(v2)), np.mean(np.sin(v3))])
 
 
+# The value differed in its last bit: np.insert keeps the order of the array, too.
+@found(np.array([[-0.783, -0.618, -0.359], [1.264, -0.717, -0.637]]))
+def sum_of_what_insert_makes(x0):
+    v1 = np.insert(np.cos(x0.T), 0, 0.3, axis=0)
+    v2 = np.insert(x0, [0, 2], 0.1, axis=1)
+    return np.array([np.mean(np.sin(v1 + 9.0)), np.mean(np.sin(v2 + 3.0))])
+
+
 # The value differed in its last bit: NumPy weighs neighbours in double precision, then rounds.
 @found(np.array([[-1.024, 0.849, 0.463], [-0.921, 1.208, 1.393]], dtype=np.float32))
 def quantiles_in_single_precision(x0):

@@ -287,7 +287,14 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         numbered(shape), plain_of(obj, "an index"), numbered(shape_of(given), size), axis
     )
     pair = [flat_raw(raw), flat_raw(cast(given, dtype))]
-    return gathered(bind(concatenate_primitive, *pair, axis=0), positions)
+    found = gathered(bind(concatenate_primitive, *pair, axis=0), positions)
+    return to_user(relaid(raw_of(found), _order_of(raw)))
+
+
+def _order_of(raw: Any) -> str:
+    """Return the order of memory that np.insert and np.delete give to what they make of `raw`."""
+    plain = innermost(raw)
+    return "F" if type(plain) is np.ndarray and plain.flags.fnc else "C"
 
 
 @implements(np.delete)
@@ -296,8 +303,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     kept = np.delete(np.arange(shape_of(raw)[axis]), plain_of(obj, "an index"))
     found = bind(read, raw, path=(("index", (*(slice(None),) * axis, kept)),))
     if np.ndim(obj) == 0:  # np.delete copies slices then, in the order of the array
-        plain = innermost(raw)
-        found = relaid(found, "F" if type(plain) is np.ndarray and plain.flags.fnc else "C")
+        found = relaid(found, _order_of(raw))
     return to_user(found)
 
 
