@@ -116,6 +116,18 @@ def test_second_derivatives(entry):
     wg.tree.map(same, given, entry.point)
 
 
+batched = [entry for entry in PROGRAMS.values() if not entry.flags]
+
+
+@pytest.mark.parametrize("entry", batched, ids=[entry.name for entry in batched])
+def test_vmap_is_a_loop(entry):
+    """Of programs that ask for no value; the others say what to write instead."""
+    points = [copied(entry.point), moved(entry.point, (0.01, direction(entry.point, 0.5)))]
+    stacked = wg.tree.map(lambda *leaves: np.stack(leaves), *points)
+    expected = np.stack([entry.function(copied(point)) for point in points])
+    close(wg.vmap(entry.function)(stacked), expected, 1e-11)
+
+
 @each_program
 def test_jacobians_inside_a_pullback(entry):
     """Of the vector of all parameters: ``jacfwd`` pulled back, and ``jacrev`` pushed forward."""

@@ -204,7 +204,7 @@ def curve_by_de_casteljau(control):
     return np.sum(np.sqrt(np.sum(np.diff(curve, axis=0) ** 2, axis=1)))
 
 
-@program({"knots": np.cumsum(uniform(416, 0.5, 1.0, 8)), "weights": normal(417, 4)})
+@program({"knots": np.cumsum(uniform(416, 0.5, 1.0, 8)), "weights": normal(417, 4)}, "branches")
 def basis_splines_by_recursion(p):
     knots = p["knots"]
 

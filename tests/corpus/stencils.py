@@ -105,7 +105,10 @@ def burgers_equation(p):
     return u
 
 
-@program((normal(110, 8), uniform(111, 0.3, 0.9, 8) * np.array([1, -1, 1, 1, -1, -1, 1, -1])))
+@program(
+    (normal(110, 8), uniform(111, 0.3, 0.9, 8) * np.array([1, -1, 1, 1, -1, -1, 1, -1])),
+    "positions",
+)
 def upwind_advection(parameters):
     """The scheme looks where the wind comes from, entry by entry, with masks."""
     c, wind = parameters
