@@ -100,6 +100,32 @@ def check_compiled(function, point, calls=3):
                 expect("arguments written", argument, wanted, tolerance)
 
 
+REFUSALS = wg.errors.BatchingError, wg.errors.AliasingError, wg.errors.TracedWriteError
+
+
+def check_batched(function, point):
+    """Raise where vmap of ``function`` is neither a loop nor a refusal; return which it was."""
+    points = [tuple(np.asarray(x) + shift for x in point) for shift in (0.0, 0.013, -0.007)]
+    if any(np.asarray(x).dtype != float for x in point):
+        return False
+    with np.errstate(all="ignore"):
+        try:
+            looped = np.stack([function(*of_arrays(arguments)) for arguments in points])
+        except (ValueError, IndexError):  # another count of selected entries, another shape
+            return False
+        stacked = [np.stack(column) for column in zip(*points, strict=True)]
+        try:
+            found = wg.vmap(function)(*stacked)
+        except REFUSALS:
+            return False
+        expect("vmap and a loop", found, looped, MODES)
+    return True
+
+
+def of_arrays(arguments):
+    return [x.copy() if x.ndim else x[()] for x in arguments]
+
+
 def scalar_of(program):
     def objective(arguments):
         out = program(arguments)

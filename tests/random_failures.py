@@ -96,6 +96,17 @@ def deviation_of_equal_numbers(x0):
     return np.std(x0 * x0 + x0)
 
 
+# Under vmap the write raised: the value has more axes than the part, the sum is read-only.
+@found(np.array([[-0.686, 0.635, -1.092], [-1.018, -0.903, 0.576], [-0.3, 1.417, 0.151]]))
+def written_rows_and_masked_sums(x0):
+    v1 = x0[1:] * 1.0
+    v1[-1, ...] = 0.5 * v1[1:]
+    v2 = x0.sum(axis=-1, where=x0 > 0.1)
+    for i in range(1, len(v2)):
+        v2[i] = v2[i] * 0.5 + np.sin(v2[i - 1])
+    return np.concatenate([v1.reshape(-1), v2])
+
+
 # The dtype was float64: NumPy's linspace, choose and select take Python numbers as weak.
 @found(np.array([1.249, 0.3], dtype=np.float32))
 def single_precision_beside_python_numbers(x0):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from random_checks import Disagreement, check_compiled, check_program
+from random_checks import Disagreement, check_batched, check_compiled, check_program
 from random_failures import FOUND
 from random_programs import RandomProgram, random_program
 
@@ -23,6 +23,7 @@ def test_programs_that_failed_once(function, point):
 @pytest.mark.parametrize(("function", "point"), FOUND.values(), ids=FOUND.keys())
 def test_programs_that_failed_once_compile(function, point):
     check_compiled(function, point)
+    check_batched(function, point)
 
 
 @settings(
@@ -44,6 +45,12 @@ def test_programs_of_the_long_run(seed):
     program = random_program(random.Random(seed))
     check_program(program.compiled(), program.point)
     check_compiled(program.compiled(), program.point)
+
+
+def test_vmap_of_random_programs_is_a_loop_or_a_refusal():
+    programs = [random_program(random.Random(seed)) for seed in range(40)]
+    batched = [check_batched(program.compiled(), program.point) for program in programs]
+    assert sum(batched) > 10
 
 
 def test_the_same_seed_gives_the_same_program_as_source_that_runs_alone():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from random_checks import check_program
+from random_checks import check_batched, check_compiled, check_program
 from random_programs import random_program
 
 
@@ -27,16 +27,21 @@ def arguments_of(line: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--count", type=int, default=1000, help="how many programs")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
+    parser.add_argument("--compile", action="store_true", help="compile each program, too")
     parser.add_argument("--state", type=Path, help="a file to resume from and to keep up to date")
     parser.add_argument("--failures", type=Path, help="a file to which failures are added")
     return parser.parse_args(line)
 
 
-def failure_of(seed: int, counts: Counter[str]) -> str | None:
+def failure_of(seed: int, counts: Counter[str], compiles: bool) -> str | None:
     """Return the source of a test where the program of a seed fails, else None."""
     program = random_program(random.Random(seed))
     try:
         check_program(program.compiled(), program.point, counts=counts)
+        counts["batched"] += check_batched(program.compiled(), program.point)
+        if compiles:
+            check_compiled(program.compiled(), program.point)
+            counts["compiled"] += 1
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         message = " ".join(str(error).split())[:200]
@@ -58,7 +63,7 @@ def main(line: list[str] | None = None) -> int:
     end = options.start + options.count
     began = time.monotonic()
     for seed in range(first, end):
-        source = failure_of(seed, counts)
+        source = failure_of(seed, counts, options.compile)
         if source is not None:
             failed.append(seed)
             print("\n" + source, flush=True)

@@ -257,6 +257,18 @@ def read_rule(primitive: Primitive) -> BatchRule:
     return batch
 
 
+def _without_extra_axes(value: Any, axis: Axis, ndim: int, size: int) -> tuple[Any, Axis]:
+    """Return a value and its batch axis without axes, of one entry, that the part has not."""
+    given = logical_aval(value, axis)
+    extra = given.ndim - ndim
+    if extra <= 0:
+        return value, axis
+    shape = given.shape[extra:]
+    if axis is None:
+        return in_shape(value, shape), None
+    return in_shape(front(value, axis), (size, *shape)), 0
+
+
 def write_rule(primitive: Primitive) -> BatchRule:
     """Return the batch rule of ``write`` and ``indexed_add``: one array holds all examples'."""
 
@@ -274,7 +286,7 @@ def write_rule(primitive: Primitive) -> BatchRule:
             else:
                 base = spread_over(base, None, size)
         lifted = lift(params["path"], aval, indices, axes[2:], size=size, batched=True)
-        value = padded(value, axes[1], part.ndim)
+        value = padded(*_without_extra_axes(value, axes[1], part.ndim, size), part.ndim)
         if lifted.order is not None:
             missing = part.ndim + 1 - ndim_of(value)
             if missing:  # the same for all examples

@@ -301,7 +301,8 @@ def _evaluate_write(
 ) -> Any:
     if indices:
         path = resolved(path, indices)
-    if not in_place or not isinstance(base, np.ndarray):  # sums of 0-d cotangents are scalars
+    # Sums of 0-d cotangents are scalars; what is the same for all examples of vmap is read-only.
+    if not in_place or not isinstance(base, np.ndarray) or not base.flags.writeable:
         base = np.array(base, order="K")
     store(base, value, path, add=add)
     return base
