@@ -82,11 +82,12 @@ def _entries(value: Any, keep_scalars: bool = False) -> np.ndarray[Any, Any]:
 
     With `keep_scalars`, a NumPy scalar stays one, as where NumPy makes an object array of it.
     """
-    raw = raw_of(as_operand(value))
-    if keep_scalars and not is_array_kind(raw):
-        made = np.empty((), object)
-        made[()] = raw
-        return made
+    if keep_scalars and not isinstance(value, (list, tuple, str)):
+        raw = raw_of(as_operand(value))
+        if not is_array_kind(raw):
+            made = np.empty((), object)
+            made[()] = raw
+            return made
     array = as_array(value)
     if not has_traced(array):
         return np.asarray(raw_of(array)).astype(object)
@@ -98,12 +99,13 @@ def _entries(value: Any, keep_scalars: bool = False) -> np.ndarray[Any, Any]:
 
 def _collected(entries: Any, dtype: Any = None) -> Any:
     """Return an array of results, given one by one in an object array."""
-    shape = shape_of(entries)
-    found = [as_array(entry) for entry in np.ravel(entries)]
     if dtype is None:
-        dtype = found[0].dtype if found else np.dtype(object)
+        dtype = as_array(entries.flat[0]).dtype
+    if dtype.kind not in "biufc":  # texts, as long as the longest; objects
+        return entries.astype(dtype.char)
     first = np.zeros((), dtype)
-    return np.reshape(np.stack([_as_first(entry, first) for entry in found]), shape)
+    found = [_as_first(as_array(entry), first) for entry in entries.ravel().tolist()]
+    return np.reshape(np.stack(found), entries.shape)
 
 
 def _of_objects(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Any) -> Any:

@@ -33,6 +33,7 @@ from ..tracing.core import (
     shape_of,
     to_user,
 )
+from ..tracing.creation import carries_handles
 from ..tracing.operators import as_operand, install_attribute, install_method
 from ..tracing.protocols import implements
 from . import projection
@@ -209,7 +210,9 @@ def array_raw(a: Any) -> Any:
 
 
 def as_array(a: Any) -> Any:
-    """Return what ``np.asarray`` would make of an argument, at user level."""
+    """Return what ``np.asarray`` would make of an argument, at user level; of texts as well."""
+    if isinstance(a, (list, tuple)) and not carries_handles(a):
+        return np.asarray(a)
     return to_user(array_raw(a))
 
 
