@@ -133,4 +133,6 @@ def tanh(k: Kernel, x: Number) -> Number:
 def sigmoid(k: Kernel, x: Number) -> Number:
     # By e^-|x|, which neither overflows nor, at -700, rounds the result to zero.
     power = exp_rounded_once(k, -abs(x))
-    return k.select(x > 0.0, 1.0, power) / (1.0 + power)
+    below, below_low = k.fast_sum(k.number(1.0), power)
+    ratio, ratio_low = k.quotient(k.select(x > 0.0, 1.0, power), NOTHING, below, below_low)
+    return ratio + ratio_low

@@ -112,6 +112,24 @@ def logarithm_extended(k: Kernel, x: Number) -> tuple[Number, Number]:
 
 def log1p_of(k: Kernel, x: Number, x_low: Number = NOTHING, octaves: Number = NOTHING) -> Number:
     """Return log(1 + x + x_low) + octaves × ln 2 for x > -1, x finite."""
+    return _joined(k, *_above_one(k, x, x_low, octaves))
+
+
+def _log1p_parts(k: Kernel, x: Number, x_low: Number) -> tuple[Number, Number]:
+    """Return log(1 + x + x_low) in two parts, to a quarter of a unit."""
+    n, f, low = _above_one(k, x, x_low, NOTHING)
+    if k.single:
+        return _joined(k, n, f, low), NOTHING
+    s, half_square, rest = _ratio(k, f)
+    inner = half_square - k.fma(s, half_square + rest, k.fma(n, table.LN2[1], low))
+    total, total_low = k.fast_sum(n * table.LN2[0], f)
+    return k.fast_sum(total, total_low - inner)
+
+
+def _above_one(
+    k: Kernel, x: Number, x_low: Number, octaves: Number
+) -> tuple[Number, Number, Number]:
+    """Return n, f and a low part of which log(1 + x + x_low) is joined."""
     one = k.number(1.0)
     u = one + x
     lost = k.sum_error(one, x, u) + x_low
@@ -120,7 +138,7 @@ def log1p_of(k: Kernel, x: Number, x_low: Number = NOTHING, octaves: Number = NO
     # What rounding lost weighs 1/(1 + f), to two digits; nothing where x is large.
     lost = k.select(x > 2.0**60, 0.0, lost * (0x3FF0000000000000 - (whole << 52)).as_number())
     weight = k.fma(k.fma(k.fma(f, -1.0, 1.0), f, -1.0), f, 1.0)
-    return _joined(k, n + octaves, f, lost * weight)
+    return n + octaves, f, lost * weight
 
 
 def log1p(k: Kernel, x: Number) -> Number:
@@ -246,7 +264,15 @@ def logaddexp(k: Kernel, x: Number, y: Number) -> Number:
         k, k.at_least(difference, -200.0 if k.single else -746.0), low
     )
     scale = k.power_of_two(whole) if k.single else k.scaled(1.0, whole)
-    return larger + log1p_of(k, power * scale, power_low * scale)
+    rest, rest_low = _log1p_parts(k, power * scale, power_low * scale)
+    return _grown(k, larger, rest, rest_low)
+
+
+def _grown(k: Kernel, larger: Number, rest: Number, rest_low: Number) -> Number:
+    """Return larger + rest + rest_low, rounded once; an infinite one stays."""
+    total = larger + rest
+    lost = k.sum_error(larger, rest, total) + rest_low
+    return k.select(abs(total) < INFINITY, total + lost, total)
 
 
 def logaddexp2(k: Kernel, x: Number, y: Number) -> Number:
@@ -257,5 +283,8 @@ def logaddexp2(k: Kernel, x: Number, y: Number) -> Number:
     product_low = product_low + (rest * table.LN2_ROUNDED[1] + low * table.LN2_ROUNDED[0])
     power, power_low, more = exponential_parts(k, product, product_low)
     scale = k.scaled(1.0, whole + more)
-    rest = log1p_of(k, power * scale, power_low * scale)
-    return larger + k.fma(rest, table.LOG2_E[0], rest * table.LOG2_E[1])
+    rest, rest_low = _log1p_parts(k, power * scale, power_low * scale)
+    product, product_low = k.exact_product(rest, table.LOG2_E[0])
+    product_low = product_low + (rest * table.LOG2_E[1] + rest_low * table.LOG2_E[0])
+    total = _grown(k, larger, product, product_low)
+    return k.select(x.equals(y), larger + 1.0, total)
