@@ -228,6 +228,32 @@ def test_a_hundred_thousand_steps_in_bounded_stack(fun):
     assert len(wg.trace(wg.grad(fun))(x)) < 50
 
 
+def test_the_gradient_of_a_scan_does_at_most_thrice_the_work():
+    """600 steps, 16 scalars: equations that run, forward and backward, by those of the value."""
+    count = 16
+
+    def loss(*start):
+        def step(carry, x):
+            mixed = [carry[i] * 0.9 + carry[(i + 1) % count] * 0.1 for i in range(count)]
+            return tuple(np.tanh(entry) + x for entry in mixed), None
+
+        return sum(wg.scan(step, start, np.linspace(0.0, 0.01, 600))[0])
+
+    start = tuple(np.linspace(-1.0, 1.0, count))
+
+    def work(program):
+        return sum(
+            equation.params["length"] * len(equation.params["body"])
+            for equation in program
+            if equation.primitive.name == "scan"
+        )
+
+    value = work(wg.trace(loss)(*start))
+    gradient = work(wg.trace(wg.grad(loss, argnums=tuple(range(count))))(*start))
+    assert value > 600 * count
+    assert gradient <= 3 * value
+
+
 # ------------------------------------------------------------------ what is passed and carried
 
 

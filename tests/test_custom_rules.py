@@ -221,6 +221,19 @@ def test_integers_and_none_in_trees():
     assert wg.grad(lambda x: function({"x": x, "n": 3, "rest": None}))(2.0) == 3.0
 
 
+def test_rules_that_write_their_arguments_leave_the_callers_arrays():
+    def halve(x):
+        x *= 0.5
+        return np.sum(x * x)
+
+    function = wg.custom_vjp(halve)
+    function.defvjp(lambda x: (halve(x), x * 1.0), lambda kept, g: (g * kept,))
+    x = np.array([2.0, 4.0])
+    assert wg.jvp(function, (x,), (x,)) == (5.0, 10.0)
+    np.testing.assert_array_equal(wg.grad(function)(x), [1.0, 2.0])
+    np.testing.assert_array_equal(x, [2.0, 4.0])
+
+
 def test_a_method_may_have_rules():
     class Model:
         @wg.custom_jvp(nondiff_argnums=0)

@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..errors import ArgumentError, MissingRuleError, TangentError
 from ..ir.aval import Aval, aval_of, is_differentiable, zeros_of
@@ -351,7 +353,8 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     call, start = params["call"], params["captured"]
     if any(tangent is not None for tangent in tangents[:start]):
         raise _captures(call)
-    leaves = primals[start:]
+    # The rules may write their arguments, but not the caller's arrays.
+    leaves = [v.copy() if type(v) is np.ndarray else v for v in primals[start:]]
     changes = tangents[start:]
     if call.function.jvp_rule is not None:
         return call.pushed(leaves, changes)
