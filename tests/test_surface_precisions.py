@@ -52,3 +52,18 @@ def test_value(name, dtype):
             if call.rounding:
                 continue  # composed: the last digits differ, and float32 has few
             compare_values(program.seen, expected, rounding=False)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+def test_out_of_another_precision(dtype):
+    """NumPy rounds and subtracts in the precision of ``out=``, not in that of the argument."""
+    x = np.random.default_rng(0).normal(size=(4, 6)).astype(dtype)
+
+    def program(x):
+        rounded, spread = np.zeros((4, 6)), np.zeros(4)
+        np.around(x, 2, out=rounded)
+        np.ptp(x, axis=1, out=spread)
+        return rounded, spread
+
+    for found, plain in zip(wg.vjp(program, x)[0], program(x), strict=True):
+        np.testing.assert_array_equal(found, plain)

@@ -369,8 +369,13 @@ def min(
 
 @implements(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
-    found = max(a, axis, None, keepdims) - min(a, axis, None, keepdims)
-    return found if out is None else store_results((out,), (found,), "unsafe")
+    largest, smallest = max(a, axis, None, keepdims), min(a, axis, None, keepdims)
+    if out is None:
+        return largest - smallest
+    wider = loop_dtype(None, operand_of(a), out)  # NumPy subtracts in the precision of `out`
+    if wider is not None:
+        largest, smallest = largest.astype(wider), smallest.astype(wider)
+    return store_results((out,), (largest - smallest,), "unsafe")
 
 
 for _name, _function in {"sum": sum, "prod": prod, "max": max, "min": min}.items():

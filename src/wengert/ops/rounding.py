@@ -81,7 +81,15 @@ round_primitive = Primitive(
 @implements(np.round, np.around)
 def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """Answer ``np.round`` and ``x.round``: the derivative is zero."""
-    result = to_user(bind(round_primitive, as_operand(a), decimals=operator.index(decimals)))
+    decimals = operator.index(decimals)
+    value = as_operand(a)
+    kinds = None if out is None else (aval_of(raw_of(value)).dtype.kind, out.dtype.kind)
+    if decimals > 0 and kinds == ("f", "f"):
+        # NumPy scales in the operand's precision, then rounds and scales back in that of `out`.
+        factor = 10.0**decimals
+        scaled = np.multiply(value, factor).astype(np.result_type(value, out.dtype))
+        return store_results((out,), (np.rint(scaled) / factor,))
+    result = to_user(bind(round_primitive, value, decimals=decimals))
     return result if out is None else store_results((out,), (result,))
 
 
