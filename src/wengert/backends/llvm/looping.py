@@ -211,7 +211,7 @@ class ScanStep(PartStep):
     @staticmethod
     def serves(equation: Equation) -> bool:
         """Return whether an equation is such a loop."""
-        return equation.primitive.name == "scan"
+        return equation.primitive.name in ("scan", "checkpointed_scan")
 
     def emit(self, frame: Frame) -> None:
         part = _define_scan(frame, self._params, len(self.reads))
