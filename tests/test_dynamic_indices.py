@@ -48,6 +48,12 @@ PROGRAMS = {
     "an entry of a row": (lambda x, i, j: x[i, 1:][j] * x[j][i], (TABLE, 2, 1)),
     "writes": (written, (TABLE, 2)),
     "writes by mask": (masked, (TABLE,)),
+    "changes by mask": (
+        lambda x: _changed(
+            x, lambda y: [_halve(y, y > 2.0), _halve(y, y[:, 0] > 1.0), _halve(y[1], y[1] > 0.5)]
+        ),
+        (TABLE,),
+    ),
     "scattered": (scattered, (TABLE, np.array([3, 0, 3]))),
     "largest": (lambda x: x[np.unravel_index(np.argmax(x), x.shape)], (TABLE,)),
     "sorted rows": (lambda x: x[np.argsort(-x[:, 1])], (TABLE,)),
@@ -78,6 +84,12 @@ def _changed(x, change):
     y = np.array(x)
     change(y)
     return y
+
+
+def _halve(y, mask):
+    y[mask] *= 0.5
+    y[mask] -= y[..., :1].ravel()[0]
+    y[mask] **= 2
 
 
 def fresh(args):
@@ -133,3 +145,19 @@ def test_eager_derivatives_of_dynamic_reads_and_writes():
 def test_what_decides_on_a_shape_is_refused(function, message):
     with pytest.raises(StagingError, match=message):
         wg.trace(function)(TABLE, 1)
+
+
+def test_as_many_values_as_a_mask_selects_are_not_broadcast():
+    """The count equals the length of a row: choosing entry by entry would be wrong."""
+
+    def function(x):
+        y = np.zeros((2, 2))
+        y[:] = x.reshape(2, 2)
+        y[y > 0.5] = np.array([7.0, x[0]])
+        y[y > 3.0] += np.array([1.0])
+        return y
+
+    x = np.array([0.1, 0.9, 0.2, 0.8])
+    np.testing.assert_array_equal(wg.jit(function)(x), function(x))
+    with pytest.raises(StagingError, match="decides on a shape"):
+        wg.trace(function)(x)

@@ -17,7 +17,6 @@ WITHOUT_CONTROL = sorted(
 # Programs that no flag marks and that still ask for a value, with what they ask.
 ASKING = {
     "basis_splines_by_recursion": "a truth value",
-    "upwind_advection": "an index by truth values",
 }
 
 

@@ -274,6 +274,7 @@ def test_masks_and_searches():
     def function(x):
         y = np.array(x)
         y[x > 1.0] = 0.5
+        y[x < 0.7] += x[0]
         order = np.argsort(-y)
         return y[order] * x[np.argmax(x)] + np.take(x, np.argmin(y)), np.any(x > 2.0)
 

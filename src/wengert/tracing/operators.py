@@ -33,7 +33,8 @@ from .core import (
     to_user,
     write_handle,
 )
-from .refusals import is_formatting, is_storing, refusal
+from .masked_writes import Selected, set_where
+from .refusals import is_augmenting, is_formatting, is_storing, refusal
 
 # What a program may ask values for; `Trace.demand` tells them apart.
 INDEX_PURPOSE = "an index"
@@ -360,6 +361,10 @@ def get_item(self: Array, key: Any) -> Any:
             return make_view(self, ("index", key))
     elif kind is int:
         return _get_basic(self, key)
+    elif kind is Array or kind is Traced:
+        mask = _unknown_mask(key)
+        if mask is not None and is_augmenting(outside_frame()):  # x[mask] += value
+            return Selected(self, mask, lambda: known_value(mask, MASK_PURPOSE))
     static, indices = split_key(key)
     if is_basic_index(static):
         if indices and self.indices:  # numbered after those that lead to this view
@@ -385,29 +390,26 @@ def _get_basic(self: Array, key: Any, indices: tuple[Any, ...] = ()) -> Any:
 def set_item(self: Array, key: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = build_array(value)
-    if (type(key) is Array or type(key) is Traced) and _holds_unknown(key):
-        mask = raw_of(key)
-        if aval_of(mask).dtype.kind == "b":
-            _set_where(self, mask, value)
-            return
+    mask = _unknown_mask(key)
+    if mask is not None:
+        if type(value) is Selected:
+            value.store(self)
+        else:
+            set_where(self, mask, value, lambda: known_value(mask, MASK_PURPOSE))
+        return
     key, indices = split_key(key, len(self.indices))
     write_handle(self, (("index", key),), value, indices)
 
 
-def _set_where(self: Array, mask: Any, value: Any) -> None:
-    """Write where an unknown mask holds: one value, or one for each place after the mask's axes."""
-    shape, trailing = aval_of(mask).shape, self.ndim - aval_of(mask).ndim
-    if shape != self.shape[: len(shape)]:
-        raise IndexError(
-            f"boolean index of shape {shape} did not match indexed array of shape {self.shape}"
-        )
-    given = np.shape(value)
-    if len(given) == trailing + 1 and given[0] == 1:
-        value = value[0]
-    elif len(given) > trailing:
-        known_value(mask, "x[mask] = values with one value for each entry that the mask selects")
-    chosen = np.reshape(to_user(mask), (*shape, *(1,) * trailing)) if trailing else to_user(mask)
-    write_handle(self, (("index", Ellipsis),), np.where(chosen, value, self))
+def _unknown_mask(key: Any) -> Any:
+    """Return the raw value of an index by truth values that are not known; None for any other."""
+    if type(key) is not Array and type(key) is not Traced:
+        return None
+    raw = raw_of(key)
+    aval = aval_of(raw)
+    if aval.dtype.kind != "b" or not aval.shape or not is_unknown(innermost(raw)):
+        return None
+    return raw
 
 
 def traced_get_item(self: Traced, key: Any) -> Any:

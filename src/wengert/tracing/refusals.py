@@ -47,6 +47,15 @@ def is_storing(frame: FrameType | None) -> bool:
     return _instruction(frame)[0] in _STORES
 
 
+def is_augmenting(frame: FrameType | None) -> bool:
+    """Return whether a frame executes the ``A[i]`` of ``A[i] += x``: both were copied before."""
+    if frame is None:
+        return False
+    code = frame.f_code.co_code
+    offset = _offset(frame)
+    return offset >= 2 and dis.opname[code[offset - 2]] == "COPY"
+
+
 def is_formatting(frame: FrameType | None) -> bool:
     """Return whether a frame is executing ``text % x``; a number's own ``%`` asks for no float."""
     return _instruction(frame) in _REMAINDERS
@@ -57,10 +66,17 @@ def _instruction(frame: FrameType | None) -> tuple[str, int | None]:
     if frame is None:
         return "", 0
     code = frame.f_code.co_code
-    offset = frame.f_lasti
-    while offset > 0 and dis.opname[code[offset]] == "CACHE":  # caches follow their instruction
-        offset -= 2
+    offset = _offset(frame)
     return dis.opname[code[offset]], code[offset + 1]
+
+
+def _offset(frame: FrameType) -> int:
+    """Return where the instruction stands that a frame is executing: its caches follow it."""
+    code = frame.f_code.co_code
+    offset = frame.f_lasti
+    while offset > 0 and dis.opname[code[offset]] == "CACHE":
+        offset -= 2
+    return offset
 
 
 def refusal(raw: Traced, what: str, instead: str) -> WengertError:
