@@ -13,9 +13,11 @@ from wengert.transforms.batching import BatchTrace
 EXAMPLES = 3
 # Primitives that hold a program or call back into Python: their batch rules are tested with the
 # functions that people call.
-PROGRAMS = {
-    primitive.name for primitive in registry if primitive.family in {"guard", "callback", "effect"}
-}
+PROGRAM_FAMILIES = {"guard", "control", "callback", "custom", "effect"}
+
+
+def holds_program(name):
+    return registry[name].family in PROGRAM_FAMILIES
 
 
 def variants(value, seed):
