@@ -13,7 +13,7 @@ from wengert.transforms.batching import BatchTrace
 EXAMPLES = 3
 # Primitives that hold a program or call back into Python: their batch rules are tested with the
 # functions that people call.
-PROGRAM_FAMILIES = {"guard", "control", "callback", "custom", "effect"}
+PROGRAM_FAMILIES = {"guard", "callback", "effect"}
 
 
 def holds_program(name):
