@@ -134,6 +134,16 @@ def test_derivatives(function):
         same(one, other, 8)
 
 
+def test_a_derivative_that_keeps_the_counter():
+    """The pullback of an indexed read in a loop needs the loop's integer again."""
+
+    def function(x):
+        return np.sum(wg.fori_loop(0, 4, lambda k, c: c + x[k] * c[::-1], x[:3]))
+
+    (expected,), (found,), _ = straight_and_native(wg.grad(function), (np.arange(5.0),))
+    same(found, expected, 8)
+
+
 def test_numbers_of_python_that_leave_64_bits():
     program = wg.trace(decreasing)(5)
     assert compile_program(program)(50) == program.evaluate(50)

@@ -21,7 +21,7 @@ from .samples import Fail, Sample, array
 def _evaluate_convert(x: Any, *, aval: Aval) -> Any:
     """Return `x` with the dtype and kind of `aval` (its shape stays)."""
     if aval.kind == "python":
-        return {"f": float, "c": complex}[aval.dtype.kind](x)
+        return {"f": float, "c": complex, "i": int, "b": bool}[aval.dtype.kind](x)
     if aval.kind == "scalar":
         return aval.dtype.type(x)
     return np.array(x, dtype=aval.dtype)
@@ -51,6 +51,8 @@ convert: Primitive = structural(
         Sample(1.5, aval=Aval((), np.float64, "scalar")),
         Sample(np.float64(1.5), aval=Aval((), np.float64, "python")),
         Sample(np.float64(1.5), aval=Aval((), np.float64, "array")),
+        Sample(np.int64(3), aval=Aval((), np.int64, "python")),
+        Sample(np.bool_(True), aval=Aval((), np.bool_, "python")),
     ],
     fails=lambda: [Fail(TypeError, "", array(3), aval=Aval((), np.float64, "python"))],
 )
