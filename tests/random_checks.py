@@ -206,7 +206,7 @@ def compare(counts, order, curve, found):
     """Compare with differences where these are sure of themselves."""
     try:
         estimate, doubt = extrapolated(curve)
-    except (ValueError, IndexError):  # another count of selected entries at a moved point
+    except (ValueError, IndexError, TypeError):  # another branch at a moved point, which fails
         counts[f"{order} order undecided"] += 1
         return
     if not np.isfinite(estimate).all() or not doubt <= DIFFERENCES * scale(estimate):
@@ -217,8 +217,9 @@ def compare(counts, order, curve, found):
     try:
         expect(f"{order} order and differences", found, estimate, allowed * scale(estimate))
     except Disagreement:
+        closer, _ = extrapolated(curve, [step / 50 for step in STEPS])  # a kink may be in between
         if not has_kink(curve, scale(estimate)):
-            raise
+            expect(f"{order} order and differences", found, closer, 1e-4 * scale(estimate))
         counts[f"{order} order at a kink"] += 1
 
 

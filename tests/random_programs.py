@@ -381,8 +381,9 @@ class Draft:
         v = self.choose.choice(
             [self.scalar(), self.like(t), f"np.sin({t}[{i}])", f"0.5 * {self.like(t)}", f"{t}[{i}]"]
         )
-        if "True" in i or " > " in template or " < " in template:
-            v = f"1.0 * ({v})"  # NumPy does not look whether a value overlaps what a mask selects
+        unchecked = (" > ", " < ", "ravel", "flat", "fill_diagonal")
+        if "True" in i or any(part in template for part in unchecked):
+            v = f"1.0 * ({v})"  # NumPy does not look whether these overlap what they write
         return template.format(t=t, i=i, v=v)
 
     def expression(self):
