@@ -619,3 +619,27 @@ def test_programs_leave_the_entry_when_what_they_captured_changes():
         for _ in range(3):
             assert compiled(1.5) == 1.5**exponent
     assert len(compiled._offers) <= 1
+
+
+# ------------------------------------------------------------------ looking at programs
+
+
+def test_lowered_programs_show_every_stage_and_write_nothing():
+    def fun(x, y):
+        x[0] = 5.0
+        return np.sum(x * y)
+
+    compiled = wg.jit(fun)
+    x = np.arange(3.0)
+    lowered = compiled.lower(x, 2.0)
+    np.testing.assert_array_equal(x, [0.0, 1.0, 2.0])
+    assert "multiply" in lowered.as_text("list")
+    assert "define" in lowered.as_text("llvm")
+    assert "ret" in lowered.as_text("asm")
+    assert set(lowered.cost()) == {"equations", "through_numpy", "workspace"}
+    assert lowered.compile() is compiled
+    assert compiled(x, 2.0) == 16.0
+    assert x[0] == 5.0
+    assert traces(compiled) == 1
+    with pytest.raises(wg.errors.ArgumentError, match="as_text"):
+        lowered.as_text("c")

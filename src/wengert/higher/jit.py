@@ -32,6 +32,7 @@ from .call import call as call_primitive
 from .captures import Captures, Wrapper
 from .explaining import explain
 from .guarding import GuardingTrace
+from .lowered import Lowered
 from .paths import Path, Specialisation
 from .randomness import Watch
 from .results import Results, constants_of
@@ -210,6 +211,38 @@ class Jitted(Wrapper):
         (float64*): 2 recordings, 2 paths
         """
         return explain(self)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Record the path that the function takes for these arguments, and return its program.
+
+        Nothing outside is written. The path is kept: calls that take it run the program.
+
+        Returns
+        -------
+        Lowered
+            With ``compile()``, ``as_text("list" / "llvm" / "asm")`` and ``cost()``.
+
+        Examples
+        --------
+        >>> import wengert as wg
+        >>> wg.jit(lambda x: x * x).lower(3.0).compile()(3.0)
+        9.0
+        """
+        call = Call(args, kwargs, self._static, self._capture)
+        if call.refused is not None or call.inside:
+            raise ArgumentError(
+                "lower takes plain numbers and arrays"
+                + (f": {call.refused}" if call.refused else ", not values of a transformation")
+            )
+        known = self.known.setdefault(call.key, Specialisation(call.describe()))
+        watch = Watch([*call.leaves, *call.captures.generators])
+        path = self._recorded(known, call, call.values)
+        if watch.advanced() is not None:
+            watch.restore()
+            raise ArgumentError("lower: the function draws random numbers, so it is not compiled")
+        path.results.values = []
+        known.add(path)
+        return Lowered(self, path.executable)
 
     def _capture(self, functions: Sequence[Any]) -> Captures:
         """Return what the function, and functions among its arguments, read from outside."""
