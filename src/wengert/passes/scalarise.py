@@ -205,6 +205,9 @@ class _Scalarising:
         return self._product(equation)
 
     def _each(self, equation: Equation) -> bool:
+        if _is_root(equation):
+            root = Equation(registry["sqrt"], equation.operands[:1], {}, equation.outputs)
+            return self._each(root)
         avals = [_entry_aval(operand.aval) for operand in equation.operands]
         results = tuple(Aval((), v.aval.dtype, "scalar") for v in equation.outputs)
         if not self._is_known(equation.primitive, avals, equation.params, results):
@@ -363,6 +366,20 @@ class _Scalarising:
             made[index] = total
         self._deliver(equation.outputs[0], made)
         return True
+
+
+def _is_root(equation: Equation) -> bool:
+    """Return whether arrays are raised to 0.5: NumPy takes the root of arrays, not of numbers.
+
+    They differ at -0.0 and at -inf.
+    """
+    if equation.primitive.name not in ("power", "power_operator"):
+        return False
+    base, exponent = equation.operands
+    if not isinstance(exponent, Literal) or np.ndim(exponent.value):
+        return False
+    dtype = equation.outputs[0].aval.dtype
+    return bool(exponent.value == 0.5) and dtype.kind == "f" and base.aval.dtype == dtype
 
 
 def _box(operand: Operand, shape: tuple[int, ...]) -> Entries:
