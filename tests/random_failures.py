@@ -129,3 +129,10 @@ def contiguous_copy_that_is_written(x0):
     v1 = np.ascontiguousarray(x0.T)
     v1 *= 0.5
     return np.sum(np.sin(v1)) + np.sum(np.cos(x0))
+
+
+# Raised: the only entry of an array without axes was named by an array of positions.
+@found(np.array(-0.578))
+def put_into_an_array_without_axes(x0):
+    np.put(x0, [0, -1], [np.sin(x0), np.cos(x0)])
+    return x0 * x0

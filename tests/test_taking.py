@@ -204,3 +204,31 @@ def test_untaken_entries_have_no_gradient():
         same(gradient, np.array([[1.0, 0.5], [0.0, 0.25]]))
         gradient = wg.grad(lambda x: np.sum(np.take(np.log(x), [0, 0])))(np.array([2.0, 0.0]))
         same(gradient, np.array([1.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    "mode", ["edge", "wrap", "symmetric", "constant", "maximum", "linear_ramp"]
+)
+def test_pad_keeps_fortran_order_as_numpy_does(mode):
+    seen = []
+
+    def padded(x):
+        made = np.pad(x, 1, mode=mode)
+        seen.append((made.flags.c_contiguous, made.flags.f_contiguous))
+        return np.sum(made)
+
+    for x in (np.arange(6.0).reshape(2, 3).T, np.arange(6.0).reshape(2, 3)):
+        seen.clear()
+        padded(x)
+        wg.grad(padded)(x)
+        assert seen[0] == seen[1]
+
+
+def test_flat_of_an_array_without_axes_by_positions():
+    def program(x):
+        x.flat[[0, 0, -1]] = [np.sin(x), np.cos(x)]
+        return x.flat[[0, 0]] * np.array([1.0, 2.0])
+
+    value, tangent = wg.jvp(program, (np.array(0.4),), (np.array(1.0),))
+    assert np.array_equal(value, program(np.array(0.4)))
+    assert np.allclose(tangent, np.cos(0.4) * np.array([1.0, 2.0]))

@@ -258,13 +258,23 @@ class Flat:
         array = self._array
         if key is Ellipsis or (isinstance(key, slice) and key == slice(None)):
             return flatten(array)
-        return array[self._key(key)]
+        where = self._key(key)
+        if type(where) is np.ndarray:
+            array = array[None]
+        return array[where]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         array = self._array
         if isinstance(value, (list, tuple)):
             value = build_array(value)
         where = self._key(key)
+        if type(where) is np.ndarray:  # the one entry, once for every position named
+            named = where.size
+            if not named:
+                return
+            where = ()
+            if ndim_of(value) and np.size(value):
+                value = np.reshape(value, (-1,))[(named - 1) % np.size(value)]
         count = np.size(where[0]) if where else 1
         if ndim_of(value) or count != 1:
             value = np.reshape(value, (-1,))

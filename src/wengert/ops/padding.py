@@ -17,12 +17,13 @@ from ..tracing.operators import as_operand
 from ..tracing.protocols import has_traced, implements, plain_of
 from .batch_rules import front
 from .families import structural
+from .handles import relaid
 from .indexing import read, write
 from .joining import concatenate
 from .projection import cast
 from .samples import Sample, array
 from .shaping import array_raw
-from .splitting import flat_raw, gathered, numbered
+from .splitting import flat_raw, gathered, numbered, order_of
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "constant": {"constant_values": 0},
@@ -198,7 +199,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         if options.get("reflect_type") == "odd":
             return to_user(bind(odd_reflection, raw, widths=tuple(widths), mode=mode))
         positions = np.pad(numbered(shape), widths, mode)
-        return gathered(flat_raw(raw), positions)
+        return to_user(relaid(raw_of(gathered(flat_raw(raw), positions)), order_of(raw)))
     if mode not in ("constant", "empty"):
         _refuse_empty_axes(shape, widths)
     option = next(iter(options.values()), 0)
@@ -206,11 +207,13 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if mode in ("maximum", "minimum", "mean", "median") and option is not None:
         pairs = [(plain_of(first), plain_of(last)) for first, last in pairs]
     if mode == "constant" and not has_traced(option) and type(raw) is Traced:
-        return _padded_constant(raw, widths, pairs)
+        return to_user(relaid(_padded_constant(raw, widths, pairs), order_of(raw)))
     result = raw
     for axis in range(len(shape)):
         result = _padded_axis(result, axis, widths[axis], mode, pairs[axis])
-    return to_user(raw_of(result) if result is not raw else raw_of(to_user(raw).copy()))
+    if result is raw:
+        result = raw_of(to_user(raw).copy())
+    return to_user(relaid(raw_of(result), order_of(raw)))
 
 
 def _refuse_empty_axes(shape: tuple[int, ...], widths: list[tuple[int, int]]) -> None:
@@ -229,4 +232,4 @@ def _padded_constant(raw: Any, widths: list[tuple[int, int]], pairs: list[tuple[
     constants = [(plain_of(first), plain_of(last)) for first, last in pairs]
     frame = np.pad(frame, widths, "constant", constant_values=constants)
     key = tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
-    return to_user(bind(write, frame, raw, path=(("index", key),), in_place=True))
+    return bind(write, frame, raw, path=(("index", key),), in_place=True)

@@ -288,11 +288,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     )
     pair = [flat_raw(raw), flat_raw(cast(given, dtype))]
     found = gathered(bind(concatenate_primitive, *pair, axis=0), positions)
-    return to_user(relaid(raw_of(found), _order_of(raw)))
+    return to_user(relaid(raw_of(found), order_of(raw)))
 
 
-def _order_of(raw: Any) -> str:
-    """Return the order of memory that np.insert and np.delete give to what they make of `raw`."""
+def order_of(raw: Any) -> str:
+    """Return the order of memory of what np.insert, np.delete and np.pad make of `raw`."""
     plain = innermost(raw)
     return "F" if type(plain) is np.ndarray and plain.flags.fnc else "C"
 
@@ -303,7 +303,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     kept = np.delete(np.arange(shape_of(raw)[axis]), plain_of(obj, "an index"))
     found = bind(read, raw, path=(("index", (*(slice(None),) * axis, kept)),))
     if np.ndim(obj) == 0:  # np.delete copies slices then, in the order of the array
-        found = relaid(found, _order_of(raw))
+        found = relaid(found, order_of(raw))
     return to_user(found)
 
 
