@@ -1,6 +1,7 @@
 """jit means what the function means: paths, captures, writes, aliasing, errors, threads."""
 
 import threading
+import timeit
 import types
 import warnings
 
@@ -643,3 +644,34 @@ def test_lowered_programs_show_every_stage_and_write_nothing():
     assert traces(compiled) == 1
     with pytest.raises(wg.errors.ArgumentError, match="as_text"):
         lowered.as_text("c")
+
+
+def test_a_default_argument_is_read_by_the_native_entry():
+    def powered(x, n=3, scale=2.0):
+        result = scale
+        for _ in range(n):
+            result = result * x
+        return result
+
+    jitted = wg.jit(powered)
+    for _ in range(3):
+        assert jitted(2.0) == 16.0
+    recordings = jitted.explain()
+    powered.__defaults__ = (3, 5.0)
+    assert jitted(2.0) == 40.0
+    powered.__defaults__ = (2, 5.0)
+    assert jitted(2.0) == 20.0
+    powered.__defaults__ = (3, 2.0)
+    assert jitted(2.0) == 16.0
+    assert "a default of" in recordings
+    slow = wg.jit(wg.grad(powered))
+    fast = wg.jit(wg.grad(lambda x: 2.0 * x * x * x))
+    assert slow(2.0) == fast(2.0) == 24.0
+
+    def seconds(function):
+        for _ in range(5):
+            function(2.0)
+        return min(timeit.repeat(lambda: function(2.0), number=200, repeat=5))
+
+    # The entry takes a tenth of a microsecond, the way through Python a hundred times as long.
+    assert seconds(slow) < 20 * seconds(fast)

@@ -101,6 +101,11 @@ def _read(slot: Slot, child: Any) -> Any:
         return signature.Cell(slot.holder, child)
     if slot.kind == "value" and slot.attributes:
         return signature.Attribute(slot.holder, slot.attributes[0], child)
+    if slot.kind == "default":
+        # The others must be the same: another slot may read them, this one does not.
+        others = enumerate(slot.holder.__defaults__)
+        children = [child if n == slot.key else signature.Same(value) for n, value in others]
+        return signature.Attribute(slot.holder, "__defaults__", signature.Items(tuple, children))
     raise _CannotDescribeError
 
 
