@@ -6,7 +6,7 @@ written with is committed when everything else is done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,24 +108,9 @@ class Results:
 
     def user_level(self, users: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Return the result inside transformations, where arguments and outputs may be traced."""
-        made: dict[Any, Any] = {}
-        leaves = []
-        for recipe in self.recipes:
-            how = recipe[0]
-            if how == "constant":
-                leaves.append(recipe[1])
-            elif how == "copy":
-                leaves.append(recipe[1].copy())
-            elif how == "input":
-                leaves.append(_view(users[recipe[1]], recipe[2]))
-            elif how == "output":
-                leaves.append(to_user(outputs[recipe[1]]))
-            else:
-                _, number, path, root = recipe
-                if root not in made:
-                    made[root] = to_user(outputs[number])
-                leaves.append(_view(made[root], path))
-        return tree.unflatten(self.structure, leaves)
+        return tree.unflatten(
+            self.structure, self._leaves(users, lambda number: to_user(outputs[number]))
+        )
 
     def _pack(self, args: Sequence[Any], outputs: Sequence[Any], held: frozenset[int]) -> Any:
         """Return the tree of results.
@@ -137,6 +122,12 @@ class Results:
             return tree.unflatten(self.structure, outputs)
         taken: set[int] = {id(owner_of(value)) for value in args if type(value) is np.ndarray}
         taken.update(held)
+        return tree.unflatten(
+            self.structure, self._leaves(args, lambda number: _own(outputs[number], taken))
+        )
+
+    def _leaves(self, args: Sequence[Any], output: Callable[[int], Any]) -> list[Any]:
+        """Return the leaves of the result; views of one root share it, as in the recording."""
         made: dict[Any, Any] = {}
         leaves = []
         for recipe in self.recipes:
@@ -148,13 +139,13 @@ class Results:
             elif how == "input":
                 leaves.append(_view(args[recipe[1]], recipe[2]))
             elif how == "output":
-                leaves.append(_own(outputs[recipe[1]], taken))
+                leaves.append(output(recipe[1]))
             else:
                 _, number, path, root = recipe
                 if root not in made:
-                    made[root] = _own(outputs[number], taken)
+                    made[root] = output(number)
                 leaves.append(_view(made[root], path))
-        return tree.unflatten(self.structure, leaves)
+        return leaves
 
 
 def _shared_roots(leaves: Sequence[Any]) -> dict[int, int]:

@@ -18,8 +18,7 @@ from .derivatives import adjoints
 from .layout import Layout, lay_out
 from .naming import names_of
 from .record import record
-from .rendering import short
-from .table import result_name, step_formula, step_locals
+from .table import result_name, step_formula, step_locals, title_of
 
 
 @dataclass(frozen=True)
@@ -221,11 +220,7 @@ def draw(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
                 )
                 for target in step.outputs
             ]
-    point = ", ".join(
-        f"{name} = {short(value)}"
-        for name, value in list(zip(recording.names, recording.inputs, strict=True))[:6]
-    )
-    return Graph(f"{result} at {point}", result, nodes, edges)
+    return Graph(title_of(result, recording), result, nodes, edges)
 
 
 def _kind(output: int | None, position: int, otherwise: str) -> str:

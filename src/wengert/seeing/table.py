@@ -233,7 +233,7 @@ def explain(
     if recording.output is not None:
         result = names[recording.output]
     rows = _value_rows(recording, names)
-    title = _title(result, recording)
+    title = title_of(result, recording)
     if mode == "forward":
         position, seed, label = direction(recording, wrt)
         rows = _with_tangents(recording, names, rows, {position: seed})
@@ -295,7 +295,8 @@ def direction(recording: Recording, wrt: Any) -> tuple[int, Any, str]:
     return position, seed, f"{name}[{shown}]"
 
 
-def _title(result: str, recording: Recording) -> str:
+def title_of(result: str, recording: Recording) -> str:
+    """Return what stands above a table or a graph: the output, and the point."""
     point = [
         f"{name} = {rendering.short(value)}"
         for name, value in zip(recording.names, recording.inputs, strict=True)
