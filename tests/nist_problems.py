@@ -1,9 +1,8 @@
 """Nonlinear regression problems of NIST with certified values: models, data, starting points.
 
-From the Statistical Reference Datasets of the National Institute of Standards and Technology,
-https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml (data in the public domain). Of the 27
-problems these 21 are typed in; left out for the length of their data: Chwirut1, ENSO, Gauss1,
-Gauss2, Gauss3, Nelson. That no digit went wrong shows in the residual sums of squares.
+All 27 of the Statistical Reference Datasets of the National Institute of Standards and Technology,
+https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml (data in the public domain). That no digit
+went wrong shows in the residual sums of squares.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nist_series import CHWIRUT1, ENSO, GAUSS1, GAUSS2, GAUSS3, NELSON
 from nist_tables import BENNETT5, HAHN1, KIRBY2
 
 
@@ -85,6 +85,10 @@ def misra1d(x, b):
 
 
 @problem(
+    "Chwirut1", "lower", CHWIRUT1[0], CHWIRUT1[1], [(0.1, 0.01, 0.02), (0.15, 0.008, 0.010)],
+    (1.9027818370e-01, 6.1314004477e-03, 1.0530908399e-02), 2.3844771393e03,
+)  # fmt: skip
+@problem(
     "Chwirut2", "lower",
     [0.5, 1.0, 1.75, 3.75, 5.75, 0.875, 2.25, 3.25, 5.25, 0.75, 1.75, 2.75, 4.75, 0.625, 1.25,
      2.25, 4.25, 0.5, 3.0, 0.75, 3.0, 1.5, 6.0, 3.0, 6.0, 1.5, 3.0, 0.5, 2.0, 4.0, 0.75, 2.0, 5.0,
@@ -97,7 +101,7 @@ def misra1d(x, b):
     [(0.1, 0.01, 0.02), (0.15, 0.008, 0.01)],
     (1.6657666537e-01, 5.1653291286e-03, 1.2150007096e-02), 5.1304802941e02,
 )  # fmt: skip
-def chwirut2(x, b):
+def chwirut(x, b):
     return np.exp(-b[0] * x) / (b[1] + b[2] * x)
 
 
@@ -284,3 +288,67 @@ def roszman1(x, b):
 )  # fmt: skip
 def bennett5(x, b):
     return b[0] * (b[1] + x) ** (-1 / b[2])
+
+
+GAUSS_X = np.arange(1.0, 251.0)
+
+
+@problem(
+    "Gauss1", "lower", GAUSS_X, GAUSS1,
+    [(97.0, 0.009, 100.0, 65.0, 20.0, 70.0, 178.0, 16.5), (94.0, 0.0105, 99.0, 63.0, 25.0, 71.0,
+    180.0, 20.0)],
+    (9.8778210871e01, 1.0497276517e-02, 1.0048990633e02, 6.7481111276e01, 2.3129773360e01,
+    7.1994503004e01, 1.7899805021e02, 1.8389389025e01), 1.3158222432e03,
+)  # fmt: skip
+@problem(
+    "Gauss2", "lower", GAUSS_X, GAUSS2,
+    [(96.0, 0.009, 103.0, 106.0, 18.0, 72.0, 151.0, 18.0), (98.0, 0.0105, 103.0, 105.0, 20.0,
+    73.0, 150.0, 20.0)],
+    (9.9018328406e01, 1.0994945399e-02, 1.0188022528e02, 1.0703095519e02, 2.3578584029e01,
+    7.2045589471e01, 1.5327010194e02, 1.9525972636e01), 1.2475282092e03,
+)  # fmt: skip
+@problem(
+    "Gauss3", "average", GAUSS_X, GAUSS3,
+    [(94.9, 0.009, 90.1, 113.0, 20.0, 73.8, 140.0, 20.0), (96.0, 0.0096, 80.0, 110.0, 25.0, 74.0,
+    139.0, 25.0)],
+    (9.8940368970e01, 1.0945879335e-02, 1.0069553078e02, 1.1163619459e02, 2.3300500029e01,
+    7.3705031418e01, 1.4776164251e02, 1.9668221230e01), 1.2444846360e03,
+)  # fmt: skip
+def gauss(x, b):
+    first = b[2] * np.exp(-((x - b[3]) ** 2) / b[4] ** 2)
+    second = b[5] * np.exp(-((x - b[6]) ** 2) / b[7] ** 2)
+    return b[0] * np.exp(-b[1] * x) + first + second
+
+
+MONTHS = np.arange(1.0, 169.0)
+
+
+@problem(
+    "ENSO", "average", MONTHS, ENSO,
+    [(11.0, 3.0, 0.5, 40.0, -0.7, -1.3, 25.0, -0.3, 1.4), (10.0, 3.0, 0.5, 44.0, -1.5, 0.5, 26.0,
+    -0.1, 1.5)],
+    (1.0510749193e01, 3.0762128085e00, 5.3280138227e-01, 4.4311088700e01, -1.6231428586e00,
+    5.2554493756e-01, 2.6887614440e01, 2.1232288488e-01, 1.4966870418e00), 7.8853978668e02,
+)  # fmt: skip
+def enso(x, b):
+    total = b[0]
+    for period, cosine, sine in ((12, b[1], b[2]), (b[3], b[4], b[5]), (b[6], b[7], b[8])):
+        angle = 2 * np.pi * x / period
+        total = total + cosine * np.cos(angle) + sine * np.sin(angle)
+    return total
+
+
+WEEKS_AND_DEGREES = np.array([
+    np.repeat([1, 2, 4, 8, 16, 32, 48, 64], 16),
+    np.tile(np.repeat([180, 225, 250, 275], 4), 8),
+])  # fmt: skip
+
+
+@problem(
+    "Nelson", "average", WEEKS_AND_DEGREES, np.log(NELSON),
+    [(2, 0.0001, -0.01), (2.5, 0.000000005, -0.05)],
+    (2.5906836021e00, 5.6177717026e-09, -5.7701013174e-02), 3.7976833176e00,
+)  # fmt: skip
+def nelson(x, b):
+    weeks, degrees = x
+    return b[0] - b[1] * weeks * np.exp(-b[2] * degrees)
