@@ -80,3 +80,73 @@ def test_errors_leave_nothing_behind():
     with pytest.raises(ArgumentError, match="consists of floats"):
         wg.profile(lambda n: n, 3)
     assert not wg.tracing.creation.is_patched()
+
+
+# ------------------------------------------------------------------ what jit makes of it
+
+
+def elementwise(x):
+    y = np.log(1 + x**2)
+    z = y / x
+    return np.sum(z)
+
+
+def with_sort(w, x):
+    hidden = np.tanh(x @ w)
+    ordered = np.sort(hidden, axis=0)
+    return np.sum(ordered * np.arange(1.0, 41.0)[:, None])
+
+
+def parts_of(profile, source):
+    return [profile.compiled.parts[number] for number in by_source(profile)[source].parts]
+
+
+def test_lines_that_end_in_one_kernel():
+    found = wg.profile(elementwise, np.linspace(1.0, 2.0, N))
+    (kernel,) = [part for part in found.compiled.parts if part.kind == "kernel"]
+    first, second = (by_source(found)[line].line for line in ("y = np.log(1 + x**2)", "z = y / x"))
+    assert set(kernel.forward) == set(kernel.backward) == {first, second}
+    assert kernel.shape == (N,)
+    assert kernel.stored_bytes == 8 * N
+    assert kernel.operations["log"] == 1
+    assert parts_of(found, "z = y / x") == [kernel]
+    text = str(found)
+    assert "1 × kernel" in text
+    assert f"{first}, {second} ← {first}, {second}" in text
+
+
+def test_what_calls_numpy_and_blas_is_said_by_line():
+    found = wg.profile(with_sort, np.ones((30, 2)), np.linspace(-1.0, 1.0, 1200).reshape(40, 30))
+    sorts = [part for part in found.compiled.parts if "sort" in part.operations]
+    assert [part.kind for part in sorts] == ["NumPy"]
+    assert sorts[0] in parts_of(found, "ordered = np.sort(hidden, axis=0)")
+    product = parts_of(found, "hidden = np.tanh(x @ w)")[0]
+    assert (product.kind, product.forward) == (
+        "BLAS",
+        (by_source(found)["hidden = np.tanh(x @ w)"].line,),
+    )
+
+
+def test_every_recorded_line_has_its_parts():
+    found = wg.profile(with_sort, np.ones((30, 2)), np.linspace(-1.0, 1.0, 1200).reshape(40, 30))
+    compiled = found.compiled
+    assert 0 < compiled.operations <= compiled.recorded
+    assert all(part.forward or part.backward for part in compiled.parts)
+    numbers = {number for cost in found.lines for number in cost.parts}
+    assert numbers == set(range(len(compiled.parts)))
+
+
+def test_numbers_are_machine_code_without_loops():
+    found = wg.profile(lambda x: 4 * x * (1 - x), 0.25)
+    (part,) = found.compiled.parts
+    assert part.kind == "numbers"
+    assert sum(part.operations.values()) == found.compiled.operations
+    assert part.shape == ()
+
+
+def test_what_is_not_compiled_says_why():
+    generator = np.random.default_rng(0)
+    found = wg.profile(lambda x: x * generator.normal(), 2.0)
+    assert found.compiled.parts == ()
+    assert "generator" in found.compiled.note
+    assert "jit compiles nothing" in str(found)

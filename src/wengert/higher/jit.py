@@ -140,6 +140,9 @@ class Jitted(Wrapper):
         self._offers: list[Offer] = []
         self._entry: Any = None
 
+    # The trace that records the function; `seeing` notes source lines in its own.
+    tracing: Callable[..., GuardingTrace] = GuardingTrace
+
     def __repr__(self) -> str:
         return f"<jit of {self.__wengert_function__!r}>"
 
@@ -325,7 +328,7 @@ class Jitted(Wrapper):
     def _recorded(self, known: Specialisation, call: Call, values: Sequence[Any]) -> Path:
         """Return the path that the function takes for plain values of its staged arguments."""
         fun = self.__wengert_function__
-        trace = GuardingTrace(fun, values)
+        trace = self.tracing(fun, values)
         known.traces += 1
         begin(trace)
         try:

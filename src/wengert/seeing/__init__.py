@@ -4,6 +4,8 @@ from .compare import Comparison as Comparison
 from .compare import MethodResult as MethodResult
 from .compare import StepErrors as StepErrors
 from .compare import compare_methods as compare_methods
+from .compiled_lines import Compiled as Compiled
+from .compiled_lines import CompiledPart as CompiledPart
 from .cost_by_line import LineCost as LineCost
 from .cost_by_line import Profile as Profile
 from .cost_by_line import profile as profile

@@ -1,4 +1,4 @@
-"""Cost by source line: time forward and backward, memory of results and of what the tape keeps.
+"""Cost by source line: time forward and backward, memory, and what `jit` makes of the line.
 
 The function runs under reverse mode itself, with each operation and each pull timed.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import linecache
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +23,9 @@ from ..tracing.core import innermost, raw_of
 from ..transforms.arguments import Selection, check_callable, immediate
 from ..transforms.derivatives import Recording
 from ..transforms.reverse import ReverseTrace
+from .compiled_lines import Compiled, CompiledPart, Line, compiled_lines, pulling
 from .record import argument_names, varies
 from .rendering import Section, section_markdown, section_text, sections_html
-
-Line = tuple[str, int]
 
 
 @dataclass
@@ -45,6 +45,8 @@ class LineCost:
     saved_bytes : int
         Memory that the tape keeps for the way back; an array that several operations keep counts
         at the first.
+    parts : tuple of int
+        The positions in ``Profile.compiled.parts`` of what `jit` makes of it.
     """
 
     file: str
@@ -54,6 +56,7 @@ class LineCost:
     backward: float = 0.0
     result_bytes: int = 0
     saved_bytes: int = 0
+    parts: tuple[int, ...] = ()
 
     @property
     def source(self) -> str:
@@ -73,30 +76,43 @@ class Profile:
     peak_bytes : int
         The most memory that Python and NumPy held above what they held before (a second run).
     gradient : tree
+    compiled : Compiled
+        What `jit` makes of the gradient: which lines end in one kernel, which call NumPy.
     """
 
     def __init__(
-        self, lines: list[LineCost], seconds: float, peak_bytes: int, gradient: Any
+        self,
+        lines: list[LineCost],
+        seconds: float,
+        peak_bytes: int,
+        gradient: Any,
+        compiled: Compiled,
     ) -> None:
         self.lines = tuple(sorted(lines, key=lambda cost: -(cost.forward + cost.backward)))
         self.seconds = seconds
         self.peak_bytes = peak_bytes
         self.gradient = gradient
+        self.compiled = compiled
 
     def __str__(self) -> str:
-        return section_text(self._section())
+        return "\n\n".join(map(section_text, self._sections()))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return sections_html([self._section()])
+        return sections_html(self._sections())
 
     def to_markdown(self) -> str:
-        """Return the table in Markdown."""
-        return section_markdown(self._section())
+        """Return the tables in Markdown."""
+        return "\n\n".join(map(section_markdown, self._sections()))
 
-    def _section(self) -> Section:
-        heads = ("line", "operations", "forward", "backward", "results", "saved", "source")
+    def _sections(self) -> list[Section]:
+        if self.compiled.note:
+            return [self._lines_section()]
+        return [self._lines_section(), _compiled_section(self.compiled)]
+
+    def _lines_section(self) -> Section:
+        heads = ("line", "operations", "forward", "backward", "results", "saved", "jit", "source")
         rows: list[tuple[str, ...] | str] = [
             (
                 str(cost.line),
@@ -105,6 +121,7 @@ class Profile:
                 f"{cost.backward * 1e3:.3f} ms",
                 _bytes(cost.result_bytes),
                 _bytes(cost.saved_bytes),
+                _named(self.compiled, cost.parts),
                 cost.source,
             )
             for cost in self.lines
@@ -114,7 +131,61 @@ class Profile:
             f"gradient in {self.seconds * 1e3:.3g} ms; the tape keeps {_bytes(saved)}, "
             f"peak {_bytes(self.peak_bytes)}"
         )
+        if self.compiled.note:
+            caption += f"; jit compiles nothing: {self.compiled.note}"
         return Section(caption, heads, rows)
+
+
+# What has a table row of its own; the rest is summed up.
+_SHOWN_PARTS = 60
+
+
+def _named(compiled: Compiled, numbers: tuple[int, ...]) -> str:
+    """Return parts as a row names them: ``kernel 1, 2; NumPy 3``."""
+    by_kind: dict[str, list[str]] = {}
+    for number in numbers:
+        by_kind.setdefault(compiled.parts[number].kind, []).append(str(number + 1))
+    texts = []
+    for kind, found in by_kind.items():
+        shown = found if len(found) <= 4 else [*found[:2], "…", found[-1]]
+        texts.append(f"{kind} {', '.join(shown)}")
+    return "; ".join(texts)
+
+
+def _compiled_section(compiled: Compiled) -> Section:
+    heads = ("part", "lines", "operations", "over", "stored", "what")
+    rows: list[tuple[str, ...] | str] = [
+        (
+            f"{part.kind} {number}",
+            _line_numbers(part),
+            str(sum(part.operations.values()) or ""),
+            "×".join(map(str, part.shape)),
+            _bytes(part.stored_bytes) if part.stored_bytes else "",
+            _counted(part.operations),
+        )
+        for number, part in enumerate(compiled.parts[:_SHOWN_PARTS], start=1)
+    ]
+    if len(compiled.parts) > _SHOWN_PARTS:
+        rows.append(f"⋮ {len(compiled.parts) - _SHOWN_PARTS} more parts")
+    kinds = Counter(part.kind for part in compiled.parts)
+    counted = ", ".join(f"{count} × {kind}" for kind, count in kinds.items())
+    caption = (
+        f"what jit makes of it: {counted}; {compiled.operations} of {compiled.recorded} "
+        f"operations are left, {_bytes(compiled.workspace)} between the parts"
+    )
+    return Section(caption, heads, rows)
+
+
+def _line_numbers(part: CompiledPart) -> str:
+    """Return the lines of a part, those on the way back behind an arrow: ``3, 4 ← 4``."""
+    forward = ", ".join(map(str, part.forward))
+    backward = ", ".join(map(str, part.backward))
+    return f"{forward} ← {backward}".strip() if backward else forward
+
+
+def _counted(operations: dict[str, int]) -> str:
+    shown = [f"{count} {name}" if count > 1 else name for name, count in operations.items()]
+    return ", ".join(shown if len(shown) <= 8 else [*shown[:7], "…"])
 
 
 def _bytes(count: int) -> str:
@@ -184,6 +255,7 @@ def _timed(pull: Callable[..., Any], cost: LineCost) -> Callable[..., Any]:
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(cotangent: Any, residuals: Any) -> Any:
+            pulling.set((cost.file, cost.line))
             start = time.perf_counter()
             found = function(cotangent, residuals)
             cost.backward += time.perf_counter() - start
@@ -220,6 +292,8 @@ def profile(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Profile:
     Profile
         ``lines``, the most expensive first: operations, time forward and backward, memory of
         results and of what the tape keeps. Timing each operation costs about a microsecond itself.
+        ``compiled`` says what `jit` would make of the gradient: the kernels, with the lines that
+        end in each, and what calls back into NumPy. For that the function is recorded once more.
 
     Raises
     ------
@@ -238,6 +312,8 @@ def profile(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Profile:
     4
     >>> sum(line.saved_bytes for line in found.lines) > 0
     True
+    >>> [part.kind for part in found.compiled.parts]
+    ['BLAS', 'kernel', 'BLAS', 'BLAS']
     """
     check_callable(fun, "profile")
     entries: dict[int | str, Any] = dict(enumerate(args))
@@ -261,7 +337,20 @@ def profile(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Profile:
     finally:
         if not tracing:
             tracemalloc.stop()
-    return Profile(list(trace.costs.values()), seconds, peak, gradient)
+    compiled = compiled_lines(_gradient(fun, selection), args, kwargs)
+    assert compiled.lines is not None
+    for line, cost in trace.costs.items():
+        cost.parts = compiled.lines.get(line, ())
+    return Profile(list(trace.costs.values()), seconds, peak, gradient, compiled)
+
+
+def _gradient(fun: Callable[..., Any], selection: Selection) -> Callable[..., Any]:
+    """Return the gradient as a function that `jit` can record."""
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return _run(fun, args, kwargs, selection)[0]
+
+    return gradient
 
 
 def _run(
@@ -275,7 +364,11 @@ def _run(
                 f"profile needs a function that returns one real number, it returned {aval}"
             )
         seed = 1.0 if aval.kind == "python" else np.ones(aval.shape, aval.dtype)[()]
-        gradients = recording.pull_back([seed], consume=True)
+        token = pulling.set(None)
+        try:
+            gradients = recording.pull_back([seed], consume=True)
+        finally:
+            pulling.reset(token)
     finally:
         recording.trace.release()
     return selection.pack(gradients), recording.trace

@@ -10,13 +10,13 @@ from .recipes import Recipe, recipe_of
 class ScalarEquation:
     """The step of one equation between single numbers."""
 
-    __slots__ = ("_equation", "_recipe", "reads", "writes")
+    __slots__ = ("_recipe", "equation", "reads", "writes")
 
     scratch = 0
     numbers_only = True
 
     def __init__(self, equation: Equation, recipe: Recipe) -> None:
-        self._equation = equation
+        self.equation = equation
         self._recipe = recipe
         self.reads: tuple[Operand, ...] = equation.operands
         self.writes: tuple[Variable, ...] = equation.outputs
@@ -37,7 +37,7 @@ class ScalarEquation:
         values = frame.values_of(self.reads)
         recipe = self._recipe
         if frame.module.level:
-            recipe = recipe_of(self._equation, frame.module.level) or recipe
+            recipe = recipe_of(self.equation, frame.module.level) or recipe
         results = recipe.write(frame.emitter, values)
         for variable, value in zip(self.writes, results, strict=True):
             frame.assign(variable, value)
