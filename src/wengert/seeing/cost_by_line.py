@@ -307,7 +307,7 @@ def profile(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Profile:
     >>> def loss(w, x):
     ...     hidden = np.tanh(x @ w)
     ...     return np.sum(hidden**2)
-    >>> found = wg.profile(loss, np.ones((3, 2)), np.ones((5, 3)))
+    >>> found = wg.profile(loss, np.ones((30, 20)), np.ones((50, 30)))
     >>> sum(line.operations for line in found.lines)
     4
     >>> sum(line.saved_bytes for line in found.lines) > 0
