@@ -148,5 +148,5 @@ def test_what_is_not_compiled_says_why():
     generator = np.random.default_rng(0)
     found = wg.profile(lambda x: x * generator.normal(), 2.0)
     assert found.compiled.parts == ()
-    assert "generator" in found.compiled.note
+    assert "was advanced while the function ran" in found.compiled.note
     assert "jit compiles nothing" in str(found)
