@@ -521,3 +521,11 @@ def test_second_order(name):
     for outer in (wg.jacfwd, wg.jacrev):
         for inner in (wg.jacfwd, wg.jacrev):
             close(outer(inner(scalar))(X), expected, 2e-6)
+
+
+def test_initial_of_another_precision():
+    """NumPy compares it in the precision of the result: that of the array."""
+    x = np.array([1.5, 2.0, 0.3], np.float32)
+    for start in (-0.7, np.float64(-0.7)):
+        assert wg.grad(lambda i: np.min(x, initial=i))(start) == 1.0
+        assert wg.jvp(lambda i: np.min(x, initial=i), (start,), (2.0,))[1] == 2.0

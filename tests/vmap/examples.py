@@ -131,7 +131,8 @@ def ones(value):
     return 1.0 if aval.kind == "python" and not aval.is_complex else aval.dtype.type(1)
 
 
-def close(found, expected):
+def close(found, expected, eps=0.0):
+    """Assert equal shapes and dtypes, and entries equal but for rounding, by `eps` at least."""
     assert found.shape == expected.shape
     assert found.dtype == expected.dtype
     if expected.dtype.kind not in "fc":
@@ -139,5 +140,5 @@ def close(found, expected):
         return
     finite = np.where(np.isfinite(expected), np.abs(expected), 0.0)
     size = float(np.max(finite, initial=1.0))
-    tolerance = 1000 * float(np.finfo(expected.dtype).eps) * size
+    tolerance = 1000 * max(eps, float(np.finfo(expected.dtype).eps)) * size
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)

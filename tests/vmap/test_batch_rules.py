@@ -20,15 +20,8 @@ from wengert.ir.primitive import registry
 
 # Primitives whose examples are done one after the other: no rule of arrays would be quicker.
 ONE_BY_ONE = {
-    "allclose",  # how many entries compare decides
-    "arange",
-    "array_equal",
-    "array_equiv",
-    "linear_solve",  # a system an example
     "lstsq",  # NumPy's has no stacks
     "round_scalar",  # Python's own rounding
-    "solution",  # a solver of the caller's
-    "winners",
 }
 # Derivatives whose examples cannot be compared with a stack, with the reason.
 UNCOMPARED = {

@@ -146,3 +146,78 @@ def test_callbacks_see_each_example():
 
     np.testing.assert_array_equal(wg.vmap(fun)(np.array([1.0, 2.0])), [2.0, 4.0])
     assert seen == [1.0, 2.0]
+
+
+# ------------------------------------------------------------------ systems of equations
+
+
+def kepler(e, m):
+    return wg.fixed_point(lambda x: m + e * np.sin(x), m)
+
+
+def test_fixed_points_iterate_together():
+    """Each example stays where it has converged; the slowest decides how long all take."""
+    e, m = np.array([0.1, 0.9, 0.0]), np.array([1.0, 0.3, 2.0])
+    steps = []
+
+    def counted(x, e, m):
+        wg.debug.callback(lambda: steps.append(1))
+        return m + e * np.sin(x)
+
+    found = wg.vmap(lambda e, m: wg.fixed_point(counted, m, e, m, max_iterations=500))(e, m)
+    np.testing.assert_allclose(found, [kepler(*row) for row in zip(e, m, strict=True)], rtol=1e-13)
+    alone = []
+    for row in zip(e, m, strict=True):
+        before = len(steps)
+        wg.fixed_point(counted, row[1], *row, max_iterations=500)
+        alone.append(len(steps) - before)
+    assert len(steps) - sum(alone) <= max(alone) + 3
+    gradient = wg.vmap(wg.grad(kepler))(e, m)
+    np.testing.assert_allclose(gradient, [wg.grad(kepler)(*row) for row in zip(e, m, strict=True)])
+    with pytest.raises(wg.errors.ConvergenceError, match="10 iterations"):
+        wg.vmap(lambda e, m: wg.fixed_point(counted, m, e, m, max_iterations=10))(e, m)
+
+
+def test_systems_are_solved_at_once():
+    """The function runs once for each column of a matrix, whatever the number of examples."""
+    runs = []
+    matrices = np.arange(45.0).reshape(5, 3, 3) % 7 + 8.0 * np.eye(3)
+    right = np.arange(15.0).reshape(5, 3)
+    right[2] = 0.0
+    right[3, 1] = np.nan
+
+    def solve(a, b):
+        def matvec(x):
+            wg.debug.callback(lambda: runs.append(1))
+            return a @ x
+
+        return wg.linear_solve(matvec, b)
+
+    found = wg.vmap(solve)(matrices, right)
+    assert len(runs) == 4
+    expected = np.linalg.solve(matrices, right[..., None])[..., 0]
+    expected[3] = np.nan
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    twice = wg.vmap(wg.vmap(solve, (None, 0)), (0, None))(matrices[:2], right[:2])
+    for i in range(2):
+        for j in range(2):
+            np.testing.assert_allclose(twice[i, j], np.linalg.solve(matrices[i], right[j]))
+    with pytest.raises(wg.errors.SingularSystemError):
+        wg.vmap(solve)(np.stack([np.eye(3), np.zeros((3, 3))]), np.ones((2, 3)))
+    iterated = wg.vmap(lambda a, b: wg.linear_solve(lambda x: a @ x, b, method="gmres"))
+    np.testing.assert_allclose(iterated(matrices[:2], right[:2]), expected[:2], rtol=1e-8)
+
+
+def test_truth_values_of_all_entries():
+    a = np.array([[1.0, 2.0], [1.0, np.nan], [3.0, 2.0]])
+    b = np.array([1.0, np.nan])
+    for function in (
+        lambda x: np.array_equal(x, b, equal_nan=True),
+        lambda x: np.array_equal(x, b),
+        lambda x: np.array_equal(x, np.ones(3)),
+        lambda x: np.allclose(x, b, equal_nan=True, rtol=0.1),
+        lambda x: np.array_equiv(x, np.ones((2, 1))),
+        lambda x: np.array_equiv(x, np.ones(3)),
+    ):
+        found = wg.vmap(function)(a)
+        np.testing.assert_array_equal(found, [function(row) for row in a])

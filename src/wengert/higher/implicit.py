@@ -17,17 +17,20 @@ from ..errors import ArgumentError, ConvergenceError, StagingError
 from ..ir.aval import Aval, aval_of, is_differentiable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, front, one_by_one, spread_over
 from ..ops.samples import Sample, array
 from ..tracing.core import Traced, bind, innermost, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, transformed
-from ..transforms.lists import fitted, jvp_of_list, needed_equations, remembered
+from ..transforms.lists import batch_of_list, fitted, jvp_of_list, needed_equations, remembered
 from .bodies import Body, converted, raw_leaves, stage_body
 from .linear import (
     Method,
+    Space,
     check_method,
     check_spaces,
     derivative_in_parameters,
+    is_dense,
     linear_solution,
     negative,
     pulled_to,
@@ -232,15 +235,17 @@ def bind_solution(
         avals=tuple(avals),
         method=method,
         tolerance=tolerance,
+        batch_axes=0,
     )
     return [to_user(value) for value in found]
 
 
 # ------------------------------------------------------------------ the primitive
 #
-# x = solution(*captured, *leaves; program, captured, solve, avals, method, tolerance): `program` is
-# the condition, a list over (captured, x, leaves) whose outputs have the Avals of x; `captured`
-# counts. `solve(captured, leaves)` finds x from plain values.
+# x = solution(*captured, *leaves; program, captured, solve, avals, method, tolerance, batch_axes):
+# `program` is the condition, a list over (captured, x, leaves) whose outputs have the Avals of x;
+# `captured` counts. `solve(captured, leaves)` finds x from plain values. The first `batch_axes`
+# axes of x count systems that have nothing to do with each other.
 
 
 def _apart(values: Sequence[Any], params: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -262,13 +267,15 @@ def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
     if tolerance is not None:
         with np.errstate(all="ignore"):
             left = program.evaluate(*captured, *x, *leaves)
-        worst = max((float(np.max(np.abs(entry), initial=0.0)) for entry in left), default=0.0)
-        size = max((float(np.max(np.abs(entry), initial=0.0)) for entry in x), default=0.0)
-        if not worst <= tolerance * max(1.0, size):
+        space = Space(params["avals"], params["batch_axes"])
+        worst = np.max(np.abs(space.pack(left)), axis=-1, initial=0.0)
+        allowed = tolerance * np.max(np.abs(space.pack(x)), axis=-1, initial=1.0)
+        wrong = ~(worst <= allowed)
+        if np.any(wrong):
             raise ConvergenceError(
-                f"{params['solve']!r} did not solve its equation: the condition is {worst:.1e} at "
-                f"what it returned, {tolerance * max(1.0, size):.1e} is allowed. Give it more "
-                "iterations or a better start, or allow more with tolerance="
+                f"{params['solve']!r} did not solve its equation: the condition is "
+                f"{worst[wrong].flat[0]:.1e} at what it returned, {allowed[wrong].flat[0]:.1e} is "
+                "allowed. Give it more iterations or a better start, or allow more with tolerance="
             )
     return tuple(x)
 
@@ -299,7 +306,8 @@ def _system(
 
 
 def _options(params: dict[str, Any]) -> dict[str, Any]:
-    return {"method": params["method"], "tolerance": 1e-10, "max_iterations": None}
+    kept = {key: params[key] for key in ("method", "batch_axes")}
+    return kept | {"tolerance": 1e-10, "max_iterations": None}
 
 
 def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -336,6 +344,33 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return chosen[0] if len(chosen) == 1 else chosen
 
 
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    """Let the solver iterate for all examples where it can; else they are solved one by one."""
+    solve, count = params["solve"], len(params["avals"])
+    size = Space(params["avals"], params["batch_axes"]).size
+    if not (hasattr(solve, "of_batch") and is_dense(params["method"], size)):
+        return one_by_one(solution_primitive)(values, axes, params)
+    examples = batch_size(values, axes)
+    captured, leaves = _apart([None if axis is None else 0 for axis in axes], params)
+    # Each example has a start of its own: where its iteration stands.
+    places = [*captured, *(0,) * (2 * count), *leaves[count:]]
+    batched, _ = batch_of_list(params["program"], places, examples, [True] * count)
+    avals = tuple(Aval((examples, *aval.shape), aval.dtype) for aval in params["avals"])
+    start = params["captured"]
+    operands = [
+        spread_over(value, axis, examples) if start <= i < start + count else front(value, axis)
+        for i, (value, axis) in enumerate(zip(values, axes, strict=True))
+    ]
+    batch_axes = params["batch_axes"] + 1
+    changed = {
+        "program": batched,
+        "solve": solve.of_batch(batched, Space(avals, batch_axes)),
+        "avals": avals,
+        "batch_axes": batch_axes,
+    }
+    return bind(solution_primitive, *operands, **(params | changed)), (0,) * count
+
+
 class _SampleSolver:
     """Newton's method for the sample, far beyond rounding."""
 
@@ -363,6 +398,7 @@ def _samples() -> list[Sample]:
         "avals": (vector,),
         "method": "auto",
         "tolerance": 1e-6,
+        "batch_axes": 0,
     }
     return [Sample(array(3), array(3, seed=1), np.float64(0.8), **params)]
 
@@ -375,6 +411,7 @@ solution_primitive = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=tuple,

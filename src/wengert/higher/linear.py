@@ -6,6 +6,7 @@ function of the caller's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..errors import ArgumentError, ConvergenceError, SingularSystemError
 from ..ir.aval import Aval, aval_of, is_differentiable, zeros_of
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
+from ..ops.batch_rules import batch_size, front, one_by_one, spread_over
 from ..ops.kinds import with_kind
 from ..ops.projection import add
 from ..ops.samples import Sample, array
@@ -23,6 +25,7 @@ from ..tracing.core import bind, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, immediate
 from ..transforms.lists import (
+    batch_of_list,
     evaluate_traced,
     fitted,
     jvp_of_list,
@@ -108,6 +111,7 @@ def linear_solve(
         method=method,
         tolerance=float(tolerance),
         max_iterations=max_iterations,
+        batch_axes=0,
     )
     return tree.unflatten(structure, [to_user(value) for value in found])
 
@@ -139,32 +143,39 @@ def check_spaces(what: str, program: WengertList, avals: Sequence[Aval]) -> None
 
 
 class Space:
-    """Leaves as one vector of real numbers, and back; complex numbers are two."""
+    """Leaves as one vector of real numbers, and back; complex numbers are two.
 
-    def __init__(self, avals: Sequence[Aval]) -> None:
+    With ``batch_axes`` in front of every leaf there is one vector an example.
+    """
+
+    def __init__(self, avals: Sequence[Aval], batch_axes: int = 0) -> None:
         self.avals = list(avals)
-        self.sizes = [aval.size * (1 + aval.is_complex) for aval in self.avals]
+        self.examples = self.avals[0].shape[:batch_axes] if self.avals else ()
+        entries = [math.prod(aval.shape[batch_axes:]) for aval in self.avals]
+        self.sizes = [
+            size * (1 + aval.is_complex) for size, aval in zip(entries, self.avals, strict=True)
+        ]
         self.size = sum(self.sizes)
 
     def pack(self, leaves: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """Return the vector of plain leaves."""
+        """Return the vectors of plain leaves, along the last axis."""
         parts = []
-        for leaf, aval in zip(leaves, self.avals, strict=True):
-            flat = np.ravel(np.asarray(leaf))
+        for leaf, aval, size in zip(leaves, self.avals, self.sizes, strict=True):
+            flat = np.reshape(np.asarray(leaf), (*self.examples, size // (1 + aval.is_complex)))
             if aval.is_complex:
-                flat = np.concatenate([np.real(flat), np.imag(flat)])
+                flat = np.concatenate([np.real(flat), np.imag(flat)], axis=-1)
             parts.append(flat.astype(np.float64))
-        return np.concatenate(parts) if parts else np.zeros(0)
+        return np.concatenate(parts, axis=-1) if parts else np.zeros(0)
 
     def unpack(self, vector: np.ndarray[Any, Any]) -> tuple[Any, ...]:
-        """Return the plain leaves of a vector."""
+        """Return the plain leaves of vectors."""
         found = []
         start = 0
         for aval, size in zip(self.avals, self.sizes, strict=True):
-            flat: Any = vector[start : start + size]
+            flat: Any = vector[..., start : start + size]
             start += size
             if aval.is_complex:
-                flat = flat[: aval.size] + 1j * flat[aval.size :]
+                flat = flat[..., : size // 2] + 1j * flat[..., size // 2 :]
             shaped = flat.reshape(aval.shape).astype(aval.dtype)
             found.append(shaped if aval.kind == "array" else with_kind(shaped[()], aval))
         return tuple(found)
@@ -177,58 +188,65 @@ def solve_plainly(
     tolerance: float,
     max_iterations: int | None,
 ) -> np.ndarray[Any, Any]:
-    """Solve a system on real vectors; errors where that fails."""
+    """Solve systems on real vectors, the last axis of `b`; errors where that fails.
+
+    More than one system, of the examples of a batch, are for ``"dense"`` and ``"auto"``.
+    """
     if not b.size:
         return b
-    scale = float(np.max(np.abs(b)))
-    if not np.isfinite(scale):
-        return np.full_like(b, np.nan)  # as arithmetic would
-    if scale == 0.0:
-        return np.zeros_like(b)
-    limit = max(10 * b.size, 100) if max_iterations is None else int(max_iterations)
+    size = b.shape[-1]
+    scale = np.max(np.abs(b), axis=-1)
+    solved = np.isfinite(scale) & (scale > 0.0)  # others are nan, as arithmetic would have it, or 0
+    trivial = np.where(np.isfinite(scale)[..., None], 0.0, np.full_like(b, np.nan))
+    if not np.any(solved):
+        return trivial
+    limit = max(10 * size, 100) if max_iterations is None else int(max_iterations)
     if method == "auto":
-        method = "dense" if b.size <= _DENSE_SIZE else "gmres"
+        method = "dense" if is_dense(method, size) else "gmres"
     if callable(method):
         x = np.asarray(method(matvec, b), dtype=np.float64)
     elif method == "dense":
-        x = _dense(matvec, b)
+        x = _dense(matvec, b, solved)
     elif method == "neumann":
         x = _neumann(matvec, b, tolerance, limit)
     else:
         x = _krylov(method, matvec, b, tolerance, limit)
-    residual = float(np.max(np.abs(matvec(x) - b)))
+    x = np.where(solved[..., None], x, trivial)
+    residuals = np.max(np.abs(matvec(x) - b), axis=-1)
     # Rounding alone leaves that much of large solutions of ill-conditioned systems.
-    allowed = max(tolerance * scale, 64 * b.size * np.finfo(float).eps * float(np.max(np.abs(x))))
-    if residual <= 100 * allowed:
+    rounding = 64 * size * np.finfo(float).eps * np.max(np.abs(x), axis=-1)
+    wrong = solved & ~(residuals <= 100 * np.maximum(tolerance * scale, rounding))
+    if not np.any(wrong):
         return x
+    residual, largest = residuals[wrong].flat[0], scale[wrong].flat[0]
     if method == "dense":
         raise SingularSystemError(
-            f"a linear system of {b.size} equations is singular or nearly so: what is left of "
-            f"b - A x is {residual:.1e}, with b of size {scale:.1e}"
+            f"a linear system of {size} equations is singular or nearly so: what is left of "
+            f"b - A x is {residual:.1e}, with b of size {largest:.1e}"
         )
     name = method if isinstance(method, str) else getattr(method, "__name__", "the method")
     raise ConvergenceError(
-        f"{name} did not solve a linear system of {b.size} equations in {limit} iterations: what "
-        f"is left of b - A x is {residual:.1e}, {tolerance * scale:.1e} is allowed. Raise "
+        f"{name} did not solve a linear system of {size} equations in {limit} iterations: what "
+        f"is left of b - A x is {residual:.1e}, {tolerance * largest:.1e} is allowed. Raise "
         'max_iterations or tolerance, or use method="dense"; the system may be singular.'
     )
 
 
-def matrix_of(
-    matvec: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], size: int
-) -> np.ndarray[Any, Any]:
-    """Return the matrix of a linear function, column by column."""
-    return np.stack([matvec(unit) for unit in np.eye(size)], axis=1)
+def is_dense(method: Method, size: int) -> bool:
+    """Return whether a system of `size` equations is solved by its matrix."""
+    return method == "dense" or (method == "auto" and size <= _DENSE_SIZE)
 
 
-def _dense(matvec: Any, b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    matrix = matrix_of(matvec, b.size)
+def _dense(matvec: Any, b: np.ndarray[Any, Any], solved: Any) -> np.ndarray[Any, Any]:
+    units = np.eye(b.shape[-1])
+    matrix = np.stack([matvec(np.broadcast_to(unit, b.shape)) for unit in units], axis=-1)
+    matrix = np.where(solved[..., None, None], matrix, units)
     try:
-        return np.linalg.solve(matrix, b)
+        return np.linalg.solve(matrix, b[..., None])[..., 0]
     except np.linalg.LinAlgError:
         raise SingularSystemError(
-            f"a linear system of {b.size} equations is singular: its solution, or the derivative "
-            "of the solution that it stands for, does not exist or is not unique"
+            f"a linear system of {b.shape[-1]} equations is singular: its solution, or the "
+            "derivative of the solution that it stands for, does not exist or is not unique"
         ) from None
 
 
@@ -262,8 +280,9 @@ def _krylov(method: Any, matvec: Any, b: Any, tolerance: float, limit: int) -> A
 
 # ------------------------------------------------------------------ the primitive
 #
-# x = linear_solve(*p, *b; program, method, tolerance, max_iterations): `program` is a list over
-# (p, u), linear in u, whose outputs have the Avals of u and b; its outputs at (p, x) are b.
+# x = linear_solve(*p, *b; program, method, tolerance, max_iterations, batch_axes): `program` is a
+# list over (p, u), linear in u, whose outputs have the Avals of u and b; its outputs at (p, x) are
+# b. The first `batch_axes` axes of u and b count systems that have nothing to do with each other.
 
 
 def _apart(values: Sequence[Any], program: WengertList) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -272,10 +291,15 @@ def _apart(values: Sequence[Any], program: WengertList) -> tuple[Sequence[Any], 
 
 
 def _evaluate(
-    *values: Any, program: WengertList, method: Method, tolerance: float, max_iterations: int | None
+    *values: Any,
+    program: WengertList,
+    method: Method,
+    tolerance: float,
+    max_iterations: int | None,
+    batch_axes: int,
 ) -> tuple[Any, ...]:
     p, b = _apart(values, program)
-    space = Space([operand.aval for operand in program.outputs])
+    space = Space([operand.aval for operand in program.outputs], batch_axes)
 
     def matvec(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return space.pack(program.evaluate(*p, *space.unpack(vector)))
@@ -383,6 +407,25 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     return chosen[0] if len(chosen) == 1 else chosen
 
 
+def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:
+    program: WengertList = params["program"]
+    count, batch_axes = len(program.outputs), params["batch_axes"]
+    size = Space([operand.aval for operand in program.outputs], batch_axes).size
+    if not is_dense(params["method"], size):
+        return one_by_one(linear_solution)(values, axes, params)
+    examples = batch_size(values, axes)
+    p, b = _apart(list(zip(values, axes, strict=True)), program)
+    places = [*(None if axis is None else 0 for _, axis in p), *(0,) * count]
+    batched, _ = batch_of_list(program, places, examples, [True] * count)
+    found = bind(
+        linear_solution,
+        *(front(value, axis) for value, axis in p),
+        *(spread_over(value, axis, examples) for value, axis in b),
+        **(params | {"program": batched, "batch_axes": batch_axes + 1}),
+    )
+    return found, (0,) * count
+
+
 def _samples() -> list[Sample]:
     matrix, vector = Aval((3, 3), np.float64), Aval((3,), np.float64)
     number = Aval((), np.complex128, "scalar")
@@ -390,7 +433,12 @@ def _samples() -> list[Sample]:
         lambda a, z, u, v: (a @ u + 4.0 * u + np.real(v), v * z + np.sum(u)),
         [matrix, number, vector, number],
     )
-    options: dict[str, Any] = {"method": "auto", "tolerance": 1e-10, "max_iterations": None}
+    options: dict[str, Any] = {
+        "method": "auto",
+        "tolerance": 1e-10,
+        "max_iterations": None,
+        "batch_axes": 0,
+    }
     a, z, b = array(3, 3), np.complex128(3.0 - 1.0j), array(3, seed=1)
     return [
         Sample(a, z, b, np.complex128(0.5 + 0.25j), program=program, **options),
@@ -408,6 +456,7 @@ linear_solution = Primitive(
     infer=_infer,
     push=_push,
     record=_record,
+    batch=_batch,
     multiple=True,
     samples=_samples,
     fails=tuple,

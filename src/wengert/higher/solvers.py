@@ -197,18 +197,25 @@ def fixed_point(
 class _FixedPoint(_Iteration):
     name = "fixed_point"
 
+    def of_batch(self, program: WengertList, space: Space) -> _FixedPoint:
+        """Return the iteration of all examples at once; each stays where it has converged."""
+        return _FixedPoint(program, space, self.tolerance, self.max_iterations)
+
     def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
-        last = size = 0.0
+        going = np.ones(x.shape[:-1], bool)
+        last = size = np.zeros(x.shape[:-1])
         for _ in range(self.max_iterations):
             change = condition(x)
-            x = x - change
-            last = float(np.max(np.abs(change)))
-            size = float(np.max(np.abs(x)))
-            if not np.isfinite(last):
+            x = np.where(going[..., None], x - change, x)
+            last = np.where(going, np.max(np.abs(change), axis=-1), last)
+            size = np.max(np.abs(x), axis=-1)
+            if not np.all(np.isfinite(last)):
                 break
-            if last <= self.tolerance * max(1.0, size):
+            going = ~(last <= self.tolerance * np.maximum(1.0, size))
+            if not np.any(going):
                 return np.asarray(x)
-        raise self.failed(size, last)
+        worst = np.argmax(np.where(np.isfinite(last), last * going, np.inf))
+        raise self.failed(float(size.flat[worst]), float(last.flat[worst]))
 
 
 # ------------------------------------------------------------------ roots

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.aval import Aval, aval_of, result_dtype
+from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
 from ..ir.primitive import Primitive
 from ..tracing.core import (
     Array,
@@ -29,9 +29,9 @@ from ..tracing.creation import carries_handles, implements_creation, originals
 from ..tracing.decisions import observed
 from ..tracing.operators import as_operand, build_array
 from ..tracing.protocols import implements, plain_of
-from .batch_rules import logical_ndim, one_by_one, padded
+from .batch_rules import logical_ndim, padded
 from .families import irregular
-from .kinds import stop_gradient_of
+from .kinds import stop_gradient_of, with_kind
 from .projection import expand
 from .samples import Fail, Sample, array
 from .shaping import array_raw
@@ -298,9 +298,22 @@ def _evaluate_arange(start: Any, step: Any, *, count: int, dtype: Any) -> Any:
     return made
 
 
+def _batch_arange(values: Any, axes: Any, params: dict[str, Any]) -> Any:
+    """Fill the ranges of all examples, which are of one length, as `_evaluate_arange` does one."""
+    count, dtype = params["count"], params["dtype"]
+    start, step = map(to_user, map(padded, values, axes, (1, 1)))
+    first, following = (
+        to_user(with_kind(raw_of(v), Aval(shape_of(v), dtype, kind_of_result(shape_of(v)))))
+        for v in (start, start + step)
+    )
+    made = first + np.arange(count, dtype=dtype) * (following - first)
+    exact = [np.broadcast_to(value, made[:, :1].shape) for value in (first, following)]
+    return raw_of(np.concatenate([*exact[:count], made[:, 2:]], axis=1)), 0
+
+
 arange_primitive = irregular(
     "arange",
-    batching=one_by_one,
+    batching=lambda primitive: _batch_arange,
     arguments=("start", "step"),
     evaluate=_evaluate_arange,
     infer=lambda start, step, *, count, dtype: Aval((count,), dtype, "array"),

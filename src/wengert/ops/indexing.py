@@ -9,6 +9,7 @@ operand: ``read(base, *indices; path)``, ``write(base, value, *indices; path)``,
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,12 @@ from ..tracing.core import (
     detached,
     install_path_primitives,
     raw_of,
+    to_user,
 )
 from ..tracing.decisions import certain
 from ..tracing.operators import install_reading
-from .batch_paths import infer_part, read_rule, write_rule
-from .batch_rules import one_by_one
+from .batch_paths import infer_part, lift, read_rule, write_rule
+from .batch_rules import BatchRule, batch_size
 from .constant_family import constant
 from .projection import cast, project, project_masked
 from .samples import Fail, Sample, array
@@ -431,9 +433,24 @@ def _cotangent_of_base(
     return Masked(value, mask, owned=True)
 
 
+def _winning(primitive: Primitive) -> BatchRule:
+    """Return the batch rule of `winners`: of a write of all examples into one array."""
+
+    def batch(values: Sequence[Any], axes: Sequence[Any], params: dict[str, Any]) -> Any:
+        size, aval = batch_size(values, axes), Aval(params["shape"], params["dtype"])
+        lifted = lift(params["path"], aval, values, axes, size=size, batched=True)
+        changed = params | {"shape": (size, *aval.shape), "path": lifted.path}
+        found = bind(primitive, *lifted.indices, **changed)
+        if lifted.order is not None:
+            found = raw_of(np.transpose(to_user(found), lifted.order))
+        return found, 0
+
+    return batch
+
+
 winners_primitive = constant(
     "winners",
-    batching=one_by_one,
+    batching=_winning,
     arguments=("index",),
     evaluate=lambda *indices, shape, dtype, path: winners(shape, dtype, resolved(path, indices)),
     infer=lambda *indices, shape, dtype, path: Aval(

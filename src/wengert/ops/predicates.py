@@ -5,18 +5,19 @@ Their results are truth values or counts, without derivative; as primitives they
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..ir.aval import Aval, kind_of_result
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, bind_one, ndim_of, to_user
+from ..tracing.core import bind, bind_one, ndim_of, raw_of, to_user
 from ..tracing.operators import install_method
 from ..tracing.protocols import implements, store_results
 from .axes import Axes, all_axes, normalised_axes, operand_of, reduced_shape
-from .batch_rules import entrywise, one_by_one, reducing, sought
+from .batch_rules import BatchRule, entrywise, logical_shape, padded, reducing, sought
 from .constant_family import constant
 from .samples import Fail, Sample, array
 
@@ -152,9 +153,43 @@ def _infer_truth(*avals: Aval, **params: Any) -> Aval:
     return Aval((), np.bool_, "python")
 
 
+def _for_all_entries(same: Callable[..., Any], fit: Callable[..., bool]) -> Callable[..., Any]:
+    """Return the batching of one truth value for all entries of two operands.
+
+    ``same(x, y, **params)`` tells it of each entry; where the shapes do not `fit` it is false.
+    """
+
+    def batching(primitive: Primitive) -> BatchRule:
+        def batch(values: Sequence[Any], axes: Sequence[Any], params: dict[str, Any]) -> Any:
+            shapes = list(map(logical_shape, values, axes))
+            if not fit(*shapes):
+                return False, None
+            ndim = max(map(len, shapes))
+            x, y = (padded(value, axis, ndim) for value, axis in zip(values, axes, strict=True))
+            found = same(to_user(x), to_user(y), **params)
+            return raw_of(np.all(found, axis=tuple(range(1, ndim + 1)))), 0
+
+        return batch
+
+    return batching
+
+
+def _same_entries(x: Any, y: Any, equal_nan: bool = False) -> Any:
+    found = np.equal(x, y)
+    return np.logical_or(found, np.logical_and(x != x, y != y)) if equal_nan else found
+
+
+def _broadcast(*shapes: tuple[int, ...]) -> bool:
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
+
+
 allclose_primitive = constant(
     "allclose",
-    batching=one_by_one,
+    batching=_for_all_entries(np.isclose, lambda *shapes: True),
     arguments=("x", "y"),
     evaluate=lambda x, y, *, rtol, atol, equal_nan: np.allclose(
         x, y, rtol=rtol, atol=atol, equal_nan=equal_nan
@@ -181,7 +216,7 @@ def allclose(
 
 array_equal_primitive = constant(
     "array_equal",
-    batching=one_by_one,
+    batching=_for_all_entries(_same_entries, operator.eq),
     arguments=("x", "y"),
     evaluate=lambda x, y, *, equal_nan: bool(np.array_equal(x, y, equal_nan)),
     infer=_infer_truth,
@@ -202,7 +237,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
 
 array_equiv_primitive = constant(
     "array_equiv",
-    batching=one_by_one,
+    batching=_for_all_entries(_same_entries, _broadcast),
     arguments=("x", "y"),
     evaluate=lambda x, y: bool(np.array_equiv(x, y)),
     infer=_infer_truth,

@@ -46,6 +46,7 @@ def weigh_extreme(x: Any, initial: Any, where: Any, ans: Any, axes: tuple[int, .
     count = np.sum(chosen, axis=axes, keepdims=True)
     if initial is None:
         return Weights(1.0 / count, None, chosen)
+    initial = astype(initial, aval_of(ans).dtype)  # as NumPy compares it
     ties = np.equal(initial, ans) | (undefined & np.isnan(initial))
     share = 1.0 / (count + ties)
     return Weights(share, share * ties, chosen)
