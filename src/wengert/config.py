@@ -5,6 +5,7 @@ Holds only options that something reads.
 
 from __future__ import annotations
 
+import array
 import os
 from collections.abc import Callable
 from types import TracebackType
@@ -28,6 +29,13 @@ def _environment_integer(name: str, default: int) -> int:
 
 def _environment_names(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
+
+
+def _usable_cores() -> int:
+    """Return how many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Override:
@@ -72,6 +80,10 @@ class Config:
     native : bool
         Run compiled functions as machine code; otherwise their lists are evaluated through NumPy.
         Environment: ``WENGERT_NATIVE``.
+    num_threads : int
+        So many threads at most share the work of a compiled loop over large arrays; 1 for none
+        besides the caller's. At first, the number of processors that the process may use. Results
+        are the same bits for every number. Environment: ``WENGERT_NUM_THREADS``.
     traced_packages : tuple of str
         Installed packages (top-level names) whose calls of ``np.zeros`` and its kin are treated as
         the user's own. Environment: ``WENGERT_TRACED_PACKAGES``, names separated by commas.
@@ -92,6 +104,7 @@ class Config:
     __slots__ = (
         "_before_debugging",
         "_debug_nans",
+        "_threads",
         "cache_dir",
         "full_tracebacks",
         "max_paths",
@@ -107,6 +120,8 @@ class Config:
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
         self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
         self.native: bool = _environment_flag("WENGERT_NATIVE", default=True)
+        self._threads = array.array("q", [_environment_integer("WENGERT_NUM_THREADS", 0)])
+        self.num_threads = self._threads[0] or _usable_cores()
         self.traced_packages: tuple[str, ...] = _environment_names("WENGERT_TRACED_PACKAGES")
         self.verify: bool = _environment_flag("WENGERT_VERIFY")
 
@@ -126,9 +141,27 @@ class Config:
         """Have a function called before `debug_nans` takes effect: machine code cannot ask."""
         self._before_debugging.append(function)
 
+    @property
+    def num_threads(self) -> int:
+        """How many threads may share the work of a compiled loop."""
+        return self._threads[0]
+
+    @num_threads.setter
+    def num_threads(self, value: int) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ArgumentError(f"num_threads is a whole number of at least 1, got {value!r}")
+        self._threads[0] = value
+
+    @property
+    def threads_address(self) -> int:
+        """Where machine code reads the number of threads, eight bytes."""
+        return self._threads.buffer_info()[0]
+
     def __call__(self, **changes: object) -> _Override:
         """Change settings now, and restore them when used as a context."""
-        known = sorted([*(n for n in self.__slots__ if not n.startswith("_")), "debug_nans"])
+        known = sorted(
+            [*(n for n in self.__slots__ if not n.startswith("_")), "debug_nans", "num_threads"]
+        )
         unknown = [name for name in changes if name not in known]
         if unknown:
             raise ArgumentError(f"config has no setting {unknown[0]!r}; it has {', '.join(known)}")

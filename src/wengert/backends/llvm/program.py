@@ -18,6 +18,7 @@ from .cache import object_code
 from .entry import Entry, is_available
 from .frame import DECLINED, DONE
 from .signature import Items, Leaf, Output, Same
+from .threads import PARALLEL, make_available
 from .work import work_of
 
 # Entries computed; letting other threads run costs about as much as a hundred.
@@ -185,6 +186,8 @@ def compile_program(program: WengertList) -> NativeProgram:
     NativeProgram
     """
     built = build(program)
+    if PARALLEL in built.externals:
+        make_available()
     objects = [object_code(module.text(), module.level) for module in built.modules]
     code = engine.link(objects, [ENTRY], built.externals)
     return NativeProgram(program, built, code)

@@ -70,14 +70,15 @@ class Module:
 class Function:
     """A function under construction; ``lines`` may be appended to directly."""
 
-    __slots__ = ("_count", "_head", "block", "lines", "module", "name", "slots")
+    __slots__ = ("_count", "_head", "attributes", "block", "lines", "module", "name", "slots")
 
     def __init__(
         self, module: Module, name: str, returns: str, arguments: tuple[str, ...], attributes: str
     ) -> None:
         self.module = module
         self.name = name
-        self._head = f'define {returns} @"{name}"({", ".join(arguments)}) {attributes} {{'
+        self._head = f'define {returns} @"{name}"({", ".join(arguments)})'
+        self.attributes = attributes
         self.slots: list[str] = []
         self.lines: list[str] = []
         self._count = 0
@@ -123,7 +124,8 @@ class Function:
         return name
 
     def text(self) -> str:
-        return "\n".join([self._head, "entry:", *self.slots, *self.lines, "}"])
+        head = f"{self._head} {self.attributes} {{"
+        return "\n".join([head, "entry:", *self.slots, *self.lines, "}"])
 
 
 def offset(function: Function, pointer: str, count: Any) -> str:

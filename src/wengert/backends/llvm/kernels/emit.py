@@ -7,6 +7,7 @@ loops; nothing is contracted or reassociated.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..emitter import TextEmitter
 from ..values import BOOL, INT64, Value, constant, load, memory_type, store
@@ -74,20 +75,25 @@ class NestWriter:
 
     def scope(self, scope: Scope) -> None:
         for item in scope.items:
-            if isinstance(item, Node):
-                self.values[item] = self._node(item)
-            elif isinstance(item, Loop):
-                self._loop(item)
-            elif isinstance(item, Store):
-                self._store(item)
-            elif isinstance(item, Fill):
-                self._fill(item)
-            else:
-                self._copy(item)
+            self.item(item)
 
-    def _loop(self, loop: Loop) -> None:
-        first = self._extreme(loop.starts, "smax")
-        last = self._extreme(loop.stops, "smin")
+    def item(self, item: Any) -> None:
+        """Write one statement or value of a scope."""
+        if isinstance(item, Node):
+            self.values[item] = self._node(item)
+        elif isinstance(item, Loop):
+            first = self._extreme(item.starts, "smax")
+            last = self._extreme(item.stops, "smin")
+            self.loop(item, first, last)
+        elif isinstance(item, Store):
+            self._store(item)
+        elif isinstance(item, Fill):
+            self._fill(item)
+        else:
+            self._copy(item)
+
+    def loop(self, loop: Loop, first: str, last: str) -> None:
+        """Write a loop that starts and ends at the given places."""
         axis, latch = self.start_loop(first, last, loop.step)
         self.axes[loop.axis] = axis
         self.scope(loop.body)

@@ -17,10 +17,11 @@ from ..frame import DECLINED, DONE
 from ..values import load
 from ..writer import Module
 from .build import Constants, uniform_number
+from .divide import divided
 from .emit import NestWriter
 from .indexing import written_shape
 from .nest import NestBuilder, Root
-from .nodes import Buffer, Copy, Fill, Scope
+from .nodes import Buffer, Combine, Copy, Fill, Loop, Node, Scope
 from .reductions import is_reduction
 from .rules import is_scattered, is_written_out
 from .sequential import RUNNING
@@ -155,8 +156,16 @@ class _Kernel:
             pointers["outside"] = function.slot(1)
             function.line(f"store i8 0, ptr {pointers['outside']}")
         writer = NestWriter(function, pointers)
+        count = 0
         for scope in scopes:
-            writer.scope(scope)
+            before: list[Node] = []
+            for item in scope.items:
+                if isinstance(item, Loop) and divided(writer, item, before, f"{name}.{count}"):
+                    count += 1
+                    continue
+                writer.item(item)
+                if isinstance(item, Node) and not isinstance(item, Combine):
+                    before.append(item)
         status = str(DONE)
         if can_leave:
             flag = load(function, self.outside.dtype, pointers["outside"])

@@ -15,9 +15,11 @@ import numpy as np
 from ....ir.equation import Equation, Variable
 from .affine import ZERO, Affine, Axis, Floor, constant, flattened, unflattened, variable
 from .build import MAX_BREAKS, Build, Constants
+from .indexing import index_operands
 from .nodes import Buffer, Combine, Fill, Load, Loop, Store
 from .reductions import Reduction
 from .sequential import scatter, store_running
+from .structural import window_of
 
 # So many entries are accumulated before they are combined pairwise: short enough for the accuracy
 # of float32 sums, long enough that combining costs nothing.
@@ -169,6 +171,13 @@ class NestBuilder:
         return build
 
 
+def _is_window(equation: Equation) -> bool:
+    """Return whether a scattered write goes to places that no index computes: all different."""
+    if index_operands(equation):
+        return False
+    return window_of(equation.operands[0].aval.shape, equation.params["path"]) is not None
+
+
 def _runs_on(access: Affine, first: int, second: int, extent: int) -> bool:
     """Return whether an access steps over axis `second` as over a part of axis `first`."""
     steps = {first: 0, second: 0}
@@ -206,6 +215,10 @@ class _Attempt:
         self.lanes = any(entry.in_lanes for entry in self.accumulations)
         self.lane: Affine = ZERO
         self.block = ZERO
+        self.divides = not dry and self._divides()
+        if self.divides:
+            for entry in self.accumulations:
+                entry.keep_private()
 
     def _looped_levels(self) -> int:
         """Return how many levels are loops; those within are written out."""
@@ -234,6 +247,16 @@ class _Attempt:
         if level == self.vector:
             length = max(LANES, length // LANES * LANES)
         return level, length if self.levels[level].extent > length else 0
+
+    def _divides(self) -> bool:
+        """Return whether iterations of the outermost loop write nothing in common."""
+        if not self.looped:
+            return False
+        axes = self.levels[0].axes
+        for root in self.roots:
+            if root.axis in axes or (root.kind == "scatter" and not _is_window(root.equation)):
+                return False
+        return all(entry.divides for entry in self.accumulations)
 
     def run(self) -> None:
         for accumulation in self.accumulations:
@@ -264,6 +287,7 @@ class _Attempt:
             length = self.block_length
             block = Axis(0, -(-level.extent // length), self.build.depth + 1, -1)
             loop = self._open(Loop(block, [ZERO], [constant(block.high)]))
+            loop.divides = self.divides and number == 0
             self.block = variable(block)
             for accumulation in self.accumulations:
                 accumulation.open_block()
@@ -308,6 +332,7 @@ class _Attempt:
     ) -> None:
         axis = Axis(low, high, self.build.depth + 1, number)
         loop = self._open(Loop(axis, starts, stops))
+        loop.divides = self.divides and self.build.depth == 1
         self.places[number] = variable(axis)
         if lane_start is not None:
             self.lane = variable(axis) - lane_start
@@ -422,6 +447,19 @@ class _Accumulation:
                 self.slot_count *= self.blocks
                 for place in self.places:
                     self.slots[place] = attempt.owner.scratch(reduction.dtype, self.slot_count)
+
+    @property
+    def divides(self) -> bool:
+        """Whether iterations of the outermost loop accumulate apart from each other."""
+        if self.home < 0:
+            return self.blocked and self.attempt.block_level == 0
+        return self.attempt.levels[0].axes[0] not in self.reduction.axes
+
+    def keep_private(self) -> None:
+        """Give what is accumulated within one iteration of the outermost loop to each thread."""
+        inner = [*self.lanes.values(), *(self.slots.values() if self.home >= 0 else ())]
+        for buffer in inner:
+            buffer.private = True
 
     # What happens outside the nest, at its levels, and in its blocks.
 

@@ -22,14 +22,17 @@ class Buffer:
         ``"input3"``, ``"output0"``; scratch has names of its own.
     size : int
         The number of entries.
+    private : bool
+        Each iteration of the outermost loop uses it by itself.
     """
 
-    __slots__ = ("dtype", "name", "size")
+    __slots__ = ("dtype", "name", "private", "size")
 
     def __init__(self, name: str, dtype: np.dtype[Any], size: int) -> None:
         self.name = name
         self.dtype = dtype
         self.size = size
+        self.private = False
 
 
 class Node:
@@ -200,9 +203,15 @@ class Scope:
 
 
 class Loop:
-    """``for axis in range(max(starts), min(stops), step): body``."""
+    """``for axis in range(max(starts), min(stops), step): body``.
 
-    __slots__ = ("axis", "body", "starts", "step", "stops")
+    Attributes
+    ----------
+    divides : bool
+        Iterations share nothing that they write, so that any may run in any thread.
+    """
+
+    __slots__ = ("axis", "body", "divides", "starts", "step", "stops")
 
     def __init__(
         self, axis: Axis, starts: Sequence[Affine], stops: Sequence[Affine], step: int = 1
@@ -211,4 +220,17 @@ class Loop:
         self.starts = tuple(starts)
         self.stops = tuple(stops)
         self.step = step
+        self.divides = False
         self.body = Scope()
+
+    @property
+    def count(self) -> int:
+        """How many iterations there are at most."""
+        low, high = self.axis.low, self.axis.high
+        lengths = [high - low]
+        for stop in self.stops:
+            for start in self.starts:
+                apart = stop - start
+                if not apart.terms:
+                    lengths.append(apart.constant)
+        return max(0, -(-min(lengths) // self.step))
