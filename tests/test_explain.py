@@ -2,6 +2,8 @@
 
 import io
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -171,7 +173,7 @@ def test_large_arrays_are_shown_by_range_and_whole_on_request():
 
     shown = explain(total, np.arange(50.0))
     assert "[50] 0 … 49" in shown.to_text()
-    assert "48., 49." in shown.to_text(full=True)
+    assert "48, 49]" in shown.to_text(full=True)
 
 
 def test_comparisons_and_values_without_derivative():
@@ -212,6 +214,72 @@ def test_latex_is_ascii_mathematics():
     assert r"\begin{tabular}" in text
     assert "₁" not in text
     assert text.count("{") == text.count("}")
+    assert r"\operatorname" not in text  # which plain LaTeX does not have
+
+
+def every_form(params, θ, x_max):  # noqa: PLC2401 (the letter is what is tested)
+    hidden_layer = np.tanh(params["W"] @ θ + x_max)
+    scores = hidden_layer * 2.5e-12
+    scores[0] = hidden_layer[1]
+    both = np.array([np.max(scores), np.linalg.norm(scores)])
+    return np.sum(np.where(both > 0, both, 0.0)) ** x_max  # % & # _ ~ ^ \\ |
+
+
+_EVERY_ARGUMENT = ({"W": np.arange(6.0).reshape(2, 3) / 7}, np.ones(3), 1.5)
+
+
+def test_latex_of_names_code_and_numbers():
+    text = explain(every_form, *_EVERY_ARGUMENT, mode="forward", wrt="x_max").to_latex()
+    assert r"$\theta$" in text
+    assert r"\mathrm{params}\mathtt{[{}'W{}']}" in text
+    assert r"\mathrm{hidden\_layer}\mathtt{[1]}" in text
+    assert r"2.5 \cdot 10^{-12}" in text
+    assert "e-" not in text
+    assert r"\_{" not in text
+
+
+def test_latex_of_adjoints_has_bars_over_letters():
+    text = explain(loss, 2.0, 3.0).to_latex()
+    assert r"$\bar{v}_{2} = \partial L/\partial v_{2}$ & $\bar{L} + \bar{v}_{3} \cdot \frac" in text
+    assert (
+        r"$\bar{w}_{1} = \partial L/\partial w_{1}$ & $\bar{v}_{1} \cdot \frac{1}{w_{1}}$" in text
+    )
+
+
+def test_the_tangent_of_what_is_linear_in_all_operands_is_one_term():
+    def built(x, y):
+        both = np.array([x, 3.0, x * y])
+        return np.sum(both)
+
+    row = explain(built, 2.0, 3.0, mode="forward", wrt="x")["both"]
+    assert row.tangent_rule == "array(x', 0, v1')"
+    np.testing.assert_array_equal(row.tangent, [1.0, 0.0, 3.0])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a LaTeX")
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_latex_is_typeset_without_a_complaint(tmp_path, mode):
+    cases = [
+        (loss, (2.0, 3.0)), (quotient, (1.0, 1.0)), (logistic, (0.25, 100)),
+        (every_form, _EVERY_ARGUMENT), (lambda z: np.abs(np.exp(1j * z)) ** 2, (0.3,)),
+    ]  # fmt: skip
+    names = ["w1", "x", "x", "x_max", "z"]
+    body = "\n\n".join(
+        explain(fun, *args, mode=mode, wrt=wrt if mode == "forward" else None).to_latex()
+        for (fun, args), wrt in zip(cases, names, strict=True)
+    )
+    source = tmp_path / "table.tex"
+    source.write_text(
+        "\\documentclass{article}\\begin{document}\n" + body + "\n\\end{document}\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", source.name],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    log = done.stdout.decode("latin-1")
+    assert done.returncode == 0, log[-3000:]
+    assert "Missing character" not in log
 
 
 def test_rich_tables():

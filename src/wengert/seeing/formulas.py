@@ -6,7 +6,6 @@ list that it becomes is written down.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..tracing.core import raw_of
 from ..tracing.staging import stage
+from . import latex
 
 # How tightly a formula holds together: a looser one gets parentheses inside a tighter one.
 _SUM, _NEGATION, _PRODUCT, _POWER, _ATOM = range(5)
@@ -49,46 +49,44 @@ class Formula:
             return self
         return Formula(f"({self.text})", rf"\left({self.latex}\right)")
 
+    def as_factor(self) -> Formula:
+        """Return the formula as it stands in a product, behind another factor."""
+        return self.inside(_PRODUCT)
+
 
 def name_formula(name: str) -> Formula:
     """Return a name as a formula: ``v12`` gets an index in LaTeX, Greek names their letters."""
-    return Formula(name, _latex_name(name))
+    return Formula(name, latex.name(name))
 
 
 def number_formula(value: Any) -> Formula:
     """Return a constant: numbers as they are, arrays by their shape."""
     if isinstance(value, np.ndarray) and value.ndim:
         if value.size <= 4:
-            text = np.array2string(value, separator=", ", precision=4).replace("\n", "")
-            return Formula(text, rf"\mathtt{{{text}}}")
-        text = f"constant[{','.join(map(str, value.shape))}]"
-        return Formula(text, rf"\mathrm{{{text}}}")
+            return code_formula(entries_text(value))
+        return code_formula(f"constant[{','.join(map(str, value.shape))}]")
     if isinstance(value, (bool, np.bool_, str)) or value is None:
-        return Formula(str(value), rf"\mathrm{{{value}}}")
+        return code_formula(str(value))
     number = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
     if isinstance(number, complex):
-        return Formula(f"{number:.6g}", f"{number:.6g}", _ATOM)
+        text = f"{number:.6g}"
+        return Formula(f"({text})", rf"\left({latex.number(text)}\right)")
     text = repr(number) if isinstance(number, int) else f"{number:.6g}"
-    latex = re.sub(r"e([+-]?)0*(\d+)", r"\\cdot 10^{\1\2}", text).replace("{+", "{")
-    return Formula(text, latex, _NEGATION if number < 0 else _ATOM, float(number))
+    written = latex.number(text)
+    tightness = _NEGATION if number < 0 else _PRODUCT if r"\cdot" in written else _ATOM
+    return Formula(text, written, tightness, float(number))
 
 
-def _latex_name(name: str) -> str:
-    match = re.fullmatch(r"(.+?)_?([0-9]+|[₀-₉]+)", name)
-    if match:
-        return f"{_latex_name(match[1])}_{{{match[2].translate(_SUBSCRIPTS)}}}"
-    if name in _GREEK:
-        return rf"\{name}"
-    if len(name) == 1:
-        return name
-    return rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+def entries_text(value: np.ndarray[Any, Any]) -> str:
+    """Return the entries of an array in brackets, numbers to four digits."""
+    if value.ndim == 0:
+        return f"{value.item():.4g}" if value.dtype.kind in "fc" else str(value.item())
+    return f"[{', '.join(map(entries_text, value))}]"
 
 
-_GREEK = frozenset(
-    ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda")
-    + ("mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega")
-)
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+def code_formula(text: str) -> Formula:
+    """Return a piece of code, such as an index or a keyword, as a formula."""
+    return Formula(text, latex.code(text))
 
 
 # ------------------------------------------------------------------ one operation
@@ -149,7 +147,9 @@ def _power(x: Formula, y: Formula) -> Formula:
     if y.number == 1:
         return x
     base, exponent = x.inside(_ATOM), y.inside(_ATOM)
-    return Formula(f"{base.text}**{exponent.text}", f"{{{base.latex}}}^{{{y.latex}}}", _POWER)
+    return Formula(
+        f"{base.text}**{exponent.text}", latex.raised(base.latex, f"^{{{y.latex}}}"), _POWER
+    )
 
 
 def _negation(x: Formula) -> Formula:
@@ -208,11 +208,11 @@ _LATEX_FUNCTIONS = frozenset(
     + ("log", "exp", "max", "min", "det")
 )
 _LATEX_RENAMED = {
-    "log1p": r"\operatorname{log1p}",
     "logistic": r"\sigma",
-    "trace": r"\operatorname{tr}",
+    "trace": r"\mathrm{tr}",
 }
-_QUIET: dict[str, Any] = {"axes": None, "keepdims": False, "dtype": None, "ddof": 0}
+_QUIET: dict[str, Any] = {"keepdims": False, "ddof": 0}
+_IMPLIED = frozenset({("array", "shape")})
 _INTERNAL = frozenset({"in_place", "watched"})
 
 
@@ -225,24 +225,34 @@ def operation(primitive: Primitive, operands: Sequence[Formula], params: dict[st
     if name == "read":
         return _read(operands[0], params["path"])
     if name == "write":
-        key = _path(params["path"])
+        key = code_formula(_path(params["path"]))
         return Formula(
-            f"{operands[0].text} with {key} = {operands[1].text}",
-            rf"{operands[0].latex} \;\mathrm{{with}}\; {key} = {operands[1].latex}",
+            f"{operands[0].text} with {key.text} = {operands[1].text}",
+            rf"{operands[0].latex} \;\mathrm{{with}}\; {key.latex} = {operands[1].latex}",
             _SUM,
         )
-    shown = [f"{key}={_shown(value)}" for key, value in params.items() if _says(key, value)]
-    inner = ", ".join([operand.text for operand in operands] + shown)
-    latex_inner = ", ".join([operand.latex for operand in operands] + shown)
+    shown = [
+        code_formula(f"{key}={_shown(value)}")
+        for key, value in params.items()
+        if _says(name, key, value)
+    ]
+    inner = [*operands, *shown]
     head = _LATEX_RENAMED.get(name)
     if head is None:
-        safe = name.replace("_", r"\_")
-        head = rf"\{name}" if name in _LATEX_FUNCTIONS else rf"\operatorname{{{safe}}}"
-    return Formula(f"{name}({inner})", rf"{head}\left({latex_inner}\right)")
+        head = rf"\{name}" if name in _LATEX_FUNCTIONS else latex.word(name)
+    return Formula(
+        f"{name}({', '.join(part.text for part in inner)})",
+        rf"{head}\left({', '.join(part.latex for part in inner)}\right)",
+    )
 
 
-def _says(key: str, value: Any) -> bool:
-    return key not in _INTERNAL and not (key in _QUIET and _QUIET[key] == value)
+def _says(primitive: str, key: str, value: Any) -> bool:
+    """Return whether a parameter tells a reader something; None is always a default."""
+    if value is None or key in _INTERNAL or (primitive, key) in _IMPLIED:
+        return False
+    return not (key in _QUIET and _QUIET[key] == value) and not (
+        key == "dtype" and value == np.float64
+    )
 
 
 def _shown(value: Any) -> str:
@@ -251,9 +261,9 @@ def _shown(value: Any) -> str:
 
 
 def _read(base: Formula, path: Any) -> Formula:
-    key = _path(path)
+    key = code_formula(_path(path))
     inner = base.inside(_ATOM)
-    return Formula(f"{inner.text}{key}", f"{inner.latex}{key}".replace("_", r"\_"))
+    return Formula(f"{inner.text}{key.text}", f"{inner.latex}{key.latex}")
 
 
 def _path(path: Any) -> str:

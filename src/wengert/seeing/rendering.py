@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .formulas import name_formula
+from . import latex as latex_pieces
+from .formulas import entries_text, name_formula
 
 if TYPE_CHECKING:
     from .table import Explanation, Row, Term
@@ -47,9 +48,7 @@ def short(value: Any, *, full: bool = False, digits: int = 10) -> str:
             return str(number)
         return f"{number:.{digits}g}"
     if full or value.size <= 6:
-        return np.array2string(value, separator=", ", precision=4, threshold=10**9).replace(
-            "\n", ""
-        )
+        return entries_text(value)
     shape = ",".join(map(str, value.shape))
     with np.errstate(all="ignore"):
         if value.dtype.kind == "c":
@@ -131,16 +130,11 @@ def _text_of(row: Row, what: str, latex: bool) -> str:
 
 def _number(value: Any, full: bool, latex: bool) -> str:
     text = short(value, full=full)
-    return f"${_latex_number(text)}$" if latex else text
-
-
-def _latex_number(text: str) -> str:
-    text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", text)
-    return text.replace("{+", "{").replace("…", r"\ldots").replace("[", "{[").replace("]", "]}")
+    return f"${latex_pieces.number(text)}$" if latex else text
 
 
 def _derivative_head(over: str, latex: bool) -> str:
-    return rf"$\partial/\partial {over}$" if latex else f"∂/∂{over}"
+    return rf"$\partial/\partial {latex_pieces.name(over)}$" if latex else f"∂/∂{over}"
 
 
 def _forward(explanation: Explanation, full: bool, latex: bool) -> Section:
@@ -175,7 +169,9 @@ def _values(explanation: Explanation, full: bool, latex: bool) -> Section:
                 _text_of(row, "name", latex),
                 _text_of(row, "formula", latex),
                 _number(row.value, full, latex),
-                rf"\texttt{{{_latex_escape(source)}}}" if latex and source else source,
+                rf"\texttt{{\frenchspacing {latex_pieces.prose(source)}}}"
+                if latex and source
+                else source,
             )
         )
     caption = f"{explanation.title}: values, from the inputs on"
@@ -193,10 +189,9 @@ def _adjoints(explanation: Explanation, full: bool, latex: bool) -> Section:
         if not row.terms and row.adjoint is None:
             continue
         if latex:
-            name = rf"$\partial {result}/\partial {row.latex['name']}$"
-            symbolic = " + ".join(
-                rf"\bar{{{consumer}}} \cdot {local}" for consumer, local in row.latex["terms"]
-            )
+            own = row.latex["name"]
+            name = rf"${latex_pieces.barred(own)} = \partial {result}/\partial {own}$"
+            symbolic = " + ".join(row.latex["terms"])
             symbolic = f"${symbolic}$" if symbolic else ""
         else:
             name = f"∂{result}/∂{row.name}"
@@ -208,7 +203,7 @@ def _adjoints(explanation: Explanation, full: bool, latex: bool) -> Section:
             (
                 name,
                 symbolic,
-                f"${_latex_number(numbers)}$" if latex and numbers else numbers,
+                f"${latex_pieces.sum_of_products(numbers)}$" if latex and numbers else numbers,
                 _number(row.adjoint, full, latex),
             )
         )
@@ -278,12 +273,13 @@ def _markdown_cell(cell: str) -> str:
 
 
 def to_latex(explanation: Explanation, *, full: bool) -> str:
-    """Return the tables as LaTeX ``tabular`` environments."""
+    """Return the tables as LaTeX ``tabular`` environments, which need no package."""
     blocks = []
     for section in sections(explanation, full=full, latex=True):
         columns = "l" * len(section.heads)
         lines = [
-            rf"% {section.caption.translate(_PLAIN_DIGITS)}",
+            f"% {latex_pieces.prose(section.caption)}",
+            r"{\renewcommand{\arraystretch}{1.35}%",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\hline",
             " & ".join(section.heads) + r" \\",
@@ -291,22 +287,14 @@ def to_latex(explanation: Explanation, *, full: bool) -> str:
         ]
         for row in section.rows:
             if isinstance(row, str):
-                text = _latex_escape(row.replace("⋮ ", ""))
-                lines.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{$\vdots$ {text}}} \\")
+                text = latex_pieces.prose(row)
+                lines.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{{text}}} \\")
             else:
                 lines.append(" & ".join(row) + r" \\")
-        lines += [r"\hline", r"\end{tabular}"]
+        lines += [r"\hline", r"\end{tabular}}"]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
-
-def _latex_escape(text: str) -> str:
-    escaped = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    safe = re.sub(r"[\\~^&%$#_{}]", lambda match: escaped.get(match[0], "\\" + match[0]), text)
-    return re.sub("[₀-₉]+", lambda match: f"$_{{{match[0].translate(_PLAIN_DIGITS)}}}$", safe)
-
-
-_PLAIN_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 # ------------------------------------------------------------------ HTML
 

@@ -16,7 +16,7 @@ from ..errors import ArgumentError
 from ..ir.aval import aval_of
 from ..ir.primitive import registry
 from ..transforms.arguments import check_callable, immediate
-from . import rendering
+from . import latex, rendering
 from .derivatives import adjoints, push, tangents
 from .formulas import Formula, local_derivatives, name_formula, number_formula, operation
 from .naming import names_of
@@ -390,14 +390,18 @@ def _tangent_rule(step: Step, names: dict[int, str], known: dict[int, Any]) -> F
         return number_formula(0)
     primitive, params = step.primitive, step.params
     dots = {index: _primed(names[source]) for index, source in step.sources if source in known}
-    if primitive.name == "write":  # linear in the array and the value together
-        moved = [dots.get(index, number_formula(0)) for index in range(len(step.operands))]
+    structural = primitive.family != "elementwise"
+    numbers = tuple(i for i, value in enumerate(step.values) if aval_of(value).dtype.kind in "fc")
+    if structural and primitive.linear(numbers, params):  # in all of them together
+        moved = operand_formulas(step, names)
+        for index in numbers:
+            moved[index] = dots.get(index, number_formula(0))
         return operation(primitive, moved, params)
     by_operand = step_locals(step, names)
     terms: list[Formula] = []
     for index, dot in dots.items():
         local = by_operand[index]
-        if primitive.family != "elementwise" and primitive.linear((index,), params):
+        if structural and primitive.linear((index,), params):
             moved = operand_formulas(step, names)
             moved[index] = dot
             terms.append(operation(primitive, moved, params))
@@ -412,7 +416,7 @@ def _tangent_rule(step: Step, names: dict[int, str], known: dict[int, Any]) -> F
 
 def _primed(name: str) -> Formula:
     formula = name_formula(name)
-    return Formula(f"{formula.text}'", rf"{{{formula.latex}}}'")
+    return Formula(f"{formula.text}'", latex.raised(formula.latex, "'"))
 
 
 def _with_adjoints(recording: Recording, names: dict[int, str], rows: list[Row]) -> list[Row]:
@@ -429,7 +433,10 @@ def _with_adjoints(recording: Recording, names: dict[int, str], rows: list[Row])
             consumer = names[step.outputs[0]]
             upstream = totals.get(step.outputs[0])
             terms.append(Term(consumer, formula.text, part.local, upstream, part.amount))
-            latex_terms.append((name_formula(consumer).latex, formula.inside(3).latex))
-        latex = {**row.latex, "terms": latex_terms}
-        made.append(replace(row, adjoint=totals.get(position), terms=tuple(terms), latex=latex))
+            factors = [latex.barred(name_formula(consumer).latex)]
+            if formula.number != 1:
+                factors.append(formula.as_factor().latex)
+            latex_terms.append(r" \cdot ".join(factors))
+        pieces = {**row.latex, "terms": latex_terms}
+        made.append(replace(row, adjoint=totals.get(position), terms=tuple(terms), latex=pieces))
     return made
