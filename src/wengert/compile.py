@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .config import config
+from .ir.equation import Equation
 from .ir.verify import verify
 from .ir.wengert_list import WengertList
 from .passes.common import share_common
 from .passes.dead_code import remove_dead_code
 from .passes.fold import fold_constants
+from .passes.reroll import reroll
 from .passes.simplify import simplify
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 Pass = Callable[[WengertList], WengertList]
 
 PASSES: tuple[tuple[Pass, str], ...] = (
+    (remove_dead_code, "a derivative reads little of what was computed on the way to it"),
+    (reroll, "Python unrolls loops; the passes that follow take as long as a body"),
     (simplify, "derivative rules leave signs, ones and changes of kind behind"),
     (fold_constants, "literals meet once the rest is simple"),
     (share_common, "a value and its derivative compute the same things"),
@@ -34,11 +38,38 @@ PASSES: tuple[tuple[Pass, str], ...] = (
 
 def optimise(program: WengertList) -> WengertList:
     """Return a list with the outputs of `program` that does less to get them."""
+    return _optimised(program, {})
+
+
+def _optimised(program: WengertList, known: dict[int, WengertList]) -> WengertList:
     for transform, _reason in PASSES:
         program = transform(program)
         if config.verify:
             verify(program)
-    return program
+    if not any(equation.primitive.family == "control" for equation in program):
+        return program
+    equations = [
+        Equation(e.primitive, e.operands, _params(e.params, known), e.outputs)
+        if e.primitive.family == "control"
+        else e
+        for e in program
+    ]
+    return WengertList(program.inputs, equations, program.outputs)
+
+
+def _params(params: dict[str, Any], known: dict[int, WengertList]) -> dict[str, Any]:
+    """Return the parameters of an equation with the lists among them optimised."""
+
+    def of(value: Any) -> Any:
+        if type(value) is WengertList:
+            if id(value) not in known:
+                known[id(value)] = _optimised(value, known)
+            return known[id(value)]
+        if type(value) is tuple and any(type(entry) is WengertList for entry in value):
+            return tuple(of(entry) for entry in value)
+        return value
+
+    return {name: of(value) for name, value in params.items()}
 
 
 # Up to this number of equations a list is compiled when it runs a second time; a longer one, which

@@ -18,7 +18,7 @@ from ..ir.primitive import Primitive
 from ..ops.guards import guard
 from ..ops.kinds import discretise
 from ..tracing.callsite import outside_frame
-from ..tracing.core import Traced, to_user
+from ..tracing.core import PLAIN_SCALARS, Traced, to_user
 from ..tracing.operators import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
 from ..tracing.refusals import outside_line
 from ..tracing.staging import StagingTrace
@@ -27,6 +27,11 @@ from .states import OpaqueError, State, shows_all
 
 _INT64 = np.dtype(np.int64)
 _BOOL = np.dtype(np.bool_)
+
+
+# The Avals of results by primitive, type of the result and types of the operands, where all are
+# numbers whose types say all of them: long programs are made of these.
+_numbers: dict[tuple[Any, ...], Aval] = {}
 
 
 class Known:
@@ -150,9 +155,19 @@ class GuardingTrace(StagingTrace):
         if "in_place" in params:
             params = {key: value for key, value in params.items() if key != "in_place"}
         answer = primitive.evaluate(*values, **params)
+        if not params and type(answer) in PLAIN_SCALARS:
+            kinds = (primitive, type(answer), *map(type, values))
+            known = _numbers.get(kinds)
+            if known is not None:
+                variable = Variable(known)
+                self.equations.append(Equation(primitive, operands, params, (variable,)))
+                return Traced(self, known, Known(variable, answer))
         inferred = primitive.infer(*(operand.aval for operand in operands), **params)
         if not primitive.multiple:
-            return self._assign(primitive, operands, params, (inferred,), (answer,))[0]
+            made = self._assign(primitive, operands, params, (inferred,), (answer,))[0]
+            if not params and PLAIN_SCALARS.issuperset(map(type, (answer, *values))):
+                _numbers[primitive, type(answer), *map(type, values)] = inferred
+            return made
         results = self._assign(primitive, operands, params, inferred, answer)
         return type(answer)(*results) if hasattr(answer, "_fields") else results
 

@@ -91,8 +91,17 @@ def run_scan(*values: Any, **params: Any) -> tuple[Any, ...]:
     ]
     constants, carry, xs = scan.constants, scan.carry, scan.xs
     run = scan.body.evaluate
+    # Entries of arrays are NumPy's scalars; a body may take Python's numbers.
+    plain = any(v.aval.kind == "python" for v in scan.body.inputs[len(constants) + count :])
+    kinds = [variable.aval.kind for variable in scan.body.inputs[len(constants) + count :]]
     for index in scan.indices():
-        found = run(*constants, *carry, *[x[index] for x in xs])
+        entries = [x[index] for x in xs]
+        if plain:
+            entries = [
+                entry.item() if kind == "python" else entry
+                for entry, kind in zip(entries, kinds, strict=True)
+            ]
+        found = run(*constants, *carry, *entries)
         carry = found[:count]
         for target, entry in zip(stacked, found[count:], strict=True):
             target[index] = entry

@@ -83,13 +83,29 @@ _PYTHON_AVALS: dict[type, Aval] = {
 }
 
 
+# NumPy's scalars whose dtype their type tells.
+_SCALAR_AVALS: dict[type, Aval] = {
+    kind: Aval((), kind, "scalar") for kind in (np.float64, np.float32, np.int64, np.bool_)
+}
+# What has an attribute ``aval``: asking these what else they are costs more than all the rest.
+_WITH_AVAL: set[type] = {Aval}
+
+
+def register_aval_type(*kinds: type) -> None:
+    """Note types whose instances have an attribute ``aval`` that says all."""
+    _WITH_AVAL.update(kinds)
+
+
 def aval_of(value: Any) -> Aval:
     """Return the Aval of any value: Python number, NumPy scalar, array, Aval or traced value."""
-    if type(value) is np.ndarray:
+    kind = type(value)
+    if kind is np.ndarray:
         return Aval(value.shape, value.dtype, "array")
-    found = _PYTHON_AVALS.get(type(value))
+    found = _PYTHON_AVALS.get(kind) or _SCALAR_AVALS.get(kind)
     if found is not None:
         return found
+    if kind in _WITH_AVAL:
+        return value.aval  # type: ignore[no-any-return]
     if isinstance(value, np.ndarray):
         return Aval(value.shape, value.dtype, "array")
     if isinstance(value, np.generic):

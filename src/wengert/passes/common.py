@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from ..ir.equation import Equation
 from ..ir.wengert_list import WengertList
+from .dead_code import acts
 from .keys import equation_key
 from .rewriting import Rewriting, rewrite
 
@@ -13,12 +14,12 @@ from .rewriting import Rewriting, rewrite
 def share_common(program: WengertList) -> WengertList:
     """Return the list with one equation for all that compute the same.
 
-    A second guard of a value goes too; other equations without outputs act, and stay.
+    A second guard of a value goes too; other equations that act stay.
     """
     known: dict[Hashable, Equation] = {}
 
     def step(rewriting: Rewriting, equation: Equation) -> None:
-        if not equation.outputs and equation.primitive.name != "guard":
+        if equation.primitive.name != "guard" and acts(equation):
             rewriting.append(equation)
             return
         key = equation_key(equation)

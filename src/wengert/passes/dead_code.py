@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from ..ir.equation import Variable
+from ..ir.equation import Equation, Variable
 from ..ir.wengert_list import WengertList
+
+
+def acts(equation: Equation) -> bool:
+    """Return whether an equation does more than give outputs: a guard, a call-back, or one inside.
+
+    Loops, branches and rules hold lists.
+    """
+    if not equation.outputs or equation.primitive.family == "effect":
+        return True
+    if equation.primitive.family not in ("control", "custom"):
+        return False
+    for value in equation.params.values():
+        lists = value if type(value) is tuple else (value,)
+        if any(type(each) is WengertList and any(map(acts, each)) for each in lists):
+            return True
+    return False
 
 
 def remove_dead_code(program: WengertList) -> WengertList:
@@ -11,7 +27,7 @@ def remove_dead_code(program: WengertList) -> WengertList:
     needed = {operand for operand in program.outputs if isinstance(operand, Variable)}
     kept = []
     for equation in reversed(program.equations):
-        if equation.outputs and needed.isdisjoint(equation.outputs):
+        if needed.isdisjoint(equation.outputs) and not acts(equation):
             continue
         kept.append(equation)
         needed.update(o for o in equation.operands if isinstance(o, Variable))

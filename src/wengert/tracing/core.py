@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AliasingError, LeakedArrayError
-from ..ir.aval import Aval, aval_of
+from ..ir.aval import Aval, aval_of, register_aval_type
 from ..ir.paths import Path, Step, follow, is_read_only
 from ..ir.primitive import Primitive
 from .callsite import caller_is_user
@@ -232,6 +232,9 @@ class Array:
     @property
     def aval(self) -> Aval:
         return aval_of(innermost(read_handle(self)))
+
+
+register_aval_type(Traced, Batched, Array)
 
 
 def read_handle(handle: Array) -> Any:

@@ -1,0 +1,284 @@
+"""Periods of a Wengert list: stretches in which the same equations come again and again.
+
+The list is read as arrays of integers once; everything else is arithmetic on them, so that a list
+of 10⁵ equations takes a fraction of the time that recording it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..ir.equation import Variable
+from ..ir.primitive import registry
+from ..ir.wengert_list import WengertList
+from .dead_code import acts
+from .keys import value_key
+
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+# How many equations in a row must come again to be taken for a period: short windows find the
+# periods of small loops, long ones those of loops around them.
+_WINDOWS = (4, 16, 64)
+_MOST_PERIODS = 5  # tried for each window
+# Values of so many iterations ago may be carried.
+MOST_DISTANCE = 4
+
+# Constants of these operations say how they compute.
+_SPECIAL_CONSTANTS = frozenset({"power", "power_operator", "float_power"})
+
+
+def _is_entry(value: Any) -> bool:
+    """Return whether a number can stand in an array of such numbers and be the same again."""
+    if type(value) is int:
+        return -(2**63) <= value < 2**63
+    return isinstance(value, (bool, float, complex, np.number, np.bool_))
+
+
+class Reading:
+    """A list as integers.
+
+    Attributes
+    ----------
+    keys : array, one an equation
+        Equal for equations that do the same to operands and give the same Avals; the numbers of
+        what acts occur once.
+    first : array, one an equation and one more
+        Where its operands start in the arrays below.
+    codes : array, one an operand
+        Who makes it: the position of an equation times `unit` plus the number of the output. For
+        inputs it is negative. For literals it is the number of the value.
+    literal : array of bool, one an operand
+    unit : int
+    """
+
+    __slots__ = ("codes", "first", "keys", "literal", "literals", "places", "program", "unit")
+
+    def __init__(self, program: WengertList) -> None:
+        self.program = program
+        equations = program.equations
+        guard = registry["guard"]
+        self.unit = unit = max((len(equation.outputs) for equation in equations), default=1) or 1
+        places: dict[Variable, int] = {
+            variable: -unit * (1 + number) for number, variable in enumerate(program.inputs)
+        }
+        numbers: dict[Hashable, int] = {}
+        known_avals: dict[int, Hashable] = {}
+        values: dict[Hashable, int] = {}
+        seen: dict[int, int] = {}
+        self.literals: list[Any] = []
+        keys, first, codes, literal = [], [0], [], []
+        for position, equation in enumerate(equations):
+            primitive = equation.primitive
+            key: list[Hashable] = [primitive.name]
+            fixed = primitive.name in _SPECIAL_CONSTANTS
+            for operand in equation.operands:
+                if type(operand) is Variable:
+                    aval = operand.aval
+                    code = places[operand]
+                    literal.append(False)
+                else:
+                    value = operand.value  # type: ignore[union-attr]
+                    code = seen.get(id(value), -1)
+                    if code < 0:
+                        code = values.setdefault(value_key(value), len(self.literals))
+                        if code == len(self.literals):
+                            self.literals.append(value)
+                        seen[id(value)] = code
+                    aval = operand.aval
+                    literal.append(True)
+                    same = fixed or aval.shape or not _is_entry(value)
+                    key.append(("literal", code if same else None))
+                codes.append(code)
+                known = known_avals.get(id(aval))
+                if known is None:
+                    known = (aval.dtype.str, aval.kind, aval.shape)
+                    if type(operand) is Variable:  # others are made at each look
+                        known_avals[id(aval)] = known
+                key.append(known)
+            if primitive is guard:  # where a question stands says nothing about its answer
+                key.append(value_key(equation.params["expected"]))
+            elif equation.params:
+                key.append(value_key(equation.params))
+            for number, variable in enumerate(equation.outputs):
+                places[variable] = unit * position + number
+                aval = variable.aval
+                known = known_avals.get(id(aval))
+                if known is None:
+                    known = known_avals[id(aval)] = (aval.dtype.str, aval.kind, aval.shape)
+                key.append(known)
+            if primitive is not guard and acts(equation):
+                keys.append(-1 - position)
+            else:
+                keys.append(numbers.setdefault(tuple(key), len(numbers)))
+            first.append(len(codes))
+        self.places = places
+        self.keys: Integers = np.array(keys, np.int64)
+        self.first: Integers = np.array(first, np.int64)
+        self.codes: Integers = np.array(codes, np.int64)
+        self.literal = np.array(literal, np.bool_)
+
+
+class Stretch(NamedTuple):
+    """Equations from `start` on whose keys have a period, `length` of them."""
+
+    start: int
+    length: int
+    period: int
+
+
+def find_stretches(keys: Integers, fewest: int) -> list[Stretch]:
+    """Return stretches that do not overlap, of at least `fewest` periods, longest first."""
+    found = []
+    for period in _periods(keys):
+        same = keys[:-period] == keys[period:]
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+        for start, stop in edges.reshape(-1, 2).tolist():
+            if stop - start >= (fewest - 1) * period:
+                found.append(Stretch(start, stop - start + period, period))
+    # The longer one spares more; of equals the one with the shorter body.
+    found.sort(key=lambda stretch: stretch.length - 2 * stretch.period, reverse=True)
+    taken = np.zeros(len(keys), np.bool_)
+    chosen = []
+    for start, length, period in found:
+        free = longest_range(~taken[start : start + length])
+        if free is None or free[1] - free[0] < fewest * period:
+            continue
+        start, length = start + free[0], free[1] - free[0]
+        taken[start : start + length] = True
+        chosen.append(Stretch(start, length, period))
+    return sorted(chosen)
+
+
+def _periods(keys: Integers) -> list[int]:
+    """Return distances at which windows of equations come again, those that do so most often."""
+    found: set[int] = set()
+    with np.errstate(over="ignore"):
+        mixed = (keys.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        for window in _WINDOWS:
+            if len(keys) < 2 * window:
+                break
+            sums = np.zeros(len(keys) - window + 1, np.uint64)
+            for offset in range(window):
+                sums *= np.uint64(0xD6E8FEB86659FD93)
+                sums += mixed[offset : len(keys) - window + 1 + offset]
+            order = np.argsort(sums, kind="stable")
+            same = sums[order[1:]] == sums[order[:-1]]
+            distances, counts = np.unique((order[1:] - order[:-1])[same], return_counts=True)
+            often = np.argsort(-counts, kind="stable")[:_MOST_PERIODS]
+            found.update(distances[often].tolist())
+    return sorted(distance for distance in found if 2 * distance < len(keys))
+
+
+def longest_range(wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[int, int] | None:
+    """Return the longest range of true entries, None where there is none."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(np.int8)))
+    if not len(edges):
+        return None
+    ranges = edges.reshape(-1, 2)
+    start, stop = ranges[np.argmax(ranges[:, 1] - ranges[:, 0])].tolist()
+    return start, stop
+
+
+class Run:
+    """Iterations of a loop: `count` times `period` equations from `start` on.
+
+    Attributes
+    ----------
+    codes : array (count, width)
+        Of the operands of each iteration, in order.
+    literal : array (width,) of bool
+    step : array (width,)
+        By how much each code grows from one iteration to the next.
+    """
+
+    __slots__ = ("codes", "count", "literal", "period", "span", "start", "step", "stop", "unit")
+
+    def __init__(self, reading: Reading, start: int, count: int, period: int) -> None:
+        self.start = start
+        self.count = count
+        self.period = period
+        self.unit = reading.unit
+        self.stop = start + count * period
+        self.span = period * reading.unit
+        begin, width = int(reading.first[start]), _width(reading, start, period)
+        self.codes = reading.codes[begin : begin + count * width].reshape(count, width)
+        self.literal = reading.literal[begin : begin + width]
+        self.step = self.codes[1] - self.codes[0]
+
+    @property
+    def base(self) -> int:
+        """The least code of what the run makes."""
+        return self.start * self.unit
+
+    def holds(self, codes: Any) -> Any:
+        """Return whether codes are of what the run makes."""
+        return (codes >= self.base) & (codes < self.stop * self.unit)
+
+    def placed(self, code: int) -> tuple[int, int]:
+        """Return the iteration that makes a code, and its place in the iteration."""
+        return divmod(code - self.base, self.span)
+
+
+def _width(reading: Reading, start: int, period: int) -> int:
+    return int(reading.first[start + period] - reading.first[start])
+
+
+def steady_run(reading: Reading, stretch: Stretch, fewest: int) -> Run | None:
+    """Return the iterations of a stretch whose operands go on steadily, None if they are too few.
+
+    An operand is the same in all, or moves on by the same distance from each to the next.
+    """
+    start, length, period = stretch
+    count = length // period
+    width = _width(reading, start, period)
+    if not width:
+        return None
+    run = Run(reading, start, count, period)
+    steps = run.codes[1:] - run.codes[:-1]
+    typical = steps[len(steps) // 2]
+    steady = longest_range(((steps == typical) | run.literal).all(1))
+    if steady is None:
+        return None
+    low, high = steady
+    start, count = start + low * period, high - low + 1
+    turn = _best_turn(reading, Run(reading, start, count, period)) if count >= fewest else 0
+    if turn:
+        start, count = start + turn, count - 1
+    return Run(reading, start, count, period) if count >= fewest else None
+
+
+def _best_turn(reading: Reading, run: Run) -> int:
+    """Return at which equation of a period an iteration is best taken to start.
+
+    The fewest values cross from one iteration to the next there.
+    """
+    begin = int(reading.first[run.start])
+    positions = np.repeat(
+        np.arange(run.period), np.diff(reading.first[run.start : run.start + run.period + 1])
+    )
+    assert len(positions) == int(reading.first[run.start + run.period]) - begin
+    row = run.count - 1  # what it reads of others was made in the run, if anywhere
+    makers = (run.codes[row] - run.base) // run.unit - row * run.period
+    moving = ~run.literal & (run.step == run.span) & (makers > -MOST_DISTANCE * run.period)
+    lives: dict[int, tuple[int, int]] = {}  # by code: its maker, and how far its last user is
+    for maker, user, code in zip(
+        makers[moving].tolist(),
+        positions[moving].tolist(),
+        run.codes[row][moving].tolist(),
+        strict=True,
+    ):
+        place = code % run.span
+        lives[place] = (maker, max(lives.get(place, (0, 0))[1], user - maker))
+    changes = np.zeros(run.period + 1, np.int64)
+    for maker, distance in lives.values():
+        start = (maker + 1) % run.period
+        stop = start + distance % run.period  # whole periods count everywhere alike
+        changes[start] += 1
+        changes[min(stop, run.period)] -= 1
+        if stop > run.period:
+            changes[0] += 1
+            changes[stop - run.period] -= 1
+    return int(np.argmin(np.cumsum(changes[:-1])))
