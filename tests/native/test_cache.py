@@ -121,6 +121,10 @@ def test_the_key_covers_what_code_depends_on(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(host, name, "another")
             assert cache._key(LONG, 0) != key
+    for name in ("TARGET", "TUNING", "PASSES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, name, "otherwise")
+            assert cache._key(LONG, 0) != key
     assert cache._key(LONG, 0) == key
 
 

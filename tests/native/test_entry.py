@@ -27,8 +27,14 @@ from wengert.backends.llvm.signature import (
     Output,
     Same,
 )
+from wengert.ir.aval import Aval
+from wengert.ir.equation import Equation
+from wengert.ir.primitive import registry
+from wengert.ir.wengert_list import WengertList
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="no native entries in this interpreter")
+
+FLOAT = Aval((), np.float64, "python")
 
 
 class Missed(Exception):
@@ -475,3 +481,136 @@ def test_threads_share_an_entry():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+# ------------------------------------------------------------------ hard on memory
+
+
+def test_long_chains_of_attributes():
+    """Each attribute that is read is held until the call ends."""
+    first = last = Holder()
+    for _ in range(40):
+        last.next = Holder()
+        last = last.next
+    last.value = 2.5
+    source = Attribute(None, "value", Leaf(FLOAT))
+    for _ in range(39):
+        source = Attribute(None, "next", source)
+    source = Attribute(first, "next", source)
+    entry = entry_of(
+        lambda x, y: x + y,
+        1.0,
+        1.0,
+        arguments=[Leaf(FLOAT)],
+        sources=[source],
+    )
+    assert entry.call(1.5) == 4.0
+    last.value = 3.0
+    assert entry.call(1.5) == 4.5
+
+
+def test_remembered_arrays_that_change_their_shape():
+    for change in (
+        lambda array: array.resize(2, refcheck=False),
+        lambda array: setattr(array, "shape", (2, 3)),
+        lambda array: setattr(array, "dtype", np.int64),
+    ):
+        array = np.arange(6.0)
+        entry = entry_of(
+            lambda x: x * 2.0,
+            1.0,
+            arguments=[Leaf(FLOAT), Entries(array)],
+        )
+        assert entry.call(2.0, array) == 4.0
+        change(array)
+        with pytest.raises(Missed):
+            entry.call(2.0, array)
+    backwards = np.arange(6.0)[::-1]
+    entry = entry_of(
+        lambda x: x * 2.0,
+        1.0,
+        arguments=[Leaf(FLOAT), Entries(backwards)],
+    )
+    with pytest.raises(Missed):
+        entry.call(2.0, backwards)
+
+
+class Emptying:
+    """Equal to its kind, but comparing empties a list."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __eq__(self, other):
+        self.target.clear()
+        return True
+
+    __hash__ = None
+
+
+def test_lists_that_shrink_while_they_are_matched():
+    items = []
+    number = Leaf(FLOAT)
+    arguments = [Items(list, [Equal(Emptying(items)), number, number])]
+    entry = entry_of(lambda x, y: x + y, 1.0, 1.0, arguments=arguments)
+    items += [Emptying(items), 1.5, 2.5]
+    with pytest.raises(Missed):
+        entry.call(items)
+    assert items == []
+
+
+def test_an_interrupt_in_an_attribute_is_not_lost():
+    class Interrupted:
+        error = KeyboardInterrupt
+
+        @property
+        def value(self):
+            raise self.error
+
+    holder = Interrupted()
+    number = Leaf(FLOAT)
+    entry = entry_of(
+        lambda x: x * 2.0, 1.0, arguments=[], sources=[Attribute(holder, "value", number)]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        entry.call()
+    Interrupted.error = AttributeError
+    with pytest.raises(Missed):
+        entry.call()
+
+
+def test_very_many_leaves():
+    values = [float(i) for i in range(3000)]
+    for count in (3, 3000):
+        program = wg.trace(lambda *xs: tuple(x * 2.0 for x in xs))(*values[:count])
+        assert compile_program(program)(*values[:count]) == tuple(2.0 * x for x in values[:count])
+
+
+def test_a_failed_guard_and_a_refusal_run_the_native_code_once():
+    calls = []
+
+    def noted(x):
+        calls.append(x)
+        return x
+
+    def function(x, y):
+        z = wg.pure_callback(noted, 0.0, x)
+        return z / y
+
+    native = compile_program(wg.trace(function)(1.0, 2.0))
+    assert native(1.0, 2.0) == (0.5,)
+    assert calls == [1.0]
+    with pytest.raises(ZeroDivisionError):
+        native(1.0, 0.0)  # the program, then the straight evaluator
+    assert calls == [1.0, 1.0, 1.0]
+    guarded = wg.trace(function)(1.0, 2.0)
+    (quotient,) = guarded.outputs
+    check = Equation(registry["guard"], [quotient], {"expected": 0.5, "position": 4}, [])
+    native = compile_program(
+        WengertList(guarded.inputs, [*guarded.equations, check], guarded.outputs)
+    )
+    calls.clear()
+    assert native(1.0, 2.0) == (0.5,)
+    with pytest.raises(wg.errors.GuardFailed, match="guard 4"):
+        native(1.0, 4.0)
+    assert calls == [1.0, 1.0]

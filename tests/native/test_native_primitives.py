@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 
+from native.fences import same_on_fenced_memory
 from native.programs import close, one_equation, same
 from primitive_calls import each, samples_of
 from wengert.backends.llvm import compile_program
@@ -43,7 +44,9 @@ def test_native_is_the_straight_evaluator(name, index):
     before = [np.array(value) for value in values]
     with np.errstate(all="ignore"):
         expected = program.evaluate(*values)
-        found = compile_program(program)(*values)
+        native = compile_program(program)
+        found = native(*values)
+        same_on_fenced_memory(native, values)
     assert len(found) == len(expected)
     exact = name in EXACT or (registry[name].lower is None and name not in EXPANSIONS)
     if name in ORDERED:

@@ -275,3 +275,23 @@ def test_variables_are_not_shared():
     assert isinstance(program.inputs[0], Variable)
     first, second = compile_program(program), compile_program(program)
     assert first(1.0) == second(1.0) == (2.0,)
+
+
+def test_what_a_call_back_gets_may_be_kept():
+    """The memory of a program is used again, and the stack's is gone."""
+    kept = []
+
+    def keep(x):
+        kept.append(x)
+        return x.sum()
+
+    def function(x):
+        doubled = x * 2.0 + 1.0
+        total = wg.pure_callback(keep, np.float64(0.0), doubled)
+        return (doubled - total) * 3.0
+
+    native = compile_program(wg.trace(function)(np.ones(3)))
+    for scale in (1.0, 2.0, 3.0):
+        native(np.full(3, scale))
+    for scale, held in zip((1.0, 2.0, 3.0), kept, strict=True):
+        np.testing.assert_array_equal(held, np.full(3, 2.0 * scale + 1.0))

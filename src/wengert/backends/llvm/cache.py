@@ -69,6 +69,7 @@ def _key(text: str, level: int) -> str:
         host.triple,
         host.cpu,
         host.features,
+        str((engine.TARGET, engine.TUNING, engine.PASSES)),
         str(level),
         text,
     )

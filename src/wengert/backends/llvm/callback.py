@@ -34,6 +34,10 @@ def _sort_into(x: Any, out: np.ndarray[Any, Any], *, axis: int, kind: Any) -> No
 _FILLING: dict[str, Callable[..., None]] = {"sort": _sort_into}
 
 
+# Families whose primitives may hand what they read to functions of the user, which may keep it.
+_KEEPERS = frozenset({"callback", "effect", "custom", "control"})
+
+
 class _Helper:
     """What native code calls for one equation, with the address of a table of addresses."""
 
@@ -41,6 +45,7 @@ class _Helper:
 
     def __init__(self, equation: Equation) -> None:
         self.equation = equation
+        copied = equation.primitive.family in _KEEPERS
         read = [operand for operand in equation.operands if isinstance(operand, Variable)]
         self.table = ctypes.c_size_t * (len(read) + len(equation.outputs))
         self.readers: list[Callable[[Any], Any]] = []
@@ -48,7 +53,7 @@ class _Helper:
             if isinstance(operand, Literal):
                 self.readers.append(_constant(operand.value))
             else:
-                self.readers.append(_reader(operand.aval, read.index(operand)))
+                self.readers.append(_reader(operand.aval, read.index(operand), copied))
 
     def __call__(self, address: int) -> Any:
         table = self.table.from_address(address)
@@ -76,7 +81,8 @@ def _constant(value: Any) -> Callable[[Any], Any]:
     return lambda table: value
 
 
-def _reader(aval: Aval, position: int) -> Callable[[Any], Any]:
+def _reader(aval: Aval, position: int, copied: bool) -> Callable[[Any], Any]:
+    """Return what reads an operand: the program's memory itself, or a copy that may be kept."""
     if aval.kind == "python":
         return lambda table: view_at(table[position], aval).item()
     if aval.kind == "scalar":
@@ -84,6 +90,8 @@ def _reader(aval: Aval, position: int) -> Callable[[Any], Any]:
 
     def read(table: Any) -> Any:
         found = view_at(table[position], aval)
+        if copied:
+            return found.copy()
         found.flags.writeable = False
         return found
 

@@ -19,6 +19,13 @@ from .library import address_of, is_library_symbol
 # Everything that calls llvmlite holds this lock, for one slice of work at a time.
 lock = threading.RLock()
 
+# How code is made; the disk cache tells code apart by it. Position-independent code of the small
+# model reaches symbols through tables that the linker fills, and leaves fast instruction selection
+# on (the large model turns it off).
+TARGET = {"reloc": "pic", "codemodel": "small"}
+TUNING = {"loop_vectorization": True, "slp_vectorization": True, "loop_unrolling": True}
+PASSES = "whole pipeline, then always-inline"
+
 # Addresses of symbols that are neither in this process's tables nor in the module itself: compiled
 # helpers, BLAS and LAPACK. Object code refers to them by name.
 symbols: dict[str, int] = {}
@@ -79,14 +86,8 @@ class _Engine:
         return found
 
     def new_machine(self, level: int) -> Any:
-        # Position-independent code of the small model reaches symbols through tables that the
-        # linker fills, and leaves fast instruction selection on (the large model turns it off).
         return self.target.create_target_machine(
-            cpu=self.host.cpu,
-            features=self.host.features,
-            opt=level,
-            reloc="pic",
-            codemodel="small",
+            cpu=self.host.cpu, features=self.host.features, opt=level, **TARGET
         )
 
     def current_jit(self) -> Any:
@@ -180,9 +181,8 @@ def _parsed(engine: _Engine, text: str, level: int) -> Any:
 def _optimise(engine: _Engine, module: Any, level: int) -> None:
     binding = engine.binding
     options = binding.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = True
-    options.slp_vectorization = True
-    options.loop_unrolling = True
+    for name, value in TUNING.items():
+        setattr(options, name, value)
     builder = binding.create_pass_builder(engine.machine(level), options)
     try:
         passes = builder.getModulePassManager()

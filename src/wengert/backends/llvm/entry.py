@@ -121,9 +121,14 @@ class _Nodes:
             case signature.Equal(value):
                 self.node(code.EQUAL, 0, value)
             case signature.Entries(value):
-                copy = np.array(value)
+                # The lengths, then the entries.
+                lengths = np.array(value.shape, np.intp).view(np.uint8)
+                entries = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+                copy = np.concatenate([lengths, entries])
                 self.held.append(copy)
-                self.node(code.ENTRIES, copy.nbytes, value, None, 0, copy.ctypes.data)
+                self.node(
+                    code.ENTRIES, value.nbytes, value, value.dtype, value.ndim, copy.ctypes.data
+                )
             case signature.Items(kind, children):
                 self.node(code.TUPLE if kind is tuple else code.LIST, len(children))
                 for child in children:
@@ -179,6 +184,11 @@ class _Nodes:
             case _:
                 raise TypeError(f"{tree!r} describes no result")
 
+    def most_kept(self) -> int:
+        """Return how many objects matching may have to hold besides the inputs."""
+        keeping = (code.ARRAY, code.ATTRIBUTE)
+        return sum(operation in keeping for operation in self.words[:: code.NODE_WORDS])
+
     def table(self) -> np.ndarray[Any, Any]:
         return np.array(self.words or [0], np.uintp)
 
@@ -193,6 +203,8 @@ class _Variant:
         sources: Sequence[Any],
         result: Any,
         flags: int,
+        declined: Callable[..., Any] | None,
+        guarded: Callable[..., Any] | None,
     ) -> None:
         outputs = [operand.aval for operand in native.program.outputs]
         nodes = [_Nodes() for _ in range(4)]
@@ -212,7 +224,7 @@ class _Variant:
         nodes[3].made(result, outputs)
         tables = [made.table() for made in nodes]
         self.native = native
-        self._held = (tables, [made.held for made in nodes])
+        self._held = (tables, [made.held for made in nodes], declined, guarded)
         addresses = [int(table.ctypes.data) for table in tables]
         fields = {
             "address": native.address,
@@ -225,8 +237,11 @@ class _Variant:
             "output_count": len(outputs),
             "outputs": addresses[2],
             "result": addresses[3],
+            "most_kept": nodes[0].most_kept() + nodes[1].most_kept(),
             "workspace": native.workspace,
             "flags": flags,
+            "declined": 0 if declined is None else id(declined),
+            "guarded": 0 if guarded is None else id(guarded),
         }
         self.words = np.array([fields.get(name, 0) for name in code.VARIANT_FIELDS], np.uintp)
         self._free = ctypes.pythonapi.PyMem_RawFree
@@ -280,8 +295,12 @@ class Entry:
         sources: Sequence[Any] = (),
         retries: bool = False,
         releases: bool | None = None,
+        declined: Callable[..., Any] | None = None,
+        guarded: Callable[..., Any] | None = None,
     ) -> None:
         """Let calls that match run a program, after those that are there already.
+
+        A program of thousands of inputs and outputs is left to the fallback.
 
         Parameters
         ----------
@@ -297,11 +316,17 @@ class Entry:
         releases : bool, optional
             Other threads run meanwhile; by default where the program takes long enough for that
             to pay. Call-backs take the interpreter's lock themselves.
+        declined : callable, optional
+            Takes the arguments of a call that the program declines, instead of the fallback.
+        guarded : callable, optional
+            Takes the position of a guard that failed, and answers instead of the fallback.
         """
+        if len(native.program.inputs) + len(native.program.outputs) > code.MOST_LEAVES:
+            return
         if releases is None:
             releases = native.is_long
         flags = (code.RELEASES if releases else 0) | (code.RETRIES if retries else 0)
-        variant = _Variant(native, arguments, sources, result, flags)
+        variant = _Variant(native, arguments, sources, result, flags, declined, guarded)
         last = self._variants[-1]
         self._variants.append(variant)
         if isinstance(last, _Variant):

@@ -13,19 +13,21 @@ from .entry_code import (
     RETRIES,
     SMALL_WORKSPACE,
     VARIANT_FIELDS,
+    load,
 )
-from .frame import RAISED
+from .frame import DECLINED, RAISED
 
 ENTRY_SYMBOL = "wengert_enter"
 
 
-def _load(name: str, kind: str = "ptr") -> str:
+def _field(name: str, kind: str = "ptr") -> str:
     """Return the text that loads a field of a program's table under its name."""
-    offset = 8 * VARIANT_FIELDS.index(name)
-    return (
-        f"  %{name}.at = getelementptr i8, ptr %variant, i64 {offset}\n"
-        f"  %{name} = load {kind}, ptr %{name}.at"
-    )
+    return load(name, "variant", 8 * VARIANT_FIELDS.index(name), kind)
+
+
+def _word(name: str, field: str) -> str:
+    """Return the text that loads a word of the holder."""
+    return load(name, "words", 8 * HOLDER_FIELDS.index(field))
 
 
 _ATTEMPT = f"""
@@ -33,23 +35,23 @@ _ATTEMPT = f"""
 ; itself where the program does not apply.
 define internal ptr @attempt(ptr %variant, ptr %arguments.given, i64 %given) {{
 entry:
-{_load("argument_count", "i64")}
+{_field("argument_count", "i64")}
   %right.count = icmp eq i64 %argument_count, %given
   br i1 %right.count, label %prepare, label %inapplicable
 prepare:
-{_load("input_count", "i64")}
-{_load("output_count", "i64")}
-{_load("source_count", "i64")}
-{_load("arguments")}
-{_load("sources")}
+{_field("input_count", "i64")}
+{_field("output_count", "i64")}
+{_field("source_count", "i64")}
+{_field("arguments")}
+{_field("sources")}
   %with.constants = add i64 %input_count, 1
   %inputs = alloca ptr, i64 %with.constants
   %objects = alloca ptr, i64 %with.constants
   %room.bytes = shl i64 %with.constants, 4
   %room = alloca i8, i64 %room.bytes, align 16
-  ; every source may read several attributes, every input may be copied
-  %most.kept = call i64 @most_kept(i64 %input_count, i64 %source_count)
-  %kept = alloca ptr, i64 %most.kept
+{_field("most_kept", "i64")}
+  %kept.room = add i64 %most_kept, 1
+  %kept = alloca ptr, i64 %kept.room
   %state = alloca %state
   store ptr %inputs, ptr %state
   %position.at = getelementptr %state, ptr %state, i32 0, i32 1
@@ -91,16 +93,27 @@ source.more:
   br label %source
 undo:
   call void @drop(ptr %state)
+  %problem = call ptr @PyErr_Occurred()
+  %no.problem = icmp eq ptr %problem, null
+  br i1 %no.problem, label %inapplicable, label %undo.problem
+undo.problem:
+  %undo.class = load ptr, ptr @PyExc_Exception
+  %undo.matches = call i32 @PyErr_ExceptionMatches(ptr %undo.class)
+  %undo.ordinary = icmp ne i32 %undo.matches, 0
+  br i1 %undo.ordinary, label %undo.cleared, label %interrupted
+undo.cleared:
   call void @PyErr_Clear()
   br label %inapplicable
+interrupted:
+  ret ptr null
 inapplicable:
   ret ptr %variant
 
 outputs.prepare:
-{_load("constants")}
+{_field("constants")}
   %constants.entry = getelementptr ptr, ptr %inputs, i64 %input_count
   store ptr %constants, ptr %constants.entry
-{_load("outputs")}
+{_field("outputs")}
   %one.more = add i64 %output_count, 1
   %results = alloca ptr, i64 %one.more
   %arrays = alloca ptr, i64 %one.more
@@ -124,20 +137,16 @@ output.number:
   %number.room = getelementptr i8, ptr %result.room, i64 %number.offset
   br label %output.ready
 output.array:
-  %descr.at = getelementptr i8, ptr %output.node, i64 16
-  %descr = load ptr, ptr %descr.at
-  %ndim.at = getelementptr i8, ptr %output.node, i64 32
-  %ndim = load i64, ptr %ndim.at
+{load("descr", "output.node", 16)}
+{load("ndim", "output.node", 32, "i64")}
   %ndim.short = trunc i64 %ndim to i32
-  %lengths.at = getelementptr i8, ptr %output.node, i64 40
-  %lengths = load ptr, ptr %lengths.at
+{load("lengths", "output.node", 40)}
   call void @Py_IncRef(ptr %descr)
   %array = call ptr @wengert_array_empty(i32 %ndim.short, ptr %lengths, ptr %descr, i32 0)
   %no.array = icmp eq ptr %array, null
   br i1 %no.array, label %no.memory, label %output.memory
 output.memory:
-  %array.data.at = getelementptr i8, ptr %array, i64 16
-  %array.data = load ptr, ptr %array.data.at
+{load("array.data", "array", 16)}
   br label %output.ready
 output.ready:
   %memory = phi ptr [ %number.room, %output.number ], [ %array.data, %output.memory ]
@@ -152,9 +161,9 @@ no.memory:
   ret ptr null
 
 run:
-{_load("workspace", "i64")}
-{_load("address")}
-{_load("flags", "i64")}
+{_field("workspace", "i64")}
+{_field("address")}
+{_field("flags", "i64")}
   %small = icmp ule i64 %workspace, {SMALL_WORKSPACE}
   br i1 %small, label %run.small, label %run.large
 run.small:
@@ -212,7 +221,7 @@ judge:
   %done = icmp eq i32 %status, 0
   br i1 %done, label %packing, label %not.done
 packing:
-{_load("result")}
+{_field("result")}
   %cursor = alloca ptr
   store ptr %result, ptr %cursor
   %packed = call ptr @pack(ptr %cursor, ptr %results, ptr %arrays, ptr %objects)
@@ -241,14 +250,30 @@ failed:
 elsewhere:
   call void @drop_arrays(ptr %arrays, i64 %output_count)
   call void @drop(ptr %state)
-  ret ptr %variant
-}}
-
-define internal i64 @most_kept(i64 %inputs, i64 %sources) alwaysinline {{
-  %attributes = mul i64 %sources, 8
-  %all = add i64 %inputs, %attributes
-  %one.more = add i64 %all, 1
-  ret i64 %one.more
+{_field("declined")}
+{_field("guarded")}
+  %by.guard = icmp sgt i32 %status, 0
+  %by.itself = icmp eq i32 %status, {DECLINED}
+  %guards.known = icmp ne ptr %guarded, null
+  %declines.known = icmp ne ptr %declined, null
+  %tell.guard = and i1 %by.guard, %guards.known
+  br i1 %tell.guard, label %guard.failed, label %not.guard
+guard.failed:
+  %guard.position = sub i32 %status, 1
+  %guard.wide = sext i32 %guard.position to i64
+  %guard.number = call ptr @PyLong_FromLongLong(i64 %guard.wide)
+  %no.number = icmp eq ptr %guard.number, null
+  br i1 %no.number, label %interrupted, label %guard.told
+guard.told:
+  %guard.answer = call ptr @PyObject_CallOneArg(ptr %guarded, ptr %guard.number)
+  call void @Py_DecRef(ptr %guard.number)
+  ret ptr %guard.answer
+not.guard:
+  %tell.declined = and i1 %by.itself, %declines.known
+  br i1 %tell.declined, label %evaluated, label %inapplicable
+evaluated:
+  %evaluated.answer = call ptr @PyObject_Vectorcall(ptr %declined, ptr %arguments.given, i64 %given, ptr null)
+  ret ptr %evaluated.answer
 }}
 
 define internal void @drop(ptr %state) {{
@@ -291,22 +316,22 @@ _ENTER = f"""
 ; ...); the holder is an array of words.
 define ptr @{ENTRY_SYMBOL}(ptr %self, ptr %arguments, i64 %given, ptr %names) {{
 entry:
-  %fallback.at = getelementptr i8, ptr %self, i64 24
-  %fallback = load ptr, ptr %fallback.at
+{load("fallback", "self", 24)}
   %named = icmp ne ptr %names, null
   br i1 %named, label %elsewhere, label %positional
 positional:
-  %holder.at = getelementptr i8, ptr %self, i64 32
-  %holder = load ptr, ptr %holder.at
-  %words.at = getelementptr i8, ptr %holder, i64 16
-  %words = load ptr, ptr %words.at
-  %variable.at = getelementptr i8, ptr %words, i64 {8 * HOLDER_FIELDS.index("variable")}
-  %variable = load ptr, ptr %variable.at
-  %errors.at = getelementptr i8, ptr %words, i64 {8 * HOLDER_FIELDS.index("errors")}
-  %wanted = load ptr, ptr %errors.at
+{load("holder", "self", 32)}
+{load("words", "holder", 16)}
+{_word("variable", "variable")}
+{_word("wanted", "errors")}
   %errors = alloca ptr
   store ptr null, ptr %errors
   %got = call i32 @PyContextVar_Get(ptr %variable, ptr null, ptr %errors)
+  %got.failed = icmp slt i32 %got, 0
+  br i1 %got.failed, label %broken, label %got.well
+broken:
+  ret ptr null
+got.well:
   %current = load ptr, ptr %errors
   %unset = icmp eq ptr %current, null
   br i1 %unset, label %elsewhere, label %compare

@@ -45,9 +45,12 @@ VARIANT_FIELDS = (
     "output_count",
     "outputs",  # nodes: those of arrays, to be made before the program runs, by position
     "result",  # nodes: one tree
+    "most_kept",  # further references that unpacking may hold: attributes and copies
     "workspace",
     "spare",  # workspace that is not in use, or 0
     "flags",
+    "declined",  # takes the arguments where the program declines, instead of the fallback; or 0
+    "guarded",  # takes the position of a guard that failed, instead of the fallback; or 0
 )
 RELEASES, RETRIES = 1, 2  # the interpreter's lock is let go; an exception goes to the fallback
 
@@ -57,8 +60,35 @@ HOLDER_FIELDS = ("first", "errors", "variable")
 SMALL_WORKSPACE = 2048
 
 
-def _field(name: str) -> int:
-    return 8 * VARIANT_FIELDS.index(name)
+# More inputs and outputs than this go to the fallback: their tables would not fit on a stack.
+MOST_LEAVES = 4096
+
+_BEHIND = 24  # offset of a tuple's items, and of the address of a list's
+
+
+def load(name: str, base: str, offset: int, kind: str = "ptr") -> str:
+    """Return the text that loads what stands some bytes behind a pointer, under a name."""
+    return (
+        f"  %{name}.at = getelementptr i8, ptr %{base}, i64 {offset}\n"
+        f"  %{name} = load {kind}, ptr %{name}.at"
+    )
+
+
+def _typed(label: str, wanted: str, then: str) -> str:
+    """Return the block that goes on where the object's type is the wanted one."""
+    return f"""{label}:
+  %{label}.type = load ptr, ptr %type.at
+  %is.{label} = icmp eq ptr %{label}.type, {wanted}
+  br i1 %is.{label}, label %{then}, label %differs"""
+
+
+def _filled(label: str, kind: str, value: str) -> str:
+    """Return the block that puts a converted number into the room of the next input."""
+    return f"""{label}:
+  %{label}.room = call ptr @room(ptr %state)
+  store {kind} {value}, ptr %{label}.room
+  call void @give(ptr %state, ptr %{label}.room, ptr %object)
+  ret ptr %next"""
 
 
 _HEAD = """
@@ -146,7 +176,47 @@ define internal void @keep(ptr %state, ptr %object) {{
   ret void
 }}
 
-; Match one tree of nodes with one object; return the node after it, or null where it differs.
+; Whether an array has a dtype, a number of dimensions and lengths.
+define internal i1 @alike(ptr %object, ptr %descr, i64 %ndim, ptr %lengths) {{
+entry:
+{load("own.descr", "object", 56)}
+{load("own.ndim", "object", 24, "i32")}
+{load("own.lengths", "object", 32)}
+  %is.descr = icmp eq ptr %own.descr, %descr
+  %ndim.wide = zext i32 %own.ndim to i64
+  %is.ndim = icmp eq i64 %ndim.wide, %ndim
+  %both = and i1 %is.descr, %is.ndim
+  br i1 %both, label %length, label %unlike
+length:
+  %axis = phi i64 [ 0, %entry ], [ %following, %more ]
+  %all = icmp eq i64 %axis, %ndim
+  br i1 %all, label %done, label %one
+one:
+  %mine.at = getelementptr i64, ptr %own.lengths, i64 %axis
+  %mine = load i64, ptr %mine.at
+  %other.at = getelementptr i64, ptr %lengths, i64 %axis
+  %other = load i64, ptr %other.at
+  %equal = icmp eq i64 %mine, %other
+  br i1 %equal, label %more, label %unlike
+more:
+  %following = add i64 %axis, 1
+  br label %length
+done:
+  ret i1 true
+unlike:
+  ret i1 false
+}}
+
+; Whether the entries of an array lie one after the other in C order, aligned.
+define internal i1 @in_order(ptr %object) alwaysinline {{
+{load("flags", "object", 64, "i32")}
+  %needed = and i32 %flags, 257
+  %ready = icmp eq i32 %needed, 257
+  ret i1 %ready
+}}
+
+; Match one tree of nodes with one object; return the node after it, or null where it differs. Where
+; Python code may run, what is borrowed is held and what may change is read again.
 define internal ptr @unpack(ptr %node, ptr %object, ptr %state) {{
 entry:
   %operation = load i64, ptr %node
@@ -156,12 +226,13 @@ entry:
   %second.at = getelementptr i8, ptr %node, i64 24
   %type.at = getelementptr i8, ptr %object, i64 8
   %value.at = getelementptr i8, ptr %object, i64 16
+  %overflow = alloca i32
   switch i64 %operation, label %differs [
     i64 {FLOAT}, label %float
     i64 {INTEGER}, label %integer
     i64 {BOOL}, label %bool
     i64 {COMPLEX}, label %complex
-    i64 {SCALAR}, label %scalar
+    i64 {SCALAR}, label %scalar.wanted
     i64 {ARRAY}, label %array
     i64 {TUPLE}, label %tuple
     i64 {LIST}, label %list
@@ -174,90 +245,39 @@ entry:
     i64 {ENTRIES}, label %entries
     i64 {ABSENT}, label %absent
   ]
-float:
-  %float.type = load ptr, ptr %type.at
-  %is.float = icmp eq ptr %float.type, @PyFloat_Type
-  br i1 %is.float, label %here, label %differs
-complex:
-  %complex.type = load ptr, ptr %type.at
-  %is.complex = icmp eq ptr %complex.type, @PyComplex_Type
-  br i1 %is.complex, label %here, label %differs
-scalar:
-  %scalar.type = load ptr, ptr %type.at
+{_typed("float", "@PyFloat_Type", "here")}
+{_typed("complex", "@PyComplex_Type", "here")}
+scalar.wanted:
   %wanted.type = load ptr, ptr %first.at
-  %is.scalar = icmp eq ptr %scalar.type, %wanted.type
-  br i1 %is.scalar, label %here, label %differs
+  br label %scalar
+{_typed("scalar", "%wanted.type", "here")}
 here:
   call void @give(ptr %state, ptr %value.at, ptr %object)
   ret ptr %next
-integer:
-  %integer.type = load ptr, ptr %type.at
-  %is.integer = icmp eq ptr %integer.type, @PyLong_Type
-  br i1 %is.integer, label %convert, label %differs
+{_typed("integer", "@PyLong_Type", "convert")}
 convert:
-  %overflow = alloca i32
   %whole = call i64 @PyLong_AsLongLongAndOverflow(ptr %object, ptr %overflow)
   %over = load i32, ptr %overflow
   %fits = icmp eq i32 %over, 0
   br i1 %fits, label %fitting, label %differs
-fitting:
-  %integer.room = call ptr @room(ptr %state)
-  store i64 %whole, ptr %integer.room
-  call void @give(ptr %state, ptr %integer.room, ptr %object)
-  ret ptr %next
+{_filled("fitting", "i64", "%whole")}
 bool:
   %is.true = icmp eq ptr %object, @_Py_TrueStruct
   %is.false = icmp eq ptr %object, @_Py_FalseStruct
   %is.bool = or i1 %is.true, %is.false
-  br i1 %is.bool, label %truth, label %differs
-truth:
   %byte = zext i1 %is.true to i8
-  %bool.room = call ptr @room(ptr %state)
-  store i8 %byte, ptr %bool.room
-  call void @give(ptr %state, ptr %bool.room, ptr %object)
-  ret ptr %next
+  br i1 %is.bool, label %truth, label %differs
+{_filled("truth", "i8", "%byte")}
 
-array:
-  %array.type = load ptr, ptr %type.at
-  %is.array = icmp eq ptr %array.type, @wengert_array_type
-  br i1 %is.array, label %array.dtype, label %differs
-array.dtype:
-  %descr.at = getelementptr i8, ptr %object, i64 56
-  %descr = load ptr, ptr %descr.at
-  %wanted.descr = load ptr, ptr %first.at
-  %is.descr = icmp eq ptr %descr, %wanted.descr
-  %ndim.at = getelementptr i8, ptr %object, i64 24
-  %ndim = load i32, ptr %ndim.at
-  %wanted.ndim = load i64, ptr %count.at
-  %ndim.wide = zext i32 %ndim to i64
-  %is.ndim = icmp eq i64 %ndim.wide, %wanted.ndim
-  %fits.both = and i1 %is.descr, %is.ndim
-  br i1 %fits.both, label %lengths, label %differs
-lengths:
-  %lengths.at = getelementptr i8, ptr %object, i64 32
-  %own = load ptr, ptr %lengths.at
-  %wanted.at = getelementptr i8, ptr %node, i64 40
-  %wanted = load ptr, ptr %wanted.at
-  br label %length
-length:
-  %axis = phi i64 [ 0, %lengths ], [ %axis.next, %length.same ]
-  %all = icmp eq i64 %axis, %wanted.ndim
-  br i1 %all, label %contiguity, label %length.check
-length.check:
-  %mine.at = getelementptr i64, ptr %own, i64 %axis
-  %mine = load i64, ptr %mine.at
-  %other.at = getelementptr i64, ptr %wanted, i64 %axis
-  %other = load i64, ptr %other.at
-  %equal.length = icmp eq i64 %mine, %other
-  br i1 %equal.length, label %length.same, label %differs
-length.same:
-  %axis.next = add i64 %axis, 1
-  br label %length
+{_typed("array", "@wengert_array_type", "array.compare")}
+array.compare:
+  %descr = load ptr, ptr %first.at
+  %ndim = load i64, ptr %count.at
+{load("lengths", "node", 40)}
+  %is.alike = call i1 @alike(ptr %object, ptr %descr, i64 %ndim, ptr %lengths)
+  br i1 %is.alike, label %contiguity, label %differs
 contiguity:
-  %flags.at = getelementptr i8, ptr %object, i64 64
-  %flags = load i32, ptr %flags.at
-  %needed = and i32 %flags, 257
-  %ready = icmp eq i32 %needed, 257
+  %ready = call i1 @in_order(ptr %object)
   br i1 %ready, label %array.data, label %array.copy
 array.copy:
   %copied = call ptr @wengert_array_copy(ptr %object, i32 0)
@@ -268,38 +288,29 @@ array.kept:
   br label %array.data
 array.data:
   %source = phi ptr [ %object, %contiguity ], [ %copied, %array.kept ]
-  %data.at = getelementptr i8, ptr %source, i64 16
-  %data = load ptr, ptr %data.at
+{load("data", "source", 16)}
   call void @give(ptr %state, ptr %data, ptr %object)
   ret ptr %next
 
-tuple:
-  %tuple.type = load ptr, ptr %type.at
-  %is.tuple = icmp eq ptr %tuple.type, @PyTuple_Type
-  br i1 %is.tuple, label %tuple.items, label %differs
-tuple.items:
-  %inline = getelementptr i8, ptr %object, i64 24
-  br label %items.size
-list:
-  %list.type = load ptr, ptr %type.at
-  %is.list = icmp eq ptr %list.type, @PyList_Type
-  br i1 %is.list, label %list.items, label %differs
-list.items:
-  %outside.at = getelementptr i8, ptr %object, i64 24
-  %outside = load ptr, ptr %outside.at
-  br label %items.size
+{_typed("tuple", "@PyTuple_Type", "items.size")}
+{_typed("list", "@PyList_Type", "items.size")}
 items.size:
-  %items = phi ptr [ %inline, %tuple.items ], [ %outside, %list.items ]
-  %size = load i64, ptr %value.at
   %wanted.size = load i64, ptr %count.at
-  %is.size = icmp eq i64 %size, %wanted.size
-  br i1 %is.size, label %items.loop, label %differs
+  %in.list = icmp eq i64 %operation, {LIST}
+  %items.at = getelementptr i8, ptr %object, i64 {_BEHIND}
+  br label %items.loop
 items.loop:
   %index = phi i64 [ 0, %items.size ], [ %index.next, %items.more ]
   %child = phi ptr [ %next, %items.size ], [ %after, %items.more ]
-  %finished = icmp eq i64 %index, %size
+  %size = load i64, ptr %value.at
+  %is.size = icmp eq i64 %size, %wanted.size
+  br i1 %is.size, label %items.test, label %differs
+items.test:
+  %finished = icmp eq i64 %index, %wanted.size
   br i1 %finished, label %items.done, label %items.one
 items.one:
+  %outside = load ptr, ptr %items.at
+  %items = select i1 %in.list, ptr %outside, ptr %items.at
   %item.at = getelementptr ptr, ptr %items, i64 %index
   %item = load ptr, ptr %item.at
   %after = call ptr @unpack(ptr %child, ptr %item, ptr %state)
@@ -311,10 +322,7 @@ items.more:
 items.done:
   ret ptr %child
 
-dict:
-  %dict.type = load ptr, ptr %type.at
-  %is.dict = icmp eq ptr %dict.type, @PyDict_Type
-  br i1 %is.dict, label %dict.size, label %differs
+{_typed("dict", "@PyDict_Type", "dict.size")}
 dict.size:
   %keys = call i64 @PyDict_Size(ptr %object)
   %wanted.keys = load i64, ptr %count.at
@@ -326,8 +334,7 @@ dict.loop:
   %dict.finished = icmp eq i64 %number, %keys
   br i1 %dict.finished, label %dict.done, label %dict.one
 dict.one:
-  %key.at = getelementptr i8, ptr %key.node, i64 16
-  %key = load ptr, ptr %key.at
+{load("key", "key.node", 16)}
   %value = call ptr @PyDict_GetItemWithError(ptr %object, ptr %key)
   %no.value = icmp eq ptr %value, null
   br i1 %no.value, label %differs, label %dict.value
@@ -344,8 +351,7 @@ dict.done:
 
 cell:
   %the.cell = load ptr, ptr %first.at
-  %content.at = getelementptr i8, ptr %the.cell, i64 16
-  %content = load ptr, ptr %content.at
+{load("content", "the.cell", 16)}
   br label %found
 in.dict:
   %the.dict = load ptr, ptr %first.at
@@ -357,7 +363,9 @@ attribute:
   %no.holder = icmp eq ptr %given.holder, null
   %holder = select i1 %no.holder, ptr %object, ptr %given.holder
   %name = load ptr, ptr %second.at
+  call void @Py_IncRef(ptr %holder)
   %attribute.got = call ptr @PyObject_GetAttr(ptr %holder, ptr %name)
+  call void @Py_DecRef(ptr %holder)
   %no.attribute = icmp eq ptr %attribute.got, null
   br i1 %no.attribute, label %differs, label %attribute.kept
 attribute.kept:
@@ -380,22 +388,30 @@ equal:
   %is.identical = icmp eq ptr %object, %equal.object
   br i1 %is.identical, label %matched, label %equal.type
 equal.type:
-  %equal.type.at = getelementptr i8, ptr %equal.object, i64 8
-  %type.one = load ptr, ptr %type.at
-  %type.two = load ptr, ptr %equal.type.at
-  %is.type = icmp eq ptr %type.one, %type.two
+{load("type.wanted", "equal.object", 8)}
+  %type.own = load ptr, ptr %type.at
+  %is.type = icmp eq ptr %type.own, %type.wanted
   br i1 %is.type, label %equal.value, label %differs
 equal.value:
+  call void @Py_IncRef(ptr %object)
   %truth.value = call i32 @PyObject_RichCompareBool(ptr %object, ptr %equal.object, i32 2)
+  call void @Py_DecRef(ptr %object)
   %is.equal = icmp eq i32 %truth.value, 1
   br i1 %is.equal, label %matched, label %differs
 entries:
   %remembered = load ptr, ptr %first.at
   %is.remembered = icmp eq ptr %object, %remembered
-  br i1 %is.remembered, label %entries.compare, label %differs
+  br i1 %is.remembered, label %entries.alike, label %differs
+entries.alike:
+  %entries.descr = load ptr, ptr %second.at
+{load("entries.ndim", "node", 32, "i64")}
+{load("entries.lengths", "node", 40)}
+  %still = call i1 @alike(ptr %object, ptr %entries.descr, i64 %entries.ndim, ptr %entries.lengths)
+  %ordered = call i1 @in_order(ptr %object)
+  %comparable = and i1 %still, %ordered
+  br i1 %comparable, label %entries.compare, label %differs
 entries.compare:
-  %copy.at = getelementptr i8, ptr %node, i64 40
-  %copy = load ptr, ptr %copy.at
+  %copy = getelementptr i64, ptr %entries.lengths, i64 %entries.ndim
   %bytes = load i64, ptr %count.at
   %entries.data = load ptr, ptr %value.at
   %difference = call i32 @memcmp(ptr %entries.data, ptr %copy, i64 %bytes)

@@ -92,6 +92,8 @@ class NativeProgram:
             self,
             [Leaf(variable.aval) for variable in self.program.inputs],
             Items(tuple, [_made(operand, j) for j, operand in enumerate(outputs)]),
+            declined=self.program.evaluate,
+            guarded=_guard_failed,
         )
         return entry.call
 
@@ -117,7 +119,7 @@ class NativeProgram:
         if status == DECLINED:
             return program.evaluate(*leaves)
         if status != DONE:
-            raise GuardFailed(status - 1)
+            _guard_failed(status - 1)
         return tuple(
             _result(operand, room) for operand, room in zip(program.outputs, results, strict=True)
         )
@@ -137,6 +139,10 @@ class NativeProgram:
         return "\n".join(
             write(module.text(), module.level) for module in build(self.program).modules
         )
+
+
+def _guard_failed(position: int) -> None:
+    raise GuardFailed(position)
 
 
 def _made(operand: Operand, position: int) -> Any:
