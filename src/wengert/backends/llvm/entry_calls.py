@@ -272,7 +272,8 @@ not.guard:
   %tell.declined = and i1 %by.itself, %declines.known
   br i1 %tell.declined, label %evaluated, label %inapplicable
 evaluated:
-  %evaluated.answer = call ptr @PyObject_Vectorcall(ptr %declined, ptr %arguments.given, i64 %given, ptr null)
+  %evaluated.answer = call ptr @PyObject_Vectorcall(
+    ptr %declined, ptr %arguments.given, i64 %given, ptr null)
   ret ptr %evaluated.answer
 }}
 
