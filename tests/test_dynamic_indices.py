@@ -137,7 +137,7 @@ def test_eager_derivatives_of_dynamic_reads_and_writes():
     [
         (lambda x, i: x[i : i + 2], "a slice bound"),
         (lambda x, i: x[x > 2.0], "an index by truth values, which decides on a shape"),
-        (lambda x, i: np.nonzero(x), r"numpy.nonzero.*numpy.where\(condition, x, 0\)"),
+        (lambda x, i: np.nonzero(x), r"numpy.nonzero.*numpy.where\(mask, value, x\)"),
         (lambda x, i: np.argwhere(x > 1.0), "numpy.argwhere"),
         (lambda x, i: np.compress(x[0] > 1.0, x), "the condition of compress"),
     ],

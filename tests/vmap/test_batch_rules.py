@@ -20,7 +20,10 @@ from wengert.ir.primitive import registry
 
 # Primitives whose examples are done one after the other: no rule of arrays would be quicker.
 ONE_BY_ONE = {
+    "distinct",  # NumPy's search has no stacks
+    "distinct_count",
     "lstsq",  # NumPy's has no stacks
+    "places",  # as many places for every example
     "round_scalar",  # Python's own rounding
 }
 # Derivatives whose examples cannot be compared with a stack, with the reason.

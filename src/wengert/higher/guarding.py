@@ -19,7 +19,7 @@ from ..ops.guards import guard
 from ..ops.kinds import discretise
 from ..tracing.callsite import outside_frame
 from ..tracing.core import PLAIN_SCALARS, Traced, to_user
-from ..tracing.operators import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
+from ..tracing.keys import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
 from ..tracing.refusals import outside_line
 from ..tracing.staging import StagingTrace
 from ..transforms.protection import Protection

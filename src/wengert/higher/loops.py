@@ -17,7 +17,7 @@ from ..ir.aval import Aval, aval_of
 from ..ops.kinds import with_kind
 from ..tracing.core import bind, innermost, is_decided, is_staging, raw_of, to_user
 from ..tracing.creation import carries_handles
-from ..tracing.operators import build_array
+from ..tracing.keys import build_array
 from ..transforms.arguments import check_callable, immediate
 from .bodies import (
     Body,

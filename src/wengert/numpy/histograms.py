@@ -13,8 +13,9 @@ import numpy as np
 from ..ops.creating import cell_of
 from ..ops.shaping import as_array
 from ..ops.taking import taken
-from ..tracing.core import ndim_of, shape_of
+from ..tracing.core import innermost, is_unknown, ndim_of, raw_of, shape_of
 from ..tracing.decisions import observed, possible
+from ..tracing.keys import Length, known_value
 from ..tracing.protocols import has_traced, implements, plain_of
 
 # ------------------------------------------------------------------ bincount
@@ -22,6 +23,8 @@ from ..tracing.protocols import has_traced, implements, plain_of
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    if is_unknown(innermost(raw_of(x))):
+        return _count_of_unknown(as_array(x), weights, minlength)
     places = np.asarray(plain_of(x, "the bins of bincount"))
     if weights is None or not has_traced(weights):
         given = None if weights is None else plain_of(weights)
@@ -33,6 +36,28 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if not places.size:  # NumPy counts then
         return found
     return _added_up(places, weights, len(found))
+
+
+_BINS = Length(
+    "the number of bins of numpy.bincount",
+    "Count into as many bins as you know there are: counts = numpy.zeros(n), then "
+    "numpy.add.at(counts, places, 1.0)",
+)
+
+
+def _count_of_unknown(places: Any, weights: Any, minlength: int) -> Any:
+    """Answer ``np.bincount`` of places that are not known, of which the largest is asked for."""
+    plain = None if weights is None else np.zeros(shape_of(weights), as_array(weights).dtype)
+    np.bincount(np.zeros(places.shape, places.dtype), plain, minlength)  # refuses as NumPy does
+    if not places.size:
+        return np.zeros(minlength, np.intp)
+    largest = int(known_value(np.max(places), _BINS))
+    if np.any(places < 0):
+        raise ValueError("'list' argument must have no negative elements")
+    count = max(largest + 1, minlength)
+    if weights is None:
+        return _counted(places, count)
+    return _added_up(places, as_array(weights).astype(np.float64), count)
 
 
 def _added_up(places: Any, weights: Any, count: int) -> Any:

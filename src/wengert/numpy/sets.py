@@ -9,20 +9,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
+from ..ops.distinct import distinct, distinct_count
+from ..ops.places import places_of
 from ..ops.shaping import as_array
 from ..ops.taking import taken
-from ..tracing.core import shape_of
+from ..tracing.core import bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.creation import implements_creation, originals
+from ..tracing.keys import Length, known_value
 from ..tracing.protocols import has_traced, implements, plain_of
 
-
-def _places_of(flags: Any) -> Any:
-    """Return ``np.flatnonzero(flags)``; of traced truth values only the number is asked for."""
-    if not has_traced(flags):
-        return np.flatnonzero(flags)
-    count = int(np.count_nonzero(flags))
-    return np.argsort(np.logical_not(flags), kind="stable")[:count]
+_LENGTH = Length(
+    "the number of entries of a set (numpy.unique and its kin)",
+    "Sort instead, so that all examples have as many entries: numpy.sort(x)",
+)
 
 
 # ------------------------------------------------------------------ distinct values
@@ -49,7 +50,7 @@ class _Runs:
             changes = changes & ~(np.isnan(after) & np.isnan(before))
         first = np.ones(min(shape_of(array)[0], 1), bool)
         self.is_start = np.concatenate([first, changes])
-        self.starts = _places_of(self.is_start)
+        self.starts = places_of(self.is_start, _LENGTH)
 
     @property
     def values(self) -> Any:
@@ -70,23 +71,16 @@ class _Runs:
         return np.diff(self.starts, append=shape_of(self.is_start)[0])
 
 
-def _of_rows(array: Any, asked: tuple[Any, ...], equal_nan: bool, order: Any) -> Any:
-    """Answer what only NumPy's own search tells: rows, complex nan, an order that is not sorted."""
-    plain = np.asarray(plain_of(array, "the rows of np.unique"))
-    *flags, axis = asked
-    distinct: Any = np.unique  # the type of its result depends on the flags
-    found = distinct(plain, *asked, equal_nan=equal_nan, **order)
-    values, *others = found if isinstance(found, tuple) else (found,)
-    places = others[0] if flags[0] else _first_places(plain, values, axis, equal_nan)
+def _as_numpy_finds(array: Any, asked: tuple[bool, ...], axis: int | None, **how: bool) -> Any:
+    """Answer where only NumPy's own search tells: rows, complex nan, an order that is not sorted.
+
+    The primitives run it when the program runs; how many values there are is asked for.
+    """
+    raw = raw_of(array)
+    params = {"asked": asked, "axis": axis, **how}
+    count = int(known_value(bind(distinct_count, raw, **params), _LENGTH))
+    places, *others = map(to_user, bind(distinct, raw, count=count, **params))
     return (np.take(array, places, axis=axis), *others)
-
-
-def _first_places(plain: Any, values: Any, axis: int | None, equal_nan: bool) -> Any:
-    """Return where each of the distinct `values` comes first; NumPy need not have sorted them."""
-    ordered, places = np.unique(plain, return_index=True, axis=axis, equal_nan=equal_nan)
-    if axis is not None or values.tobytes() == ordered.tobytes():
-        return places
-    return places[np.searchsorted(ordered, values)]
 
 
 @implements(np.unique)
@@ -98,13 +92,18 @@ def unique(
     axis: int | None = None,
     *,
     equal_nan: bool = True,
-    **order: Any,
+    sorted: bool = True,
 ) -> Any:
     array = as_array(ar)
+    if axis is not None:
+        axis = normalize_axis_index(axis, ndim_of(array))
+        axis = None if ndim_of(array) == 1 else axis
+    asked = (bool(return_index), bool(return_inverse), bool(return_counts))
+    of_complex = array.dtype.kind == "c" and not any(asked)  # which nan: only the search knows
     found: tuple[Any, ...]
-    if axis is not None or array.dtype.kind == "c" or not order.get("sorted", True):
-        asked = (return_index, return_inverse, return_counts, axis)
-        found = _of_rows(array, asked, equal_nan, order)
+    if axis is not None or of_complex or not sorted:
+        how = {"equal_nan": bool(equal_nan), "sorted": bool(sorted)}
+        found = _as_numpy_finds(array, asked, axis, **how)
     else:
         runs = _Runs(np.ravel(array), equal_nan)
         found = (runs.values,)
@@ -117,22 +116,24 @@ def unique(
     return found if len(found) > 1 else found[0]
 
 
-def _unique_named(function: Any) -> Any:
-    """Return the implementation of ``unique_all`` and its kin: NumPy's tuple, traced values."""
+def _unique_named(function: Any, *asked: bool) -> None:
+    """Answer ``unique_all`` or a relative: what was asked for, in NumPy's own tuple."""
+    made = type(function(np.zeros(0)))
 
     def answer(x: Any, /) -> Any:
-        array = as_array(x)
-        plain = np.asarray(plain_of(array, f"np.{function.__name__}"))
-        found = function(plain)
-        values = found if function is np.unique_values else found.values
-        chosen = np.take(array, _first_places(plain, values, None, False))
-        return chosen if function is np.unique_values else found._replace(values=chosen)
+        return made(*unique(x, *asked, equal_nan=False))
 
-    return answer
+    implements(function)(answer)
 
 
-for _function in (np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values):
-    implements(_function)(_unique_named(_function))
+_unique_named(np.unique_all, True, True, True)
+_unique_named(np.unique_counts, False, False, True)
+_unique_named(np.unique_inverse, False, True, False)
+
+
+@implements(np.unique_values)
+def unique_values(x: Any, /) -> Any:
+    return unique(x, equal_nan=False, sorted=False)
 
 
 # ------------------------------------------------------------------ sets
@@ -159,7 +160,7 @@ def intersect1d(
     joined = np.concatenate([first, second])
     order = np.argsort(joined, kind="stable")
     ordered = taken(joined, order, 0)
-    places = _places_of(ordered[1:] == ordered[:-1])
+    places = places_of(ordered[1:] == ordered[:-1], _LENGTH)
     found = taken(ordered, places, 0)
     if not return_indices:
         return found
@@ -174,7 +175,7 @@ def intersect1d(
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     first = _raveled(ar1)[0] if assume_unique else np.unique(as_array(ar1))
     others = np.isin(first, as_array(ar2), assume_unique=True, invert=True)
-    return taken(first, _places_of(others), 0)
+    return taken(first, places_of(others, _LENGTH), 0)
 
 
 @implements(np.setxor1d)
@@ -188,7 +189,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     ordered = taken(joined, np.argsort(joined, kind="stable"), 0)
     edge = np.ones(1, bool)
     changes = np.concatenate([edge, ordered[1:] != ordered[:-1], edge])
-    return taken(ordered, _places_of(changes[1:] & changes[:-1]), 0)
+    return taken(ordered, places_of(changes[1:] & changes[:-1], _LENGTH), 0)
 
 
 # ------------------------------------------------------------------ zeros at the ends

@@ -22,6 +22,7 @@ from . import (  # noqa: F401
     logsumexp,
     nan_statistics,
     padding,
+    places,
     predicates,
     quantiles,
     reductions,

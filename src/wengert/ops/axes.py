@@ -12,7 +12,8 @@ import numpy as np
 
 from ..ir.aval import aval_of
 from ..tracing.core import Array, Traced, bind, raw_of, read_handle
-from ..tracing.operators import as_operand, build_array
+from ..tracing.keys import build_array
+from ..tracing.operators import as_operand
 from .indexing import read
 from .shaping import broadcast_primitive, evaluate_broadcast
 

@@ -15,7 +15,8 @@ import numpy as np
 from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
 from ..ir.primitive import Primitive
 from ..tracing.core import Array, Traced, bind, innermost, is_unknown, raw_of
-from ..tracing.operators import as_operand, build_array
+from ..tracing.keys import build_array
+from ..tracing.operators import as_operand
 from .batch_rules import BatchRule, by_signature
 from .families import irregular
 

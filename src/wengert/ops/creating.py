@@ -27,7 +27,8 @@ from ..tracing.core import (
 )
 from ..tracing.creation import carries_handles, implements_creation, originals
 from ..tracing.decisions import observed
-from ..tracing.operators import as_operand, build_array
+from ..tracing.keys import build_array
+from ..tracing.operators import as_operand
 from ..tracing.protocols import implements, plain_of
 from .batch_rules import logical_ndim, padded
 from .families import irregular

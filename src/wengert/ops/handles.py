@@ -30,12 +30,10 @@ from ..tracing.core import (
     to_user,
     write_handle,
 )
+from ..tracing.keys import build_array, known_value, plain_key
 from ..tracing.operators import (
-    build_array,
     install_attribute,
     install_method,
-    known_value,
-    plain_key,
 )
 from ..tracing.protocols import array_function, array_ufunc, implements
 from .indexing import read

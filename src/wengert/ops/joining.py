@@ -27,7 +27,7 @@ from ..tracing.core import (
     to_user,
 )
 from ..tracing.creation import originals
-from ..tracing.operators import install_builder
+from ..tracing.keys import install_builder
 from ..tracing.protocols import implements, store_results
 from .batch_rules import batch_size, in_shape, spread_over
 from .handles import relaid

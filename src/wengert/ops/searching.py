@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StagingError
 from ..ir.aval import Aval, kind_of_result
 from ..tracing.core import Traced, bind, ndim_of, to_user
 from ..tracing.operators import install_method
@@ -282,33 +281,6 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
             index = np.clip(index, 0, length - 1)
         total = total * length + index
     return total
-
-
-# ------------------------------------------------------------------ results of unknown length
-
-
-def _of_unknown_length(name: str, instead: str) -> None:
-    numpy = getattr(np, name)
-
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        purpose = f"numpy.{name}, whose result has as many entries as the values say,"
-        try:
-            plain = plain_of(args, purpose)
-        except StagingError as error:
-            raise type(error)(f"{error} Or {instead}.") from None
-        return to_user(numpy(*plain, **plain_of(kwargs, purpose)))
-
-    implements(numpy)(answer)
-    if name == "nonzero":
-        install_method(name, answer)
-
-
-for _name in ("nonzero", "flatnonzero", "argwhere"):
-    _of_unknown_length(
-        _name,
-        "keep every entry and say which ones count: numpy.where(condition, x, 0), or a reduction "
-        "with where=condition",
-    )
 
 
 for _name, _function in {

@@ -17,7 +17,6 @@ from ..tracing.protocols import (
     has_traced,
     implement_ufunc,
     implements,
-    plain_of,
     primitive_call,
     store_results,
 )
@@ -79,7 +78,7 @@ def where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue, /) -> Any:
     """Answer ``np.where``; with one argument the indices of what is not zero."""
     condition = as_operand(condition)
     if x is np._NoValue and y is np._NoValue:
-        return np.where(plain_of(condition, "numpy.where with one argument"))
+        return np.nonzero(condition)
     if x is np._NoValue or y is np._NoValue:
         raise ValueError("either both or neither of x and y should be given")
     if has_traced(condition):  # what is asked of it is whether it is zero

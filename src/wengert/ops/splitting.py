@@ -15,9 +15,11 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import bind, innermost, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import bind, innermost, is_unknown, ndim_of, raw_of, shape_of, to_user
+from ..tracing.keys import Length, known_value
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import implements, plain_of
+from .axes import operand_of
 from .batch_rules import along_axis, padded
 from .families import structural
 from .handles import relaid
@@ -174,26 +176,54 @@ sum_repeats: Primitive = structural(
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     raw, axis = raw_along(a, axis)
+    unknown = operand_of(repeats)
+    if is_unknown(innermost(unknown)) and np.size(to_user(unknown)) != 1:
+        return _repeat_by_unknown(raw, to_user(unknown), axis)
     counts = np.asarray(plain_of(repeats, "the number of repeats"))
-    if not np.can_cast(counts.dtype, np.intp, "same_kind") or counts.dtype.kind == "f":
-        raise TypeError(
-            f"Cannot cast array data from {counts.dtype} to {np.dtype(np.intp)} "
-            "according to the rule 'safe'"
-        )
+    _check_counts(counts)
     if counts.size == 1:
         given: Any = int(counts.reshape(()))
         negative = given < 0
     else:
-        length = shape_of(raw)[axis]
-        if counts.ndim != 1 or counts.size != length:
-            raise ValueError(
-                f"operands could not be broadcast together with shape ({length},) {counts.shape}"
-            )
+        _check_one_each(counts, shape_of(raw)[axis])
         given = tuple(counts.tolist())
         negative = any(count < 0 for count in given)
     if negative:
         raise ValueError("repeats may not contain negative values.")
     return to_user(bind(repeat_primitive, raw, repeats=given, axis=axis))
+
+
+def _check_counts(counts: Any) -> None:
+    if not np.can_cast(counts.dtype, np.intp, "same_kind") or counts.dtype.kind == "f":
+        raise TypeError(
+            f"Cannot cast array data from {counts.dtype} to {np.dtype(np.intp)} "
+            "according to the rule 'safe'"
+        )
+
+
+def _check_one_each(counts: Any, length: int) -> None:
+    if counts.shape != (length,):
+        raise ValueError(
+            f"operands could not be broadcast together with shape ({length},) {counts.shape}"
+        )
+
+
+_REPEATS = Length(
+    "the number of entries of numpy.repeat",
+    "Repeat every entry equally often, and weight the entries",
+)
+
+
+def _repeat_by_unknown(raw: Any, counts: Any, axis: int) -> Any:
+    """Repeat as often as unknown integers say, of which only the sum is asked for."""
+    _check_counts(counts)
+    _check_one_each(counts, shape_of(raw)[axis])
+    total = int(known_value(np.sum(counts), _REPEATS))
+    if np.any(counts < 0):
+        raise ValueError("repeats may not contain negative values.")
+    ends = np.cumsum(counts)
+    origins = np.searchsorted(ends, np.arange(total), side="right")
+    return np.take(to_user(raw), origins, axis=axis)
 
 
 def _split_tiles(shape: tuple[int, ...], reps: tuple[int, ...]) -> tuple[int, ...]:
@@ -300,7 +330,16 @@ def order_of(raw: Any) -> str:
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     raw, axis = raw_along(arr, axis)
-    kept = np.delete(np.arange(shape_of(raw)[axis]), plain_of(obj, "an index"))
+    numbers = np.arange(shape_of(raw)[axis])
+    flags = operand_of(obj)
+    if is_unknown(innermost(flags)) and aval_of(flags).dtype.kind == "b":
+        if shape_of(flags) != numbers.shape:
+            raise ValueError(
+                "boolean array argument obj to delete must be one dimensional and match the axis "
+                f"length of {numbers.size}"
+            )
+        return np.compress(np.logical_not(to_user(flags)), to_user(raw), axis)
+    kept = np.delete(numbers, plain_of(obj, "an index"))
     found = bind(read, raw, path=(("index", (*(slice(None),) * axis, kept)),))
     if np.ndim(obj) == 0:  # np.delete copies slices then, in the order of the array
         found = relaid(found, order_of(raw))
@@ -343,7 +382,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
         if ndim_of(one) != 1:
             raise ValueError("Cross index must be 1 dimensional")
         if aval_of(raw_of(one)).dtype.kind == "b":
-            one = np.flatnonzero(plain_of(one))
+            one = np.flatnonzero(one)
         elif not np.size(one):
             one = np.zeros(0, np.intp)
         made.append(reshaped(one, tuple(-1 if j == i else 1 for j in range(len(args)))))

@@ -26,7 +26,8 @@ from ..tracing.core import (
     write_handle,
 )
 from ..tracing.creation import implements_creation, originals
-from ..tracing.operators import as_operand, build_array, install_method, split_key
+from ..tracing.keys import build_array, split_key
+from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import has_traced, implements, plain_of, store_results
 from ..tracing.refusals import write_refusal
 from .axes import operand_of
@@ -35,6 +36,7 @@ from .creating import cell_of
 from .families import structural
 from .handles import Flat, copied
 from .indexing import read, write
+from .places import places_of
 from .projection import cast
 from .samples import Fail, Sample, array
 from .shaping import array_raw, diagonal_view
@@ -99,10 +101,10 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    chosen = np.asarray(plain_of(condition, "the condition of compress"))
-    if chosen.ndim != 1:
+    chosen = operand_of(condition)
+    if ndim_of(chosen) != 1:
         raise ValueError("condition must be a 1-d array")
-    return _delivered(taken(a, np.flatnonzero(chosen), axis), out)
+    return _delivered(taken(a, places_of(to_user(chosen), "the condition of compress"), axis), out)
 
 
 def compress_method(self: Any, condition: Any, axis: Any = None, out: Any = None) -> Any:
@@ -111,8 +113,8 @@ def compress_method(self: Any, condition: Any, axis: Any = None, out: Any = None
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    chosen = np.asarray(plain_of(condition, "the condition of extract"))
-    return taken(arr, np.flatnonzero(chosen), None)
+    chosen = to_user(operand_of(condition))
+    return taken(arr, places_of(chosen, "the condition of extract"), None)
 
 
 # ------------------------------------------------------------------ along an axis

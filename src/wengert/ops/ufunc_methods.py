@@ -16,7 +16,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive, registry
 from ..tracing.core import Array, bind, raw_of, to_user, write_handle
-from ..tracing.operators import plain_key, split_key
+from ..tracing.keys import plain_key, split_key
 from ..tracing.protocols import (
     has_traced,
     plain_of,

@@ -31,7 +31,7 @@ from .core import (
     note_unknown_alias,
     raw_of,
 )
-from .operators import build_array
+from .keys import build_array
 from .protocols import array_function
 
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a

@@ -15,21 +15,22 @@ import numpy as np
 from ..ir.aval import aval_of
 from .core import Array, raw_of, to_user, write_handle
 
-# Asks for the plain value of a mask, which a trace may refuse.
-Ask = Callable[[], Any]
 
+def set_where(array: Array, mask: Any, value: Any) -> bool:
+    """Write where a mask holds: one value, or one for each place after the mask's axes.
 
-def set_where(array: Array, mask: Any, value: Any, ask: Ask) -> None:
-    """Write where a mask holds: one value, or one for each place after the mask's axes."""
+    Returns whether that was done: with one value for each entry that is selected, which ones these
+    are has to be known.
+    """
     check_mask(array, mask)
     trailing = array.ndim - aval_of(mask).ndim
     given = np.shape(value)
     if len(given) == trailing + 1 and given[0] == 1:
         value = value[0]
-    elif len(given) > trailing:  # one value for each entry that is selected: which, decides
-        write_handle(array, (("index", np.array(ask())),), value)
-        return
+    elif len(given) > trailing:
+        return False
     _choose(array, mask, value, trailing)
+    return True
 
 
 def check_mask(array: Array, mask: Any) -> None:
@@ -48,19 +49,18 @@ class Selected:
     mask's: a value of no more axes is the same for all entries that are selected.
     """
 
-    __slots__ = ("ask", "mask", "rest", "whole")
+    __slots__ = ("mask", "rest", "whole")
 
-    def __init__(self, array: Array, mask: Any, ask: Callable[[], Any]) -> None:
+    def __init__(self, array: Array, mask: Any) -> None:
         check_mask(array, mask)
         self.whole: Any = to_user(raw_of(array))
         self.mask = mask
         self.rest = array.ndim - aval_of(mask).ndim
-        self.ask = ask
 
     def apply(self, function: Callable[[Any, Any], Any], other: Any) -> Any:
         """Return what the statement stores: all entries changed, or a refusal of what it needs."""
         if np.ndim(other) > self.rest:  # one value for each entry that is selected
-            return function(self.whole[np.array(self.ask())], other)
+            return function(self.whole[to_user(self.mask),], other)
         with np.errstate(all="ignore"):  # entries that do not count
             self.whole = function(self.whole, other)
         return self

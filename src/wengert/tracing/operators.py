@@ -33,28 +33,18 @@ from .core import (
     to_user,
     write_handle,
 )
+from .keys import (
+    INDEX_PURPOSE,
+    INTEGER_PURPOSE,
+    PLAIN_BOUNDS,
+    TRUTH_PURPOSE,
+    build_array,
+    known_value,
+    split_key,
+    unknown_mask,
+)
 from .masked_writes import Selected, set_where
 from .refusals import is_augmenting, is_formatting, is_storing, refusal
-
-# What a program may ask values for; `Trace.demand` tells them apart.
-INDEX_PURPOSE = "an index"
-BOUND_PURPOSE = "a slice bound"
-MASK_PURPOSE = "an index by truth values, which decides on a shape,"
-INTEGER_PURPOSE = "int(x)"
-TRUTH_PURPOSE = "a truth value (if, while, and, or, assert)"
-INDEX_PURPOSES = frozenset({INDEX_PURPOSE, BOUND_PURPOSE, MASK_PURPOSE})
-
-_builders: dict[str, Callable[..., Any]] = {}
-
-
-def install_builder(build: Callable[[Any], Any]) -> None:
-    """Give this layer the function that makes an array of a nested list (called by `ops`)."""
-    _builders["build"] = build
-
-
-def build_array(nested: Any) -> Any:
-    """Return a user-level array of a nested list or tuple, traced if any entry is."""
-    return _builders["build"](nested)
 
 
 def as_operand(value: Any) -> Any:
@@ -268,84 +258,6 @@ def install_attribute(
 # ------------------------------------------------------------------ indexing
 
 
-_PLAIN_BOUNDS = frozenset({int, type(None)})
-
-
-def plain_key(key: Any) -> Any:
-    """Return an index with every handle and traced value replaced by its plain value."""
-    kind = type(key)
-    if kind is int or key is None or key is Ellipsis:
-        return key
-    if kind is np.ndarray:  # the tape keeps it, the user may write it
-        return key.copy()
-    if kind is tuple:
-        return tuple(plain_key(entry) for entry in key)
-    if kind is slice:
-        if (
-            type(key.start) in _PLAIN_BOUNDS
-            and type(key.stop) in _PLAIN_BOUNDS
-            and type(key.step) in _PLAIN_BOUNDS
-        ):
-            return key
-        return slice(_plain_bound(key.start), _plain_bound(key.stop), _plain_bound(key.step))
-    if kind is list:
-        return np.asarray([plain_key(entry) for entry in key], dtype=None if key else np.intp)
-    if kind is Array or kind is Traced:
-        return known_value(key, INDEX_PURPOSE)
-    return key
-
-
-def split_key(key: Any, first: int = 0) -> tuple[Any, tuple[Any, ...]]:
-    """Return an index with its unknown integers taken out, and their raw values.
-
-    An integer, or an array of them, that is not known while a program is staged or batched becomes
-    an `IndexOperand`, numbered from `first`. What decides on the shape of the result (slice bounds,
-    truth values) is asked for.
-    """
-    if not _holds_unknown(key):
-        return plain_key(key), ()
-    operands: list[Any] = []
-
-    def split(entry: Any) -> Any:
-        if type(entry) is tuple:
-            return tuple(split(part) for part in entry)
-        if not _holds_unknown(entry) or type(entry) is slice:
-            return plain_key(entry)
-        raw = raw_of(build_array(entry) if type(entry) is list else entry)
-        aval = aval_of(raw)
-        if aval.dtype.kind not in "iu":
-            known = known_value(raw, MASK_PURPOSE)
-            return plain_key(np.asarray(known) if aval.shape else known)
-        operands.append(raw)
-        return IndexOperand(first + len(operands) - 1, aval.ndim)
-
-    made = split(key)
-    return made, tuple(operands)
-
-
-def _holds_unknown(key: Any) -> bool:
-    kind = type(key)
-    if kind is Array or kind is Traced:
-        return is_unknown(innermost(raw_of(key)))
-    if kind is tuple or kind is list:
-        return any(_holds_unknown(entry) for entry in key)
-    return False
-
-
-def _plain_bound(bound: Any) -> Any:
-    return known_value(bound, BOUND_PURPOSE) if type(bound) in (Array, Traced) else bound
-
-
-def known_value(value: Any, purpose: str) -> Any:
-    """Return the plain value below all traces; the traces on the way may refuse (staging)."""
-    raw = raw_of(value)
-    if type(raw) is Traced and raw.trace.thread != get_ident():
-        raise leak_error(raw.trace)
-    while type(raw) is Traced:
-        raw = raw.trace.demand(raw, purpose)
-    return raw
-
-
 def _is_scalar_index(key: Any, ndim: int) -> bool:
     if type(key) is int or isinstance(key, (np.integer, IndexOperand)):
         return ndim == 1
@@ -357,18 +269,18 @@ def _is_scalar_index(key: Any, ndim: int) -> bool:
 def get_item(self: Array, key: Any) -> Any:
     kind = type(key)
     if kind is slice:
-        if type(key.start) in _PLAIN_BOUNDS and type(key.stop) in _PLAIN_BOUNDS:
+        if type(key.start) in PLAIN_BOUNDS and type(key.stop) in PLAIN_BOUNDS:
             return make_view(self, ("index", key))
     elif kind is int:
         return _get_basic(self, key)
     elif kind is Array or kind is Traced:
-        mask = _unknown_mask(key)
+        mask = unknown_mask(key)
         if mask is not None and is_augmenting(outside_frame()):  # x[mask] += value
-            return Selected(self, mask, lambda: known_value(mask, MASK_PURPOSE))
-    static, indices = split_key(key)
+            return Selected(self, mask)
+    static, indices = split_key(key, 0, self)
     if is_basic_index(static):
         if indices and self.indices:  # numbered after those that lead to this view
-            static, indices = split_key(key, len(self.indices))
+            static, indices = split_key(key, len(self.indices), self)
         return _get_basic(self, static, indices)
     found = bind(_read_primitive[0], self, *indices, path=(("index", static),))
     if type(found) is np.ndarray and can_hold_traced(found.dtype) and caller_is_user():
@@ -390,30 +302,19 @@ def _get_basic(self: Array, key: Any, indices: tuple[Any, ...] = ()) -> Any:
 def set_item(self: Array, key: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = build_array(value)
-    mask = _unknown_mask(key)
+    mask = unknown_mask(key)
     if mask is not None:
         if type(value) is Selected:
             value.store(self)
-        else:
-            set_where(self, mask, value, lambda: known_value(mask, MASK_PURPOSE))
-        return
-    key, indices = split_key(key, len(self.indices))
+            return
+        if set_where(self, mask, value):
+            return
+    key, indices = split_key(key, len(self.indices), self)
     write_handle(self, (("index", key),), value, indices)
 
 
-def _unknown_mask(key: Any) -> Any:
-    """Return the raw value of an index by truth values that are not known; None for any other."""
-    if type(key) is not Array and type(key) is not Traced:
-        return None
-    raw = raw_of(key)
-    aval = aval_of(raw)
-    if aval.dtype.kind != "b" or not aval.shape or not is_unknown(innermost(raw)):
-        return None
-    return raw
-
-
 def traced_get_item(self: Traced, key: Any) -> Any:
-    key, indices = split_key(key)
+    key, indices = split_key(key, 0, self)
     return to_user(bind(_read_primitive[0], self, *indices, path=(("index", key),)))
 
 

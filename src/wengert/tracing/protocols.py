@@ -14,7 +14,8 @@ from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of, promotion_operand
 from .callsite import caller_is_user
 from .core import Array, Traced, bind, bind_one, raw_of, read_handle, to_user, write_handle
-from .operators import as_operand, known_value
+from .keys import known_value
+from .operators import as_operand
 from .refusals import write_refusal
 
 ufuncs: dict[np.ufunc, Callable[..., Any]] = {}

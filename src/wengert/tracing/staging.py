@@ -12,6 +12,7 @@ from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from .core import Trace, Traced, raw_of, to_user
 from .creation import begin, end
+from .keys import Length
 from .refusals import outside_line
 
 
@@ -34,10 +35,13 @@ class StagingTrace(Trace):
 
     def demand(self, traced: Traced, purpose: str) -> Any:
         """Refuse: no value is known. A subclass that knows values records a guard instead."""
+        instead = "choose with numpy.where instead of if"
+        if isinstance(purpose, Length):
+            instead = f"{purpose.instead[0].lower()}{purpose.instead[1:]}"
         raise StagingError(
             f"{purpose} at {outside_line()} depends on a value that is not known while the program "
             f"is staged (it is only known to be {traced.aval}). Make it an argument that is not "
-            "traced, or choose with numpy.where instead of if."
+            f"traced, or {instead}."
         )
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:

@@ -26,6 +26,7 @@ from ..tracing.core import (
     write_handle,
 )
 from ..tracing.creation import begin, end
+from ..tracing.keys import MASK_LENGTH, Length
 from ..tracing.refusals import outside_line
 from .arguments import check_callable, transformed
 
@@ -107,19 +108,19 @@ class BatchTrace(Trace):
             "Choose with numpy.where, or with wengert.cond, wengert.while_loop and their kin, "
             "instead of if and while"
         )
-        if traced.aval.dtype.kind in "iu":
+        aval = traced.aval
+        if isinstance(purpose, Length):
+            instead = f"{purpose.instead}; or loop over the examples"
+        elif aval.shape and aval.dtype.kind == "b":
+            instead = MASK_LENGTH.instead
+        elif aval.dtype.kind in "iu":
             instead = (
                 "To index a plain array by it, write numpy.take(array, i, axis=0), or make the "
                 "array an argument (in_axes=None), or array = np.array(array) inside the function"
             )
-        elif traced.aval.shape and traced.aval.dtype.kind == "b":
-            instead = (
-                "Keep every entry and choose: numpy.where(mask, value, x), or a reduction with "
-                "where=mask"
-            )
         raise BatchingError(
             f"{purpose} at {outside_line()} depends on a value that differs between the examples "
-            f"of vmap ({self.size} of them, each {traced.aval}). {instead}."
+            f"of vmap ({self.size} of them, each {aval}). {instead}."
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ...ir.aval import Aval, aval_of, kind_of_result
 from ...ir.primitive import Primitive
 from ...tracing.core import bind, raw_of, to_user
-from ...tracing.operators import known_value
+from ...tracing.keys import known_value
 from ...tracing.protocols import implements
 from ..batch_rules import one_by_one
 from ..core_family import adjoint, column, core, linalg_dtype, operand, real_dtype
