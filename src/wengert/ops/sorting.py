@@ -15,9 +15,9 @@ from ..tracing.decisions import possible
 from ..tracing.protocols import implements, plain_of
 from .axes import kept_shape, operand_of, single_axis, taken
 from .batch_rules import along_axis
-from .recurrence import recurrence, shift
 from .samples import Fail, Sample, array
 from .taking import take_along
+from .ties import put_along, run_mean
 
 # ------------------------------------------------------------------ rearranging
 
@@ -37,16 +37,18 @@ def _rearranging(
     """
 
     def orders(x: Any, ans: Any, axis: int) -> tuple[Any, Any]:
-        """Return which entry comes where in sorted order, of the argument and of the result."""
-        of_x = np.argsort(x, axis=axis, kind="stable")
-        return of_x, None if is_sorted else np.argsort(ans, axis=axis, kind="stable")
+        """Return which entry comes where in sorted order, of the argument and of the result.
+
+        In which order equal entries come does not matter: they share.
+        """
+        return np.argsort(x, axis=axis), None if is_sorted else np.argsort(ans, axis=axis)
 
     def tangent(ans: Any, primals: Any, tangents: Any, params: dict[str, Any]) -> Any:
         axis = params["axis"]
         of_x, of_ans = orders(primals[0], ans, axis)
         change = _gather(tangents[0], of_x, axis)
         change = _averaged(change, ans if of_ans is None else _gather(ans, of_ans, axis), axis)
-        return change if of_ans is None else _gather(change, _inverse(of_ans, axis), axis)
+        return change if of_ans is None else bind(put_along, change, of_ans, axis=axis)
 
     def reverse(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
         axis = params["axis"]
@@ -56,7 +58,7 @@ def _rearranging(
         of_x, of_ans, ans, axis = residuals
         if of_ans is not None:
             ans, cotangent = _gather(ans, of_ans, axis), _gather(cotangent, of_ans, axis)
-        return _gather(_averaged(cotangent, ans, axis), _inverse(of_x, axis), axis)
+        return bind(put_along, _averaged(cotangent, ans, axis), of_x, axis=axis)
 
     def pull_masked(cotangent: Masked, residuals: Any) -> Masked:
         moved = pull(cotangent.mask.astype(np.float64), residuals)
@@ -86,10 +88,6 @@ def _gather(x: Any, order: Any, axis: int) -> Any:
     return bind(take_along, x, order, axis=axis)
 
 
-def _inverse(order: Any, axis: int) -> Any:
-    return np.argsort(order, axis=axis, kind="stable")
-
-
 def _averaged(change: Any, ordered: Any, axis: int) -> Any:
     """Return a change with its mean over each run of equal entries of a sorted value."""
     if shape_of(ordered)[axis] < 2:
@@ -98,20 +96,8 @@ def _averaged(change: Any, ordered: Any, axis: int) -> Any:
     ties = np.equal(later, earlier) | (np.isnan(later) & np.isnan(earlier))
     if not possible(ties):
         return change
-    aval = aval_of(ordered)
-    first = np.zeros(kept_shape(aval.shape, (axis,)))
-    same = np.concatenate([first, ties.astype(np.float64)], axis=axis)
-    goes_on = operand_of(shift(same, axis, -1))
-    return _totals(change, same, goes_on, axis) / _totals(
-        np.ones(aval.shape), same, goes_on, axis
-    ).astype(np.zeros((), aval.dtype).real.dtype)
-
-
-def _totals(change: Any, same: Any, goes_on: Any, axis: int) -> Any:
-    """Return, at each entry, the total over its run: summed forwards, handed backwards."""
-    dtype = aval_of(change).dtype
-    ends = recurrence(same.astype(dtype), change, axis) * (1 - goes_on).astype(dtype)
-    return recurrence(goes_on.astype(dtype), ends, axis, reverse=True)
+    first = np.zeros(kept_shape(shape_of(ordered), (axis,)), bool)
+    return bind(run_mean, change, operand_of(np.concatenate([first, ties], axis=axis)), axis=axis)
 
 
 def _ties() -> list[Any]:

@@ -197,6 +197,17 @@ def _add_along(x: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> An
     return bind(registry["indexed_add"], zeros, raw_of(x), raw_of(indices), path=path)
 
 
+def _put_along(x: Any, order: Any, *, axis: int) -> Any:
+    shape = np.shape(x)
+    key: list[Any] = [
+        np.arange(n).reshape([n if j == k else 1 for j in range(len(shape))])
+        for k, n in enumerate(shape)
+    ]
+    key[axis] = IndexOperand(0, len(shape))
+    zeros = np.zeros(shape, x.dtype)
+    return bind(registry["write"], zeros, raw_of(x), raw_of(order), path=(("index", tuple(key)),))
+
+
 EXPANSIONS: dict[str, Expansion] = {
     "var": _var,
     "std": _std,
@@ -206,4 +217,5 @@ EXPANSIONS: dict[str, Expansion] = {
     "trace": _trace,
     "sum_repeats": _sum_repeats,
     "add_along_axis": _add_along,
+    "put_along_axis": _put_along,
 }

@@ -22,13 +22,23 @@ from .guards import Guard
 from .kernels.entries import EntryStep, GatherStep
 from .kernels.products import ProductStep, plan_product
 from .kernels.rules import role_of
+from .kernels.runs import RunMeanStep
 from .kernels.step import KernelStep
 from .kernels.sweep import find_sweeps
 from .looping import ScanStep, While
 from .recipes import can_lower
 from .scalars import ScalarEquation
 
-_KINDS: tuple[Any, ...] = (Guard, Switch, CallStep, While, ScanStep, EntryStep, GatherStep)
+_KINDS: tuple[Any, ...] = (
+    Guard,
+    Switch,
+    CallStep,
+    While,
+    ScanStep,
+    EntryStep,
+    GatherStep,
+    RunMeanStep,
+)
 
 
 def arrange(program: WengertList) -> list[Step]:
