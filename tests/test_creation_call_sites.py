@@ -286,6 +286,51 @@ def test_programs_however_they_are_started(how, options, tmp_path):
     assert done.stdout == "6.0\n"
 
 
+def test_numpy_holds_what_it_held_while_a_transformation_runs():
+    before = dict(vars(np)), dict(vars(np.linalg)), type(np)
+
+    def program(x):
+        assert (dict(vars(np)), dict(vars(np.linalg))) == before[:2]
+        assert isinstance(np, types.ModuleType)
+        assert np.zeros is not before[0]["zeros"]
+        assert np.linalg.norm is not before[1]["norm"]
+        return x
+
+    wg.grad(program)(1.0)
+    assert (dict(vars(np)), dict(vars(np.linalg)), type(np)) == before
+    assert np.zeros is before[0]["zeros"]
+    assert np.linalg.norm is before[1]["norm"]
+
+
+def test_a_name_that_somebody_set_before_stays_theirs(monkeypatch):
+    calls = []
+
+    def ones(*args):
+        calls.append(args)
+        return numpy.full(*args, 1.0)
+
+    monkeypatch.setattr(np, "ones", ones)
+    assert wg.grad(lambda x: np.sum(x * np.ones(3)))(1.5) == 3.0
+    assert calls == [(3,)]
+    assert np.ones is ones
+
+
+def test_a_name_that_is_set_meanwhile_stays_set():
+    ours = np.full
+
+    def program(x):
+        made = np.full
+        np.full = "theirs"
+        assert np.full == "theirs"
+        np.full = made  # back to what it was here: afterwards it is NumPy's own
+        out = np.full(2, 1.0)
+        out[0] = x
+        return out.sum()
+
+    assert wg.grad(program)(1.5) == 1.0
+    assert np.full is ours
+
+
 def test_library_listed_as_traced_is_user_code(tmp_path, monkeypatch):
     package = tmp_path / "site-packages" / "somebody"
     package.mkdir(parents=True)
