@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.ops import arithmetic
 
 
 def peak_of_gradient(function, x):
@@ -85,6 +86,36 @@ def test_a_write_costs_its_part(where):
     large = time_of_writes(1_000_000, 300, first(1_000_000))
     # Copying the buffer, or looking at its whole mask, at each write would make this over 20.
     assert large < 4 * small
+
+
+@pytest.mark.parametrize(
+    "operands",
+    [
+        lambda x: (x, x),
+        lambda x: (x, x[0]),
+        lambda x: (x[0], x[:, None]),
+        lambda x: (x[:, None], x),
+        lambda x: (np.ones(3), x),
+        lambda x: (x, np.ones((2, 3))),
+        lambda x: (x.astype(np.float32), x),
+    ],
+)
+def test_an_operation_is_evaluated_once(operands, monkeypatch):
+    evaluate = arithmetic.multiply.evaluate
+    calls = []
+
+    def counted(x, y):
+        calls.append((x, y))
+        return evaluate(x, y)
+
+    monkeypatch.setattr(arithmetic.multiply, "evaluate", counted)
+
+    def function(x):
+        first, second = operands(x)
+        return np.sum(first * second)
+
+    wg.vjp(function, np.arange(1.0, 4.0))
+    assert len(calls) == 1
 
 
 def test_import_loads_neither_scipy_nor_llvmlite():

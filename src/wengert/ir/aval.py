@@ -75,18 +75,18 @@ class Aval:
         return Aval(self.shape, self.dtype, kind)
 
 
-_PYTHON_AVALS: dict[type, Aval] = {
+_NUMBER_AVALS: dict[type, Aval] = {
     float: Aval((), np.float64, "python"),
     int: Aval((), np.int64, "python"),
     complex: Aval((), np.complex128, "python"),
     bool: Aval((), np.bool_, "python"),
+    **{  # NumPy's scalars whose dtype their type tells
+        kind: Aval((), kind, "scalar")
+        for kind in (np.float64, np.float32, np.complex128, np.int64, np.bool_)
+    },
 }
 
 
-# NumPy's scalars whose dtype their type tells.
-_SCALAR_AVALS: dict[type, Aval] = {
-    kind: Aval((), kind, "scalar") for kind in (np.float64, np.float32, np.int64, np.bool_)
-}
 # What has an attribute ``aval``: asking these what else they are costs more than all the rest.
 _WITH_AVAL: set[type] = {Aval}
 
@@ -101,7 +101,7 @@ def aval_of(value: Any) -> Aval:
     kind = type(value)
     if kind is np.ndarray:
         return Aval(value.shape, value.dtype, "array")
-    found = _PYTHON_AVALS.get(kind) or _SCALAR_AVALS.get(kind)
+    found = _NUMBER_AVALS.get(kind)
     if found is not None:
         return found
     if kind in _WITH_AVAL:

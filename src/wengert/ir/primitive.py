@@ -13,7 +13,7 @@ from ..errors import RegistryError
 from .aval import aval_of
 
 Pull = Callable[[Any, Any], Any]
-Plan = tuple[Pull, Sequence[bool]]
+Plan = tuple[Pull, Sequence[bool], Pull]
 
 
 class Primitive:
@@ -133,11 +133,12 @@ class Primitive:
         self.numpy = numpy
         # Filled by the elementwise family, for the fast paths of reverse mode: by which arguments
         # are traced, the pull and which of (*arguments, ans) it reads, when all of these have the
-        # shape and dtype of the result.
+        # shape and dtype of the result, and the pull when not, whose residuals are a tuple of the
+        # arguments' Avals and those.
+        self.plans: dict[tuple[int, ...], Plan] | None = None
         # By which arguments are traced, whether the jvp reads the result; None where that is not
         # known. Filled by the elementwise family, for Taylor mode.
         self.names_ans: Callable[[tuple[int, ...]], bool] | None = None
-        self.plans: dict[tuple[int, ...], Plan] | None = None
         # The rules of these families ask of values no more than their Avals.
         self.value_free = family in ("structural", "path")
         registry.add(self)

@@ -13,6 +13,7 @@ from ..tracing.decisions import certain
 from .indexing import indexed_add, marked, own_mask
 
 _PLAIN = frozenset({np.ndarray, np.float64, float})
+zeros = np.zeros  # NumPy's own, also while a transformation runs
 _WRITABLE_MASKS = frozenset({np.ndarray, type(None)})
 
 
@@ -22,7 +23,7 @@ def combine(previous: Any, new: Any) -> Any:
     if kind is Array:
         new = raw_of(new)
     if kind is Part:
-        return _add_part(previous, new)
+        return add_part(previous, new)
     if new is None or previous is None:
         return previous if new is None else new
     if kind is Items:
@@ -41,7 +42,7 @@ def combine(previous: Any, new: Any) -> Any:
 def dense(cotangent: Any) -> Any:
     """Return the plain sum that a cotangent stands for."""
     if type(cotangent) is Part:
-        cotangent = _add_part(None, cotangent)
+        cotangent = add_part(None, cotangent)
     return cotangent.value if type(cotangent) is Masked else cotangent
 
 
@@ -57,38 +58,41 @@ def simplify(cotangent: Masked) -> Masked:
     return cotangent
 
 
-def _add_part(previous: Any, part: Part) -> Masked:
-    if (
-        len(part.path) == 1
-        and type(part.value) in _PLAIN
-        and part.mask is True
-        and not part.indices
-    ):
-        step = part.path[0]
-        key = step[1] if step[0] == "index" else None
-        if step[0] == "index" and (type(key) is slice or type(key) is int or is_basic_index(key)):
+def add_part(previous: Any, part: Part, masked: bool = True) -> Masked:
+    """Return the sum of a cotangent, None being zero, and a part of one.
+
+    Without `masked` the entries that influence the result need not be known.
+    """
+    value = part.value
+    path = part.path
+    if type(value) in _PLAIN and part.mask is True and len(path) == 1 and not part.indices:
+        name, key = path[0][0], path[0][-1]
+        if name == "index" and (type(key) is slice or type(key) is int or is_basic_index(key)):
             if previous is None:
                 aval = part.aval
-                value, mask = np.zeros(aval.shape, aval.dtype), np.zeros(aval.shape, bool)
-                value[key] = part.value
-                mask[key] = True
-                return Masked(value, mask, owned=True)
+                whole = zeros(aval.shape, aval.dtype)
+                whole[key] = value
+                mask = None
+                if masked:
+                    mask = zeros(aval.shape, bool)
+                    mask[key] = True
+                return Masked(whole, mask, owned=True)
             if (
                 type(previous) is Masked
                 and previous.owned
                 and type(previous.value) is np.ndarray
                 and type(previous.mask) in _WRITABLE_MASKS
             ):
-                previous.value[key] += part.value
+                previous.value[key] += value
                 if previous.mask is not None:
                     previous.mask[key] = True
                 return previous
     target = _owned(previous, part)
-    target.value = bind(
-        indexed_add, target.value, part.value, *part.indices, path=part.path, in_place=True
-    )
-    if target.mask is not None:
-        target.mask = marked(target.mask, part.mask, part.path, part.indices)
+    target.value = bind(indexed_add, target.value, value, *part.indices, path=path, in_place=True)
+    if not masked:
+        target.mask = None
+    elif target.mask is not None:
+        target.mask = marked(target.mask, part.mask, path, part.indices)
     return target
 
 

@@ -5,13 +5,14 @@ Used by the rules of reductions, cumulative functions and statistics; nothing he
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
 import numpy as np
 
 from ..ir.aval import aval_of
-from ..tracing.core import Array, Traced, bind, raw_of, read_handle
+from ..tracing.core import Array, Traced, bind, raw_of, read_handle, shape_of
 from ..tracing.keys import build_array
 from ..tracing.operators import as_operand
 from .indexing import read
@@ -78,7 +79,7 @@ def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]
 
 def kept(value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Return a reduced value in a shape that broadcasts against `shape`."""
-    found = np.shape(value)
+    found = shape_of(value)
     if not found or len(found) == len(shape):
         return value
     if type(value) is np.ndarray:
@@ -91,14 +92,11 @@ def spread(value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     if type(value) is np.float64 and shape:
         return evaluate_broadcast(value, shape=shape)
     value = kept(value, shape, axes)
-    if np.shape(value) == shape:
+    if shape_of(value) == shape:
         return value
     if type(value) is Array or type(value) is Traced:
         return bind(broadcast_primitive, value, shape=shape)
-    size = 1
-    for length in shape:
-        size *= length
-    if size <= _FILLED_SIZE:
+    if math.prod(shape) <= _FILLED_SIZE:
         filled = np.empty(shape, aval_of(value).dtype)
         filled[...] = value
         return filled

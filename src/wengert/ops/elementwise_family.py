@@ -19,7 +19,7 @@ from ..tracing.operators import install_binary, install_unary
 from ..tracing.protocols import implement_ufunc, primitive_call
 from . import projection
 from .batch_rules import entrywise
-from .projection import fits, multiply_into, project_or_none
+from .projection import fits, multiply_into, project, project_or_none
 
 Partial = Callable[..., Any] | int | str
 
@@ -29,15 +29,18 @@ class _Contribution:
 
     Both modes use the same map, because a diagonal linear map is its own transpose. ``apply``
     takes the change and the flat residuals, ``apply_owned`` may overwrite the change;
-    ``indices`` are the residuals that it reads.
+    ``indices`` are the residuals that it reads. A ``constant`` is the same for every entry.
     """
 
-    __slots__ = ("apply", "apply_owned", "indices")
+    __slots__ = ("apply", "apply_owned", "constant", "factor", "indices")
 
     def __init__(self, partial: Partial, order: tuple[str, ...], *, product: bool) -> None:
+        self.constant: int | None = None
+        self.factor: int | None = None  # the residual that is the partial derivative
         if isinstance(partial, int):
+            self.constant = partial
             self.indices: tuple[int, ...] = ()
-            self.apply: Pull = {1: _identity, -1: _negation, 0: _nothing}[partial]
+            self.apply: Pull = _times_constant(partial)
             self.apply_owned: Pull = _negation_owned if partial == -1 else self.apply
             return
         names: tuple[str, ...] = ()
@@ -54,21 +57,31 @@ class _Contribution:
         if product and not isinstance(partial, str):
             self.apply = self.apply_owned = _product(partial, self.indices)
             return
-        factor = None if isinstance(partial, str) else partial
-        self.apply = _times(factor, self.indices)
-        self.apply_owned = _times_owned(factor, self.indices)
+        function = None if isinstance(partial, str) else partial
+        if function is None:
+            self.factor = self.indices[0]
+        self.apply = _times(function, self.indices)
+        self.apply_owned = _times_owned(function, self.indices)
+
+    def project(self, cotangent: Any, kept: Any, aval: Aval) -> Any:
+        """Return the argument's cotangent in its space: what is constant comes after the sums."""
+        if self.constant is None:
+            return project_or_none(self.apply(cotangent, kept), aval)
+        return self.apply(project(cotangent, aval), kept) if self.constant else None
+
+    def project_masked(self, cotangent: Masked, kept: Any, aval: Aval) -> Any:
+        """Do the same with the entries that influence the result."""
+        found = mask_result(self.apply(cotangent.value, kept), cotangent.mask)
+        return project_or_none(found, aval)
 
 
-def _identity(change: Any, residuals: Any) -> Any:
-    return change
-
-
-def _negation(change: Any, residuals: Any) -> Any:
-    return -change
-
-
-def _nothing(change: Any, residuals: Any) -> None:
-    return None
+def _times_constant(partial: int) -> Pull:
+    """Return the product with 1, -1 or 0 (None stands for a zero)."""
+    if partial == 1:
+        return lambda change, residuals: change
+    if partial == -1:
+        return lambda change, residuals: -change
+    return lambda change, residuals: None
 
 
 def _negation_owned(change: Any, residuals: Any) -> Any:
@@ -124,6 +137,8 @@ class _Elementwise:
             which: _plan([contributions[i] for i in which], len(arguments) + 1)
             for which in _subsets(len(arguments))
         }
+        if complex_rules is not None:
+            self.complex_pull = _projecting([complex_rules[1]])
 
     def tangent(
         self, ans: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -144,17 +159,16 @@ class _Elementwise:
     def reverse(
         self, which: tuple[int, ...], values: Sequence[Any], ans: Any, params: dict[str, Any]
     ) -> tuple[Pull, Any]:
+        avals: tuple[Aval, ...]
         if self.complex_rules is not None and aval_of(values[0]).is_complex:
-            chosen: Sequence[_Contribution] = [self.complex_rules[1]]
             needed: Sequence[bool] = (True,) * (len(values) + 1)
+            projecting = self.complex_pull
         else:
-            chosen = [self.contributions[i] for i in which]
-            pull, needed = self.plans[which]
+            pull, needed, projecting = self.plans[which]
             if all(fits(values[i], ans) for i in which):
                 return pull, self._kept(needed, values, ans, params)
-        avals = tuple(aval_of(values[i]) for i in which)
-        applies = tuple(contribution.apply for contribution in chosen)
-        return _projecting_pull, (applies, self._kept(needed, values, ans, params), avals)
+        avals = tuple([aval_of(values[i]) for i in which])
+        return projecting, (avals, self._kept(needed, values, ans, params))
 
     def _kept(
         self, needed: Sequence[bool], values: Sequence[Any], ans: Any, params: dict[str, Any]
@@ -178,53 +192,104 @@ def _subsets(count: int) -> list[tuple[int, ...]]:
 
 
 def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
-    """Return the pull for arguments in the space of the result, and the residuals it reads."""
+    """Return the pull for arguments in the space of the result, what it reads, and any other's.
+
+    The residuals of the latter are ``(avals of the arguments, flat residuals)``.
+    """
     needed = tuple(any(i in entry.indices for entry in chosen) for i in range(length))
-    last = chosen[-1].apply_owned
-    if len(chosen) == 1:
-        apply = chosen[0].apply
-        pull_owned = last
+    pull: Any = _pull_one(*chosen) if len(chosen) == 1 else _pull_several(*chosen)
+    return pull, needed, _projecting(chosen)
 
-        def pull(cotangent: Any, residuals: Any) -> Any:
-            return apply(cotangent, residuals)
 
-        def pull_masked(cotangent: Masked, residuals: Any) -> Any:
-            return mask_result(apply(cotangent.value, residuals), cotangent.mask)
+def _pull_one(only: _Contribution) -> Any:
+    apply = only.apply
 
-    elif len(chosen) == 2:
-        first, second = chosen[0].apply, chosen[1].apply
-        if first is _identity:
+    def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+        return mask_result(apply(cotangent.value, residuals), cotangent.mask)
+
+    pull: Any = apply
+    pull.masked = pull_masked
+    pull.owned = only.apply_owned
+    return pull
+
+
+def _pull_several(*chosen: _Contribution) -> Any:
+    applies = tuple(contribution.apply for contribution in chosen)
+    pull: Any
+    pull_owned: Any
+    if len(chosen) == 2:
+        first, second = applies
+        left, right = chosen
+        last = right.apply_owned
+        if left.constant == 1:
             last = second  # the first argument gets the cotangent itself
+        pull = _pull_both(left, right)
 
         def pull_owned(cotangent: Any, residuals: Any) -> Any:
             return first(cotangent, residuals), last(cotangent, residuals)
 
-        def pull(cotangent: Any, residuals: Any) -> Any:
-            return first(cotangent, residuals), second(cotangent, residuals)
-
-        def pull_masked(cotangent: Masked, residuals: Any) -> Any:
-            value, mask = cotangent.value, cotangent.mask
-            return (
-                mask_result(first(value, residuals), mask),
-                mask_result(second(value, residuals), mask),
-            )
-
     else:
-        applies = tuple(contribution.apply for contribution in chosen)
 
         def pull(cotangent: Any, residuals: Any) -> Any:
-            return tuple(apply(cotangent, residuals) for apply in applies)
+            return tuple([apply(cotangent, residuals) for apply in applies])
 
         pull_owned = pull
 
+    def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+        value, mask = cotangent.value, cotangent.mask
+        return tuple([mask_result(apply(value, residuals), mask) for apply in applies])
+
+    pull.masked = pull_masked
+    pull.owned = pull_owned
+    return pull
+
+
+def _pull_both(left: _Contribution, right: _Contribution) -> Any:
+    """Return the pull of two arguments: of sums, differences and products without a call."""
+    if (left.constant, right.constant) == (1, 1):
+        return lambda cotangent, residuals: (cotangent, cotangent)
+    if (left.constant, right.constant) == (1, -1):
+        return lambda cotangent, residuals: (cotangent, -cotangent)
+    if left.factor is not None and right.factor is not None:
+        i, j = left.factor, right.factor
+        return lambda cotangent, residuals: (cotangent * residuals[i], cotangent * residuals[j])
+    first, second = left.apply, right.apply
+    return lambda cotangent, residuals: (first(cotangent, residuals), second(cotangent, residuals))
+
+
+def _projecting(chosen: Sequence[_Contribution]) -> Any:
+    """Return the pull for arguments that were broadcast or converted."""
+    if len(chosen) == 1:
+        only = chosen[0]
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            return only.project(cotangent, residuals[1], residuals[0][0])
+
         def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+            return only.project_masked(cotangent, residuals[1], residuals[0][0])
+
+    else:
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            avals, kept = residuals
             return tuple(
-                mask_result(apply(cotangent.value, residuals), cotangent.mask) for apply in applies
+                [
+                    entry.project(cotangent, kept, aval)
+                    for entry, aval in zip(chosen, avals, strict=True)
+                ]
+            )
+
+        def pull_masked(cotangent: Masked, residuals: Any) -> Any:
+            avals, kept = residuals
+            return tuple(
+                [
+                    entry.project_masked(cotangent, kept, aval)
+                    for entry, aval in zip(chosen, avals, strict=True)
+                ]
             )
 
     pull.masked = pull_masked  # type: ignore[attr-defined]
-    pull.owned = pull_owned  # type: ignore[attr-defined]
-    return pull, needed
+    return pull
 
 
 def mask_result(value: Any, mask: Any) -> Masked | None:
@@ -232,27 +297,6 @@ def mask_result(value: Any, mask: Any) -> Masked | None:
     if value is None:
         return None
     return Masked(projection.select(mask, value), mask)
-
-
-def _projecting_pull(cotangent: Any, residuals: Any) -> Any:
-    applies, kept, avals = residuals
-    found = tuple(
-        project_or_none(apply(cotangent, kept), aval)
-        for apply, aval in zip(applies, avals, strict=True)
-    )
-    return found[0] if len(found) == 1 else found
-
-
-def _projecting_pull_masked(cotangent: Masked, residuals: Any) -> Any:
-    applies, kept, avals = residuals
-    found = tuple(
-        project_or_none(mask_result(apply(cotangent.value, kept), cotangent.mask), aval)
-        for apply, aval in zip(applies, avals, strict=True)
-    )
-    return found[0] if len(found) == 1 else found
-
-
-_projecting_pull.masked = _projecting_pull_masked  # type: ignore[attr-defined]
 
 
 def infer_elementwise(ufunc: np.ufunc, operator: bool) -> Callable[..., Any]:

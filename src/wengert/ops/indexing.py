@@ -19,6 +19,7 @@ from ..ir.cotangent import Masked, Part
 from ..ir.paths import (
     IndexOperand,
     Path,
+    apply_step,
     follow,
     is_advanced,
     is_basic_index,
@@ -57,13 +58,14 @@ def _tangent_read(ans: Any, primals: Any, tangents: Any, params: dict[str, Any])
 
 def _reverse_read(which: Any, values: Any, ans: Any, params: dict[str, Any]) -> Any:
     path = params["path"]
-    if len(values) > 1:
+    if len(values) == 1:
+        if len(path) == 1 and path[0][0] == "index":
+            return _pull_read, (path, aval_of(values[0]))
+    else:
         indices = tuple(values[1:])
         if any(step[0] not in _ENTRIES for step in path):
             return _pull_read_of_views, (path, aval_of(values[0]), indices)
         return _pull_read_at, (path, aval_of(values[0]), indices)
-    if len(path) == 1 and path[0][0] == "index":
-        return _pull_read, (path, aval_of(values[0]))
     if any(step[0] == "view" for step in path):
         return _pull_read_of_views, (path, aval_of(values[0]), ())
     if through_imaginary(path):
@@ -275,6 +277,10 @@ def _fails_read() -> list[Fail]:
 
 
 def _evaluate_read(base: Any, *indices: Any, path: Path) -> Any:
+    if type(base) is np.ndarray and not indices:
+        for step in path:
+            base = base[step[1]] if step[0] == "index" else apply_step(base, step)
+        return base
     if type(base) is float or type(base) is complex:  # the tangent of a NumPy scalar may be one
         base = np.asarray(base)[()]
     return follow(base, resolved(path, indices) if indices else path)

@@ -6,13 +6,14 @@ values to our own and cost nothing extra on plain ones.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked, Part
-from ..tracing.core import Traced, innermost, raw_of
+from ..tracing.core import Traced, innermost, raw_of, shape_of
 from ..tracing.decisions import truth
 
 
@@ -29,13 +30,15 @@ def fits(value: Any, ans: Any) -> bool:
 
 def project(cotangent: Any, aval: Aval) -> Any:
     """Return a dense cotangent summed, cast and made real until it fits `aval`."""
-    shape = np.shape(cotangent)
+    shape = shape_of(cotangent)
     if shape != aval.shape:
         cotangent = _sum_to(cotangent, shape, aval.shape)
     return cast(cotangent, aval.dtype)
 
 
 def _sum_to(value: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    if not target and shape and type(value) is np.ndarray:  # what np.sum does
+        return np.add.reduce(value, tuple(range(len(shape))))
     extra = len(shape) - len(target)
     if extra < 0 and all(length == 1 for length in target[:-extra]):  # dropped by a write
         return np.reshape(_sum_to(value, shape, target[-extra:]), target)
@@ -43,10 +46,13 @@ def _sum_to(value: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
         extra + i for i, length in enumerate(target) if length == 1 and shape[extra + i] != 1
     )
     if axes:
-        value = np.sum(value, axis=axes, keepdims=False)
-    if np.shape(value) != target:
-        remaining = int(np.prod(np.shape(value)))
-        if remaining != int(np.prod(target)):  # a rule left out axes that it was broadcast along
+        plain = type(value) is np.ndarray
+        value = np.add.reduce(value, axes) if plain else np.sum(value, axis=axes, keepdims=False)
+    found = shape_of(value)
+    if found != target:
+        if math.prod(found) != math.prod(
+            target
+        ):  # a rule left out axes that it was broadcast along
             return np.broadcast_to(value, target)
         value = np.reshape(value, target)
     return value
@@ -54,8 +60,8 @@ def _sum_to(value: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
 
 def cast(value: Any, dtype: np.dtype[Any]) -> Any:
     """Return `value` with the given dtype; the real part where that is real."""
-    found = aval_of(raw_of(value)).dtype
-    if found == dtype:
+    found = value.dtype if type(value) is np.ndarray else aval_of(raw_of(value)).dtype
+    if found is dtype or found == dtype:
         return value
     if found.kind == "c" and dtype.kind == "f":
         value = np.real(value)

@@ -156,6 +156,8 @@ def reducer(
 
     def pull_sum(cotangent: Any, residuals: Any) -> Any:
         aval, axes = residuals
+        if type(cotangent) is float:
+            cotangent = np.float64(cotangent)
         back = spread(cotangent, aval.shape, all_axes(axes, aval.ndim))
         return back if type(back) is np.float64 else projection.cast(back, aval.dtype)
 

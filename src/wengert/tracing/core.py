@@ -248,16 +248,12 @@ def read_handle(handle: Array) -> Any:
             handle.value = bind(read, root.value, *handle.indices, path=handle.path)
         else:
             handle.value = bind_one(read, root.value, {"path": handle.path})
-        _note_view(root, handle)
+        if root.views is None:
+            root.views = []
+        elif len(root.views) >= 32 and len(root.views) & (len(root.views) - 1) == 0:
+            root.views = [reference for reference in root.views if reference() is not None]
+        root.views.append(weakref.ref(handle))
     return handle.value
-
-
-def _note_view(root: Array, view: Array) -> None:
-    if root.views is None:
-        root.views = []
-    elif len(root.views) >= 32 and len(root.views) & (len(root.views) - 1) == 0:
-        root.views = [reference for reference in root.views if reference() is not None]
-    root.views.append(weakref.ref(view))
 
 
 def make_view(handle: Array, step: Step, indices: tuple[Any, ...] = ()) -> Array:
@@ -271,7 +267,7 @@ def make_view(handle: Array, step: Step, indices: tuple[Any, ...] = ()) -> Array
         return follow(root.value, (*handle.path, step))  # type: ignore[no-any-return]
     view = Array(None)
     view.root = root
-    view.path = (*handle.path, step)
+    view.path = (*handle.path, step) if handle.path else (step,)
     if indices or handle.indices:
         view.indices = (*handle.indices, *indices)
     read_handle(view)

@@ -118,6 +118,10 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                     if rows is not None:
                         rows.append((pull_left, self.payload, (value, other, ans)))
                         return Traced(trace, ans, len(rows) - 1)
+            elif kind is Array:
+                found = process_pair(primitive, self, other)
+                if found is not None:
+                    return found
         return general(self, other, other)
 
     def on_traced_reflected(self: Traced, other: Any) -> Any:
@@ -149,11 +153,11 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
             return general(other, self, other)
 
     def on_array(self: Array, other: Any) -> Any:
-        found = _process_pair(primitive, self, other, False)
+        found = process_pair(primitive, self, other)
         return general(self, other, other) if found is None else found
 
     def on_array_reflected(self: Array, other: Any) -> Any:
-        found = _process_pair(primitive, self, other, True)
+        found = process_pair(primitive, other, self)
         return general(other, self, other) if found is None else found
 
     setattr(Traced, name, on_traced)
@@ -163,27 +167,32 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
         setattr(Array, reflected, on_array_reflected)
 
 
-def _process_pair(primitive: Primitive, array: Array, other: Any, swapped: bool) -> Any:
-    """Process an operator of an array and a simple operand; None where it takes the long way.
+_SIMPLE_OPERANDS = frozenset({float, int, np.ndarray, np.float64})
 
-    What `bind` would find out is known here: the array's trace is the highest.
+
+def process_pair(primitive: Primitive, left: Any, right: Any) -> Any:
+    """Process two simple operands, one at least an array; None where that takes the long way.
+
+    What `bind` would find out is known here: there is one trace among them.
     """
-    raw = array.value if array.root is None else read_handle(array)
-    if type(raw) is not Traced:
-        return None
-    trace = raw.trace
-    kind = type(other)
-    if kind is Array:
-        other = read_handle(other)
-        kind = type(other)
-    if kind is Traced:
-        if other.trace is not trace:
+    if type(left) is Array:
+        left = left.value if left.root is None else read_handle(left)
+    if type(right) is Array:
+        right = right.value if right.root is None else read_handle(right)
+    if type(left) is Traced:
+        trace = left.trace
+        if type(right) is Traced:
+            if right.trace is not trace:
+                return None
+        elif type(right) not in _SIMPLE_OPERANDS:
             return None
-    elif not (kind is float or kind is int or kind is np.ndarray or kind is np.float64):
+    elif type(right) is Traced and type(left) in _SIMPLE_OPERANDS:
+        trace = right.trace
+    else:
         return None
     if trace.thread != get_ident():
         raise leak_error(trace)
-    result = trace.pair(primitive, other, raw) if swapped else trace.pair(primitive, raw, other)
+    result = trace.pair(primitive, left, right)
     if type(result) is Traced and type(result.value) is np.ndarray:
         return Array(result)
     return to_user(result)

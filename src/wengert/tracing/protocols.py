@@ -15,7 +15,7 @@ from ..ir.aval import Aval, aval_of, promotion_operand
 from .callsite import caller_is_user
 from .core import Array, Traced, bind, bind_one, raw_of, read_handle, to_user, write_handle
 from .keys import known_value
-from .operators import as_operand
+from .operators import as_operand, process_pair
 from .refusals import write_refusal
 
 ufuncs: dict[np.ufunc, Callable[..., Any]] = {}
@@ -110,7 +110,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
         if implementation is not None:
             if kwargs:
                 return _call_with_keywords(ufunc, implementation, inputs, kwargs)
-            return to_user(implementation(*inputs))
+            found = implementation(*inputs)
+            return found if type(found) is Array else to_user(found)
         if _is_of_objects(ufunc):
             return object_ufuncs[0](ufunc, method, inputs, kwargs)
     elif _is_of_objects(ufunc):
@@ -261,18 +262,31 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
     """
 
     def call(*inputs: Any) -> Any:
-        if len(inputs) == 1:  # the short way for one traced array
+        # The short ways: one traced value, or two operands of which one is an array.
+        if len(inputs) == 1:
             only = inputs[0]
             raw = read_handle(only) if type(only) is Array else only
-            if type(raw) is Traced and type(raw.value) is np.ndarray:
-                return bind_one(primitive, raw, {})
+            if type(raw) is Traced:
+                kind = type(raw.value)
+                if kind is np.ndarray or kind is np.float64:
+                    found = bind_one(primitive, raw, {})
+                    if type(found) is Traced and type(found.value) is np.ndarray:
+                        return Array(found)
+                    return found
+        elif len(inputs) == 2 and (type(inputs[0]) is Array or type(inputs[1]) is Array):
+            found = process_pair(primitive, *inputs)
+            if found is not None:
+                return found
         operands = [as_operand(value) for value in inputs]
-        if any(operand is NotImplemented for operand in operands):
-            raise TypeError(
-                f"{primitive.name} does not take operands of type "
-                f"{', '.join(type(value).__name__ for value in inputs)}"
-            )
-        if all(_is_python(operand) for operand in operands):
+        python = True
+        for operand in operands:
+            if operand is NotImplemented:
+                raise TypeError(
+                    f"{primitive.name} does not take operands of type "
+                    f"{', '.join(type(value).__name__ for value in inputs)}"
+                )
+            python = python and _is_python(operand)
+        if python:
             operands = [as_numpy(operand) for operand in operands]
         return bind(primitive, *operands)
 

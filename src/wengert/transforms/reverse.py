@@ -13,9 +13,9 @@ import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir.aval import aval_of, zeros_of
-from ..ir.cotangent import Items, Masked
+from ..ir.cotangent import Items, Masked, Part
 from ..ir.primitive import Primitive, Pull
-from ..ops.accumulation import combine, dense, dense_items, simplify
+from ..ops.accumulation import add_part, combine, dense, dense_items, simplify
 from ..tracing.core import Trace, Traced, bind, is_exclusive, raw_of
 from ..tracing.creation import begin, end
 from .protection import Protection
@@ -73,7 +73,7 @@ class ReverseTrace(Trace):
                 plans = primitive.plans
                 if plans is None or params or not _same_space(value, ans):
                     return self.add_row(primitive, (0,), (value,), ans, params, only.payload)
-                pull, needed = plans[0,]
+                pull, needed, _ = plans[0,]
                 if not needed[0]:
                     value = None
                 elif type(value) is ndarray:
@@ -119,14 +119,15 @@ class ReverseTrace(Trace):
         """Add a row for an operation that has been evaluated, and return its traced result."""
         if primitive.zero_derivative:
             return ans
-        pull, residuals = (primitive.reverse or reverse_slot(primitive))(which, values, ans, params)
+        reverse = primitive.reverse or reverse_slot(primitive)
+        pull, residuals = reverse(which, values, ans, params)
         if not primitive.value_free:
             residuals = self._safe(residuals, values, which)
         rows = self.rows
         rows.append((pull, inputs, residuals))
-        if not primitive.multiple:
-            return Traced(self, ans, len(rows) - 1)
-        return self._items(ans)
+        if primitive.multiple:
+            return self._items(ans)
+        return Traced(self, ans, len(rows) - 1)
 
     def _items(self, ans: Any) -> Any:
         """Return the traced items of the tuple in the last row, adding a row for each."""
@@ -142,55 +143,61 @@ class ReverseTrace(Trace):
         return type(ans)(*results) if hasattr(ans, "_fields") else tuple(results)
 
     def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
-        """Record an elementwise operation of two plain arrays, or of an array and a number.
+        """Record an elementwise operation of two operands, each plain or of this trace.
 
-        The short form of `process` for operands in the space of the result.
+        The short form of `process`: which operands are traced decides on a plan, made beforehand.
         """
         first = x.value if type(x) is Traced else x
         second = y.value if type(y) is Traced else y
         plans = primitive.plans
         if type(first) is Traced or type(second) is Traced or plans is None:
             return self.process(primitive, [x, y], {})
+        self.warns = True
         ans = primitive.evaluate(first, second)
-        if type(ans) is not np.ndarray:
-            return self.process(primitive, [x, y], {})
+        if first is x:
+            inputs: Any = y.payload
+            pull, needed, projecting = plans[1,]
+        elif second is y:
+            inputs = x.payload
+            pull, needed, projecting = plans[0,]
+        else:
+            inputs = (x.payload, y.payload)
+            pull, needed, projecting = plans[0, 1]
+        if type(ans) is not ndarray:
+            which = (1,) if first is x else (0,) if second is y else (0, 1)
+            return self.add_row(primitive, which, (first, second), ans, {}, inputs)
         shape = ans.shape
         dtype = ans.dtype
-        if first is not x:
-            if type(first) is not ndarray or first.shape != shape or first.dtype is not dtype:
-                return self.process(primitive, [x, y], {})
+        avals: Any = None
+        if not (
+            first is x or (type(first) is ndarray and first.shape == shape and first.dtype is dtype)
+        ) or not (
+            second is y
+            or (type(second) is ndarray and second.shape == shape and second.dtype is dtype)
+        ):
+            avals = [] if first is x else [aval_of(first)]
             if second is not y:
-                if (
-                    type(second) is not ndarray
-                    or second.shape != shape
-                    or (second.dtype is not dtype)
-                ):
-                    return self.process(primitive, [x, y], {})
-                pull, needed = plans[0, 1]
-                inputs: Any = (x.payload, y.payload)
-            else:
-                pull, needed = plans[0,]
-                inputs = x.payload
-        else:
-            if type(second) is not ndarray or second.shape != shape or second.dtype is not dtype:
-                return self.process(primitive, [x, y], {})
-            pull, needed = plans[1,]
-            inputs = y.payload
+                avals.append(aval_of(second))
         # Arrays that others may write, or whose buffer we may write, are copied or locked.
         keep_first, keep_second, keep_ans = needed
-        if not keep_first:
-            first = None
-        elif type(first) is ndarray:
-            guard = self.guard()
-            first = guard.protected(first) if first is x else guard.kept(first)
-        if not keep_second:
-            second = None
-        elif type(second) is ndarray:
-            guard = self.guard()
-            second = guard.protected(second) if second is y else guard.kept(second)
-        self.warns = True
+        kept_first: Any = None
+        kept_second: Any = None
+        if keep_first:
+            kept_first = first
+            if type(first) is ndarray:
+                guard = self.protection or self.guard()
+                kept_first = guard.protected(first) if first is x else guard.kept(first)
+        if keep_second:
+            kept_second = kept_first if second is first and keep_first else second
+            if type(second) is ndarray and kept_second is second:
+                guard = self.protection or self.guard()
+                kept_second = guard.protected(second) if second is y else guard.kept(second)
+        residuals: Any = (kept_first, kept_second, ans if keep_ans else None)
         rows = self.rows
-        rows.append((pull, inputs, (first, second, ans if keep_ans else None)))
+        if avals is None:
+            rows.append((pull, inputs, residuals))
+        else:
+            rows.append((projecting, inputs, (avals, residuals)))
         return Traced(self, ans, len(rows) - 1)
 
     def _safe(self, residuals: Any, values: Sequence[Any], which: tuple[int, ...]) -> Any:
@@ -238,9 +245,9 @@ class ReverseTrace(Trace):
         Real scalars are added here without a call: small problems consist of nothing else.
         """
         rows = self.rows
+        first = self.input_count
         float64 = np.float64
-        ndarray = np.ndarray
-        for position in range(start, self.input_count - 1, -1):
+        for position in range(start, first - 1, -1):
             cotangent = cotangents[position]
             if cotangent is None:
                 continue
@@ -251,14 +258,20 @@ class ReverseTrace(Trace):
             if kind is float or kind is float64:
                 found = pull(cotangent, residuals)
             else:
-                large = kind is ndarray and cotangent.nbytes > _REUSED_BYTES
-                if large:
+                owned = False
+                if kind is ndarray and cotangent.nbytes > _REUSED_BYTES:
                     cotangent = None
-                    large = is_exclusive(cotangents[position]) and hasattr(pull, "owned")
+                    owned = is_exclusive(cotangents[position])
                     cotangent = cotangents[position]
+                elif kind is Masked and cotangent.mask is None and not hasattr(pull, "writes"):
+                    # A sum of contributions, which nobody else has seen.
+                    owned = cotangent.owned
+                    cotangent = cotangent.value
+                    kind = type(cotangent)
+                    owned = owned and kind is ndarray and cotangent.nbytes > _REUSED_BYTES
                 cotangents[position] = None  # its memory is needed no longer
-                if large:
-                    found = pull.owned(cotangent, residuals)  # type: ignore[attr-defined]
+                if owned and hasattr(pull, "owned"):
+                    found = pull.owned(cotangent, residuals)
                 elif kind is Masked:
                     found = pull_through_mask(pull, cotangent, residuals)
                 elif kind is Items:
@@ -270,6 +283,9 @@ class ReverseTrace(Trace):
                 kind = type(found)
                 if previous is None and (kind is float or kind is float64 or kind is ndarray):
                     cotangents[inputs] = found
+                elif kind is Part:
+                    # No rule follows an input: its cotangent needs no mask.
+                    cotangents[inputs] = add_part(previous, found, inputs >= first)
                 else:
                     cotangents[inputs] = combine(previous, found)
                 continue
