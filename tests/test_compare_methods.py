@@ -69,15 +69,28 @@ def test_the_gradient_and_its_scaling(of_array):
         of_array["reverse mode"].derivative, wg.grad(rosenbrock)(np.linspace(-1.2, 1.0, 5))
     )
     assert list(of_array.scaling) == [2, 30]
-    assert set(of_array.scaling[30]) >= set(NAMES)
+    row = of_array.scaling[30]
+    assert list(row) == NAMES
+    point = np.resize(np.linspace(-1.2, 1.0, 5), 30)
+    for name in ("symbolic", "forward mode", "reverse mode", "compiled"):
+        np.testing.assert_allclose(row[name].derivative, wg.grad(rosenbrock)(point), rtol=1e-13)
+        assert row[name].error < 1e-14
+    assert row["forward difference"].evaluations == 31
+    assert 1e-9 < row["forward difference"].error < 1e-4
 
 
-def test_large_points_are_checked_at_some_entries():
-    found = wg.compare_methods(rosenbrock, np.linspace(-1.0, 1.0, 250), repeats=1)
-    assert "at 16 of 250 entries" in found.reference
+def test_all_but_formulas_are_measured_for_a_thousand_variables():
+    found = wg.compare_methods(rosenbrock, np.linspace(-1.0, 1.0, 1000), repeats=1)
+    assert "at 16 of 1000 entries" in found.reference
     assert found["symbolic"].derivative is None
     assert "200 variables" in found["symbolic"].note
     assert found["reverse mode"].error < 1e-14
+    for name in set(NAMES) - {"symbolic"}:
+        assert found[name].error < 1e-5
+        assert found[name].operations > 10_000
+    assert found["reverse mode"].operations < found["forward difference"].operations / 100
+    titles = [axes.get_title() for axes in found.plot().axes]
+    assert titles == ["Error against step size", "Error against time"]
 
 
 def test_errors_against_steps_show_truncation_and_rounding(of_number):
@@ -128,8 +141,13 @@ def test_forms(of_number, of_array):
     figure = of_array.plot()
     assert [axes.get_title() for axes in figure.axes] == [
         "Error against step size",
-        "Cost against the number of variables",
+        "Error against time",
+        "Time against the number of variables",
+        "Operations against the number of variables",
+        "Error against the number of variables",
     ]
+    for axes in figure.axes[2:5]:
+        assert {line.get_label() for line in axes.get_lines()} == set(NAMES)
 
 
 @pytest.mark.parametrize(

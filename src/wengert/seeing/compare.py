@@ -83,7 +83,7 @@ class Comparison:
     steps : tuple of StepErrors
         Errors against step sizes, for the entry of the derivative that is largest.
     scaling : dict
-        For each number of variables asked for, seconds by method.
+        For each number of variables asked for, a `MethodResult` by the name of the method.
     swell : list of tuple
         For each depth asked for: ``(depth, operations of the symbolic derivative, operations of
         reverse mode)``.
@@ -94,7 +94,7 @@ class Comparison:
         results: Sequence[MethodResult],
         reference: str,
         steps: Sequence[StepErrors],
-        scaling: dict[int, dict[str, float]],
+        scaling: dict[int, dict[str, MethodResult]],
         swell: list[tuple[int, int, int]],
     ) -> None:
         self.results = tuple(results)
@@ -146,7 +146,7 @@ class Comparison:
                 (
                     result.name,
                     shown if len(shown) <= 40 else f"[{np.size(result.derivative)}]",
-                    "—" if result.error is None else f"{result.error:.1e}",
+                    _error(result.error),
                     _count(result.evaluations),
                     _count(result.operations),
                     _count(result.size),
@@ -156,17 +156,13 @@ class Comparison:
             )
         tables = [Section(f"Errors against {self.reference}", (*heads, "memory"), rows)]
         if self.scaling:
-            names = list(dict.fromkeys(name for row in self.scaling.values() for name in row))
-            tables.append(
-                Section(
-                    "Time of one derivative by the number of variables",
-                    ("variables", *names),
-                    [
-                        (str(n), *(_duration(row[name]) if name in row else "—" for name in names))
-                        for n, row in self.scaling.items()
-                    ],
-                )
-            )
+            tables += [
+                self._scaling_section("Time of one derivative", lambda r: _duration(r.seconds)),
+                self._scaling_section(
+                    "Operations of one derivative", lambda r: _count(r.operations)
+                ),
+                self._scaling_section("Error", lambda r: _error(r.error)),
+            ]
         if self.swell:
             tables.append(
                 Section(
@@ -176,6 +172,21 @@ class Comparison:
                 )
             )
         return tables
+
+    def _scaling_section(self, what: str, cell: Callable[[MethodResult], str]) -> Section:
+        names = [method.name for method in METHODS]
+        rows: list[tuple[str, ...] | str] = [
+            (
+                str(n),
+                *("—" if row[name].derivative is None else cell(row[name]) for name in names),
+            )
+            for n, row in self.scaling.items()
+        ]
+        return Section(f"{what} by the number of variables", ("variables", *names), rows)
+
+
+def _error(error: float | None) -> str:
+    return "—" if error is None else f"{error:.1e}"
 
 
 def _count(number: int | None) -> str:
@@ -221,7 +232,7 @@ def compare_methods(
     x : float or array of floats
         The point.
     sizes : iterable of int
-        Repeat the timing with `x` resized (`numpy.resize`) to these numbers of variables.
+        Measure all methods again with `x` resized (`numpy.resize`) to these numbers of variables.
     family, depths : callable and iterable of int
         ``family(n)`` is the function of depth n; count the operations of its derivative, symbolic
         and by reverse mode, at each depth.
@@ -263,7 +274,7 @@ def compare_methods(
     reference, exact = _reference(fun, x, entries)
     results = [_measure(method, fun, x, entries, exact, repeats) for method in METHODS]
     largest = max(range(len(entries)), key=lambda i: abs(exact[i]))
-    scaling = {n: _timings(fun, np.resize(x, n), repeats) for n in sizes}
+    scaling = {n: _at_size(fun, np.resize(x, n), repeats) for n in sizes}
     swell = [] if family is None else _swell(family, depths, x)
     steps = _step_errors(fun, x, entries[largest], exact[largest])
     return Comparison(results, reference, steps, scaling, swell)
@@ -368,16 +379,10 @@ def _peak(prepared: Prepared, x: Any) -> int:
             tracemalloc.stop()
 
 
-def _timings(fun: Function, x: Any, repeats: int) -> dict[str, float]:
-    found = {}
-    for method in METHODS:
-        try:
-            prepared = method.prepare(fun, x)
-            prepared.derivative(x)
-        except (WengertError, TypeError, ValueError):
-            continue
-        found[method.name] = _seconds(prepared, x, repeats)
-    return found
+def _at_size(fun: Function, x: Any, repeats: int) -> dict[str, MethodResult]:
+    entries = _entries(x)
+    _, exact = _reference(fun, x, entries)
+    return {method.name: _measure(method, fun, x, entries, exact, repeats) for method in METHODS}
 
 
 def _swell(

@@ -67,7 +67,7 @@ def _numerical(method: str, evaluations: Callable[[int], int]) -> Callable[..., 
 def _symbolic(function: Function, x: Any) -> Prepared:
     sympy = load_sympy()
     if np.size(x) > 200:
-        raise ArgumentError("more than 200 variables: the formulas would fill the memory")
+        raise ArgumentError("more than 200 variables: each entry differentiates the whole formula")
     found = symbolic_derivative(function, x)
     symbols = list(found.symbols)
     if isinstance(found.expression, np.ndarray):
