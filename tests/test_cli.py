@@ -1,8 +1,10 @@
 """The command: every subcommand, points, files, safe expressions, one line for bad input."""
 
 import json
+import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -21,6 +23,9 @@ def loss(params, shift=0.0):
 
 def broken(x):
     return math.sin(x)
+
+def refuses(x):
+    raise RuntimeError("no such luck")
 """
 
 
@@ -116,11 +121,30 @@ def test_completion(run, shell):
     assert "{{" not in out
 
 
-def test_bash_completes(run):
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("wengert ex", "explain"),
+        ("wengert draw --o", "--output"),
+        ("wengert compare --", "--help --at --json --plot"),
+        ("wengert explain --w", "--wrt"),
+    ],
+)
+def test_bash_completes(run, words, expected):
     script = run("completion", "bash")[1]
-    probe = script + "\nCOMP_WORDS=(wengert ex); COMP_CWORD=1; _wengert; echo ${COMPREPLY[@]}"
+    count = len(words.split()) - 1
+    probe = f"{script}\nCOMP_WORDS=({words}); COMP_CWORD={count}; _wengert; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "explain"
+    assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_take_their_completions(run, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    script = run("completion", shell)[1]
+    done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +153,7 @@ def test_bash_completes(run):
         (("grad", "sin(x", "--at", "x=1"), "never closed"),
         (("grad", "sin(x)"), "add --at x=1.0"),
         (("grad", "sin(x)", "--at", "x"), "NAME=VALUE"),
-        (("grad", "sin(x)", "--at", "x=one"), "is a number, a list"),
+        (("grad", "sin(x)", "--at", "x=one"), "is a number (1.5, pi/4)"),
         (("grad", "sin(x)", "--at", "x='1'"), "not a number"),
         (("grad", "sin(x)", "--at", "x=1", "x=2"), "twice"),
         (("grad", "sin(x)", "--at", "x=1", "z=2"), "no argument z; it has x"),
@@ -158,10 +182,82 @@ def test_errors_of_the_users_file(run, path):
     assert "loss" in err
 
 
-def test_usage_errors_have_status_2_too():
+def test_what_the_users_function_raises_is_one_line_with_its_place(run, path):
+    status, out, err = run("grad", f"{path}:refuses", "--at", "x=1")
+    assert (status, out) == (2, "")
+    assert err == f"wengert grad: RuntimeError: no such luck ({path}, line 12)\n"
+    _, _, err = run("grad", f"{path}:broken", "--at", "x=1")
+    assert "NameError" in err
+    assert "line 9)" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["derive"], [], ["grad", "x", "--order", "two"], ["grad", "x", "--bogus"]]
+)
+def test_usage_errors_are_one_line_with_status_2_too(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
-        main(["derive"])
+        main(arguments)
     assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "--help" in err
+
+
+def test_a_check_that_fails_has_status_1(run):
+    status, _, err = run("check", "floor(x)", "--at", "x=1")
+    assert status == 1
+    assert "does not agree" in err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"wengert {wg.__version__}\n"
+
+
+def test_points_may_be_constant_expressions_and_stand_in_one_word(run):
+    assert run("grad", "sin(x)", "--at", "x=pi/2")[1].startswith("value  1.0\n")
+    assert (
+        run("grad", "x*y", "--at", "x=1/4, y=[2**3][0]", "--json")[1]
+        == run("grad", "x*y", "--at", "x=0.25", "y=8", "--json")[1]
+    )
+    status, _, err = run("grad", "x", "--at", "x=9**9**9")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_lists_in_expressions_are_arrays():
+    made = parse_expression("sum([x, 2*y]**2) + [x, y][1]")
+    np.testing.assert_allclose(wg.grad(made, (0, 1))(1.0, 3.0), (2.0, 8 * 3.0 + 1.0))
+
+
+def test_json_has_no_number_that_is_not_finite(run):
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        _, out, err = run("grad", "log(x)", "--at", "x=0", "--json")
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    found = json.loads(out, parse_constant=refuse)
+    assert found == {"value": "-inf", "gradient": {"x": "inf"}}
+    assert err == "wengert grad: warning: divide by zero encountered in log\n"
+
+
+def test_no_colours_and_no_progress_in_a_pipe(run):
+    for arguments in (["explain", "x**2"], ["compare", "x**2"], ["bench", "x**2"]):
+        _, out, err = run(*arguments, "--at", "x=3")
+        assert "\x1b" not in out
+        assert err == ""
+
+
+def test_progress_is_shown_on_a_terminal(run, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    _, out, err = run("compare", "x**2", "--at", "x=3")
+    assert "reverse mode …" in err
+    assert err.endswith("\r\x1b[K")
+    assert "…" not in out
 
 
 @pytest.mark.parametrize(
@@ -184,6 +280,7 @@ def test_usage_errors_have_status_2_too():
         "*x",
         "x; y",
         "import os",
+        "array.__class__",
     ],
 )
 def test_nothing_outside_mathematics_can_be_reached(text):

@@ -297,7 +297,7 @@ def test_rich_tables():
         (lambda: explain(loss, 2.0, 3.0, mode="forward", wrt="z"), "there are w1, w2"),
         (lambda: explain(loss, 2.0, 3.0, wrt="w1"), "all inputs at once"),
         (lambda: explain(np.sin, np.ones(3)), "one real number"),
-        (lambda: explain(np.sum, np.ones((2, 2)), mode="forward"), r"wrt=\('x1', \(0, 0\)\)"),
+        (lambda: explain(np.sum, np.ones((2, 2)), mode="forward"), r"wrt=\('a', \(0, 0\)\)"),
         (lambda: explain(lambda x: (x, x), 1.0), "2 leaves"),
         (lambda: explain(lambda s: s, "text"), "nothing to explain"),
         (lambda: explain(loss(2.0, 3.0)), "takes a function"),

@@ -157,11 +157,15 @@ class Config:
         """Where machine code reads the number of threads, eight bytes."""
         return self._threads.buffer_info()[0]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the settings."""
+        own = [name for name in self.__slots__ if not name.startswith("_")]
+        return tuple(sorted([*own, "debug_nans", "num_threads"]))
+
     def __call__(self, **changes: object) -> _Override:
         """Change settings now, and restore them when used as a context."""
-        known = sorted(
-            [*(n for n in self.__slots__ if not n.startswith("_")), "debug_nans", "num_threads"]
-        )
+        known = self.names
         unknown = [name for name in changes if name not in known]
         if unknown:
             raise ArgumentError(f"config has no setting {unknown[0]!r}; it has {', '.join(known)}")

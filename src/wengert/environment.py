@@ -46,9 +46,8 @@ def info() -> dict[str, Any]:
     found["blas"] = f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
     features = build.get("SIMD Extensions", {}).get("found", [])
     found["numpy simd"] = ", ".join(features) if features else "baseline"
-    for name in dir(type(config)):
-        if not name.startswith("_") and not callable(getattr(config, name)):
-            found[f"config.{name}"] = getattr(config, name)
+    for name in config.names:
+        found[f"config.{name}"] = getattr(config, name)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from .expressions import parse_expression
+from ..transforms.arguments import positional_names
+from .expressions import parse_constant, parse_expression
 
 
 def load_function(text: str) -> Callable[..., Any]:
@@ -41,25 +43,38 @@ def load_function(text: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+# Between two assignments of one word: "x=1,y=2".
+_BETWEEN = re.compile(r",\s*(?=[A-Za-z_]\w*\s*=(?!=))")
+
+
 def parse_point(groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return the arguments that ``--at x=1 y=[1,2]`` says: floats, arrays, trees of them."""
     point: dict[str, Any] = {}
-    for assignment in (entry for group in groups for entry in group):
+    words = (entry for group in groups for entry in group)
+    for assignment in (part for word in words for part in _BETWEEN.split(word)):
         name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals or not name.isidentifier():
             raise ArgumentError(f"--at takes NAME=VALUE, such as x=1.5, got {assignment!r}")
         if name in point:
             raise ArgumentError(f"--at gives {name} twice")
-        try:
-            value = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
-            raise ArgumentError(
-                f"the value of {name} is a number, a list of numbers, or a dictionary of these; "
-                f"got {text!r}"
-            ) from None
-        point[name] = _as_argument(name, value)
+        point[name] = _as_argument(name, _value(name, text.strip()))
     return point
+
+
+def _value(name: str, text: str) -> Any:
+    """Return a literal, or what an expression without variables comes to: ``pi / 4``."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        pass
+    try:
+        return parse_constant(text)
+    except ArgumentError:
+        raise ArgumentError(
+            f"the value of {name} is a number (1.5, pi/4), a list of numbers, or a dictionary of "
+            f"these; got {text!r}"
+        ) from None
 
 
 def _as_argument(name: str, value: Any) -> Any:
@@ -83,12 +98,10 @@ def function_and_point(
     """Return the function, and its arguments in the order of its parameters, with their names."""
     function = load_function(options.function)
     point = parse_point(options.at)
-    code = getattr(function, "__code__", None)
-    if code is None:
+    names = positional_names(function)
+    if not names:
         return function, tuple(point.values()), tuple(point)
-    names = code.co_varnames[: code.co_argcount]
-    defaults = len(getattr(function, "__defaults__", None) or ())
-    needed = names[: len(names) - defaults]
+    needed = positional_names(function, required=True)
     missing = [name for name in needed if name not in point]
     unknown = [name for name in point if name not in names]
     if unknown:
@@ -99,7 +112,7 @@ def function_and_point(
         values = " ".join(f"{name}=1.0" for name in missing)
         raise ArgumentError(f"no value for {', '.join(missing)}; add --at {values}")
     chosen = [name for name in names if name in point]
-    if tuple(chosen) != names[: len(chosen)]:
+    if chosen != names[: len(chosen)]:
         gap = next(name for name in names if name not in point)
         raise ArgumentError(f"give {gap} too: it comes before {chosen[-1]}")
     return function, tuple(point[name] for name in chosen), tuple(chosen)

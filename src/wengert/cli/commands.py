@@ -13,7 +13,7 @@ import numpy as np
 from ..environment import info
 from ..errors import ArgumentError
 from .arguments import function_and_point
-from .output import shown, write_json
+from .output import clear_progress, progress, shown, write_json
 
 
 def run_grad(options: Any) -> None:
@@ -92,7 +92,8 @@ def run_compare(options: Any) -> None:
     function, args, _ = function_and_point(options)
     if len(args) != 1:
         raise ArgumentError(f"compare takes a function of one argument, got {len(args)}")
-    found = compare_methods(function, args[0])
+    found = compare_methods(function, args[0], progress=progress)
+    clear_progress()
     if options.plot:
         found.plot().savefig(options.plot)
     if options.json:
@@ -116,7 +117,9 @@ def run_check(options: Any) -> None:
     from ..testing import check_grads
 
     function, args, _ = function_and_point(options)
+    progress(f"both modes and differences to order {options.order}")
     check_grads(function, args, order=options.order)
+    clear_progress()
     if options.json:
         write_json({"checked": True, "order": options.order})
     else:
@@ -147,7 +150,11 @@ def run_bench(options: Any) -> None:
         "value, compiled": jit(function),
         "value and gradient, compiled": jit(value_and_grad(function, positions)),
     }
-    seconds = {name: _seconds(way, args) for name, way in ways.items()}
+    seconds = {}
+    for name, way in ways.items():
+        progress(name)
+        seconds[name] = _seconds(way, args)
+    clear_progress()
     ratios = {name: taken / seconds["value"] for name, taken in seconds.items()}
     if options.json:
         write_json({"seconds": seconds, "ratio to value": ratios})

@@ -7,11 +7,13 @@ needs, so that nothing else can be reached or run.
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .. import numpy as numpy_for_traced
 from ..errors import ArgumentError
 
 _FUNCTIONS = (
@@ -26,7 +28,7 @@ NAMESPACE |= {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "ln": np.log,
     "norm": np.linalg.norm, "det": np.linalg.det, "inv": np.linalg.inv,
-    "pi": np.pi, "e": np.e, "inf": np.inf,
+    "array": numpy_for_traced.array, "pi": np.pi, "e": np.e, "inf": np.inf,
 }  # fmt: skip
 
 _NODES = (
@@ -53,6 +55,39 @@ def parse_expression(text: str) -> Callable[..., Any]:
     >>> parse_expression("y * x**2")(3.0, 2.0)
     18.0
     """
+    tree, names = _parsed(text)
+    free = sorted(names)
+    if not free:
+        raise ArgumentError(f"{text!r} has no variable to differentiate by")
+    arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
+    function = _evaluated(ast.Lambda(arguments, tree.body))
+    function.__name__ = function.__qualname__ = "f"
+    return function  # type: ignore[no-any-return]
+
+
+def parse_constant(text: str) -> Any:
+    """Return the value of an expression without variables, such as ``pi / 4``."""
+    tree, names = _parsed(text)
+    if names:
+        raise ArgumentError(f"{text!r} holds {', '.join(sorted(names))}, which has no value")
+    return _evaluated(tree.body)
+
+
+class _Arrays(ast.NodeTransformer):
+    """Lists become arrays, which can be multiplied and traced; those in an index stay."""
+
+    def visit_List(self, node: ast.List) -> ast.AST:
+        """Wrap the outermost brackets: ``[[1, x], [2, y]]`` is one array."""
+        return ast.Call(ast.Name("array", ast.Load()), [node], [])
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """Leave the index as it is."""
+        node.value = self.visit(node.value)
+        return node
+
+
+def _parsed(text: str) -> tuple[ast.Expression, set[str]]:
+    """Return the tree of an expression and its free names."""
     if len(text) > _LONGEST:
         raise ArgumentError(f"the expression is longer than {_LONGEST} characters; use a file")
     source = text.strip().replace("^", "**")
@@ -61,14 +96,13 @@ def parse_expression(text: str) -> Callable[..., Any]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = getattr(error, "msg", None) or "it is nested too deeply"
         raise ArgumentError(f"{text!r} is not an expression: {reason}") from None
-    free = sorted(_checked_names(tree, text))
-    if not free:
-        raise ArgumentError(f"{text!r} has no variable to differentiate by")
-    arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
-    made = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, tree.body)))
-    function = eval(compile(made, "<expression>", "eval"), {"__builtins__": {}, **NAMESPACE})
-    function.__name__ = function.__qualname__ = "f"
-    return function  # type: ignore[no-any-return]
+    return tree, _checked_names(tree, text)
+
+
+def _evaluated(node: ast.expr) -> Any:
+    """Return the value of a tree that was checked."""
+    tree = ast.fix_missing_locations(ast.Expression(_Arrays().visit(node)))
+    return eval(compile(tree, "<expression>", "eval"), {"__builtins__": {}, **NAMESPACE})
 
 
 def _checked_names(tree: ast.AST, text: str) -> set[str]:
@@ -89,12 +123,18 @@ def _checked_names(tree: ast.AST, text: str) -> set[str]:
             _check_power(node, text)
         if isinstance(node, ast.Name) and node.id not in NAMESPACE:
             if id(node) in called:
-                known = ", ".join(sorted(n for n, v in NAMESPACE.items() if callable(v)))
-                raise ArgumentError(f"{node.id} is not a function here; there are {known}")
+                raise ArgumentError(_unknown_function(node.id))
             if node.id.startswith("__"):
                 raise ArgumentError(f"{node.id} is not a name for a variable")
             free.add(node.id)
     return free
+
+
+def _unknown_function(name: str) -> str:
+    known = sorted(n for n, v in NAMESPACE.items() if callable(v))
+    close = difflib.get_close_matches(name, known, 3)
+    meant = f"; is {' or '.join(close)} meant?" if close else ""
+    return f"{name} is not a function here{meant or ': there are ' + ', '.join(known)}"
 
 
 def _check_power(node: ast.BinOp, text: str) -> None:

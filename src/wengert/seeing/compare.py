@@ -218,6 +218,7 @@ def compare_methods(
     family: Callable[[int], Function] | None = None,
     depths: Iterable[int] = (),
     repeats: int = 5,
+    progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Run every way to a derivative on one function, and measure each.
 
@@ -238,6 +239,8 @@ def compare_methods(
         and by reverse mode, at each depth.
     repeats : int
         Calls that are timed; their median counts.
+    progress : callable, optional
+        Called with what is measured next, before it is.
 
     Returns
     -------
@@ -271,13 +274,26 @@ def compare_methods(
     if sizes and not np.ndim(x):
         raise ArgumentError("sizes are numbers of variables; give x as an array")
     entries = _entries(x)
+    say = progress if progress is not None else _silent
+    say("the reference")
     reference, exact = _reference(fun, x, entries)
-    results = [_measure(method, fun, x, entries, exact, repeats) for method in METHODS]
+    results = []
+    for method in METHODS:
+        say(method.name)
+        results.append(_measure(method, fun, x, entries, exact, repeats))
     largest = max(range(len(entries)), key=lambda i: abs(exact[i]))
-    scaling = {n: _at_size(fun, np.resize(x, n), repeats) for n in sizes}
+    scaling = {}
+    for n in sizes:
+        say(f"{n} variables")
+        scaling[n] = _at_size(fun, np.resize(x, n), repeats)
+    say("errors by step")
     swell = [] if family is None else _swell(family, depths, x)
     steps = _step_errors(fun, x, entries[largest], exact[largest])
     return Comparison(results, reference, steps, scaling, swell)
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
 
 
 def _entries(x: Any) -> list[tuple[int, ...]]:

@@ -20,11 +20,11 @@ from ..ir.aval import aval_of
 from ..ir.primitive import Primitive
 from ..tracing.callsite import outside_frame
 from ..tracing.core import innermost, raw_of
-from ..transforms.arguments import Selection, check_callable, immediate
+from ..transforms.arguments import Selection, argument_names, check_callable, immediate
 from ..transforms.derivatives import Recording
 from ..transforms.reverse import ReverseTrace
 from .compiled_lines import Compiled, CompiledPart, Line, compiled_lines, pulling
-from .record import argument_names, varies
+from .record import varies
 from .rendering import Section, section_markdown, section_text, sections_html
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dis
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..ir.primitive import Primitive
 from ..tracing.callsite import outside_frame
 from ..tracing.core import Trace, Traced, bind, raw_of, to_user
 from ..tracing.creation import begin, end
-from ..transforms.arguments import Leaves, Selection, attach
+from ..transforms.arguments import Leaves, Selection, argument_names, attach
 
 _STORES = frozenset({"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"})
 _SKIPPED = frozenset({"CACHE", "PRECALL", "EXTENDED_ARG", "COPY"})
@@ -247,14 +247,3 @@ def _varies(leaf: Any) -> bool:
 
 def _is_int(leaf: Any) -> bool:
     return isinstance(leaf, int) and not isinstance(leaf, bool)
-
-
-def argument_names(function: Callable[..., Any], count: int) -> Sequence[str]:
-    """Return the names of the first `count` positional arguments, ``x1, x2, …`` where unknown."""
-    code = getattr(function, "__code__", None)
-    names: list[str] = []
-    if code is not None:
-        names = list(code.co_varnames[: code.co_argcount])
-        if getattr(function, "__self__", None) is not None:
-            names = names[1:]
-    return names[:count] + [f"x{i + 1}" for i in range(len(names), count)]

@@ -12,6 +12,7 @@ from ..ir.aval import Aval
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
+from ..transforms.arguments import argument_names, positional_names
 from ..transforms.staged import trace
 from .foreign import run
 from .functions import sympy_functions
@@ -34,21 +35,14 @@ def symbols_for(fun: Callable[..., Any], args: Sequence[Any]) -> list[Any]:
     Without `args`, every positional parameter without default stands for one number.
     """
     sympy = load_sympy()
-    code = getattr(fun, "__code__", None)
-    names: list[str] = []
-    if code is not None:
-        skipped = 1 if getattr(fun, "__self__", None) is not None else 0
-        names = list(code.co_varnames[skipped : code.co_argcount])
-    if not args:
-        defaults = len(getattr(fun, "__defaults__", None) or ())
-        args = [1.0] * (len(names) - defaults)
+    args = args or [1.0] * len(positional_names(fun, required=True))
     if not args:
         raise ArgumentError(
             "the parameters of this function are not known; give arguments like those it takes"
         )
-    names += [f"x{i + 1}" for i in range(len(names), len(args))]
+    names = argument_names(fun, len(args))
     made = []
-    for name, value in zip(names, args, strict=False):
+    for name, value in zip(names, args, strict=True):
         if isinstance(value, np.ndarray) and value.ndim:
             entries = [
                 sympy.Symbol(f"{name}_{'_'.join(map(str, index))}", real=True)

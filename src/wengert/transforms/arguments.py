@@ -148,14 +148,28 @@ class Selection:
         return results[0] if self.single else tuple(results)
 
 
-def positional_names(function: Callable[..., Any]) -> list[str]:
-    """Return the names of the arguments that may be given by position."""
+def positional_names(function: Callable[..., Any], *, required: bool = False) -> list[str]:
+    """Return the names of the arguments that may be given by position.
+
+    With `required`, only those without a default. Empty for a builtin without a signature.
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a builtin without a signature
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [parameter.name for parameter in parameters if parameter.kind in kinds]
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in kinds
+        and not (required and parameter.default is not inspect.Parameter.empty)
+    ]
+
+
+def argument_names(function: Callable[..., Any], count: int) -> list[str]:
+    """Return names of the first `count` positional arguments, ``x1, x2, …`` where unknown."""
+    names = positional_names(function)[:count]
+    return names + [f"x{i + 1}" for i in range(len(names), count)]
 
 
 # ------------------------------------------------------------------ leaves
