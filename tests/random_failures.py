@@ -136,3 +136,13 @@ def contiguous_copy_that_is_written(x0):
 def put_into_an_array_without_axes(x0):
     np.put(x0, [0, -1], [np.sin(x0), np.cos(x0)])
     return x0 * x0
+
+
+# The value differed in its last digit: for np.add.at, Python numbers are arrays, hence not weak.
+@found(np.array([[-0.444, 0.034], [0.141, -0.686], [-1.227, -1.447]], dtype=np.float32))
+def number_added_at_single_precision(x0):
+    v1 = x0.reshape(-1)
+    v1[v1 > 0.2] = 1.0 * v1[4]
+    np.add.at(x0, np.s_[:, 1], 0.7)
+    np.multiply.at(x0, [0, 0, 2], 1.1)
+    return x0 * v1[0]

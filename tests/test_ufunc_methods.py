@@ -168,6 +168,33 @@ def test_at(ufunc):
     agrees(through_a_view, VECTOR)
 
 
+@pytest.mark.parametrize("number", [0.7, np.float32(0.7), np.float64(0.7), 3, np.uint8(3)])
+@pytest.mark.parametrize("key", [np.s_[:, 1], np.s_[1, 0], [0, 2, 0], np.eye(3, 2) > 0, np.s_[:]])
+@pytest.mark.parametrize(
+    "ufunc",
+    [np.add, np.subtract, np.multiply, np.divide, np.power, np.arctan2],
+    ids=lambda u: u.__name__,
+)
+def test_at_takes_numbers_as_arrays_of_their_own_dtype(ufunc, key, number):
+    """A Python number is not weak for ``ufunc.at``: the sum is made in double precision."""
+
+    def program(x):
+        ufunc.at(x, key, number)
+        return x
+
+    x = (np.random.default_rng(3).random((3, 2)) + 0.05).astype(np.float32)
+    expected = program(x.copy())
+    same(wg.jvp(program, (x,), (x,))[0], expected)
+    same(wg.vjp(program, x)[0], expected)
+    same(wg.vmap(program)(x[None].copy()), expected[None])
+    compiled = wg.jit(program)
+    for _ in range(2):
+        if ufunc in (np.power, np.arctan2):  # compiled ones have a last digit of their own
+            close(compiled(x.copy()), expected, 1e-6)
+        else:
+            same(compiled(x.copy()), expected)
+
+
 def test_at_of_one_operand():
     def program(x):
         y = x * 1.0

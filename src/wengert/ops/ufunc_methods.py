@@ -28,7 +28,7 @@ from .axes import along, kept_shape, normalised_axes, operand_of, single_axis, t
 from .batch_rules import BatchRule, front, one_by_one
 from .cumulative import ACCUMULATORS, accumulate_by
 from .indexing import indexed_add
-from .projection import cast
+from .projection import as_numpy_scalar, cast
 from .quantiles import rows_of
 from .reductions import NOT_GIVEN, REDUCERS, reduce_by
 from .samples import Fail, Sample, array
@@ -327,9 +327,10 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
             )
         ufunc.at(target, key, *plain_of(operands))
         return
-    values = tuple(to_user(operand_of(value)) for value in operands)
+    # NumPy makes arrays of all operands: a Python number is not weak here.
+    values = tuple(to_user(as_numpy_scalar(raw_of(operand_of(value)))) for value in operands)
     _check_castable(ufunc, target, values)
-    if ufunc in (np.add, np.subtract):
+    if ufunc in (np.add, np.subtract) and aval_of(raw_of(values[0])).dtype == target.dtype:
         value = values[0] if ufunc is np.add else -values[0]
         found = bind(indexed_add, raw_of(target), raw_of(value), *dynamic, path=(("index", key),))
         write_handle(target, (("index", Ellipsis),), found)
