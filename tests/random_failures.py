@@ -146,3 +146,21 @@ def number_added_at_single_precision(x0):
     np.add.at(x0, np.s_[:, 1], 0.7)
     np.multiply.at(x0, [0, 0, 2], 1.1)
     return x0 * v1[0]
+
+
+# Forward over forward was nan: the norm of a row that is 0 and stays it has no curvature.
+@found(np.array([0.9, -0.4]))
+def norms_of_rows_of_which_one_is_always_zero(x0):
+    v1 = np.zeros((3, 2))
+    v1[0] = x0
+    v1[2] = np.sin(x0)
+    return np.linalg.norm(v1, axis=1) @ np.linalg.norm(v1.T, axis=0)
+
+
+# Second derivatives were too small: the modulus has a kink where it is 0, its square has none.
+@found(np.array([[0.564, -0.25, -0.36], [1.095, 0.0, -0.108]]))
+def squared_moduli_of_which_one_is_zero(x0):
+    v1 = np.abs(x0 - 2j * x0) ** 2
+    v2 = np.abs(x0)
+    x0 += 1.0
+    return np.sum(np.sin(v1 + 1.0)) + np.sum(v2 * v2 * x0) + np.sum(np.square(v2))

@@ -35,6 +35,7 @@ from . import (  # noqa: F401
     statistics,
     taking,
     tensor_products,
+    tips,
     trigonometric,
     ufunc_methods,
 )

@@ -13,7 +13,7 @@ import numpy as np
 from ..ir.aval import Aval, aval_of, kind_of_result
 from ..tracing.core import Array, bind, make_view, raw_of, to_user, write_handle
 from ..tracing.operators import as_operand, install_attribute, install_method
-from ..tracing.protocols import implements
+from ..tracing.protocols import implements, ufuncs
 from . import lowering
 from .arithmetic import binary_samples
 from .elementwise_family import infer_elementwise
@@ -22,6 +22,8 @@ from .families import elementwise
 from .kinds import with_kind
 from .projection import as_numpy_scalar
 from .samples import Fail, Sample, array, positive, unary_samples
+from .smooth_squares import length, square_of_modulus
+from .tips import times_slope
 
 
 def _is_complex(x: Any) -> bool:
@@ -44,11 +46,6 @@ def complex_samples() -> list[Sample]:
 # ------------------------------------------------------------------ absolute values
 
 
-def _direction(x: Any, ans: Any) -> Any:
-    """Return conj(x)/|x| of complex numbers, 0 at 0."""
-    return np.where(np.equal(ans, 0), 0.0, np.conj(x) / ans)
-
-
 def _absolute_samples() -> list[Sample]:
     return [
         *unary_samples(),
@@ -61,8 +58,8 @@ def _absolute_samples() -> list[Sample]:
 
 _absolute_rules: dict[str, Any] = {
     "partials": (lambda x: np.sign(x),),
-    "complex_jvp": lambda t, x, ans: np.real(t * _direction(x, ans)),
-    "complex_vjp": lambda g, x, ans: g * _direction(x, ans),
+    "complex_jvp": lambda t, x, ans: np.real(times_slope(t, np.conj(x), ans)),
+    "complex_vjp": lambda g, x, ans: times_slope(g, np.conj(x), ans),
     "lower": lowering.absolute,
     "samples": _absolute_samples,
 }
@@ -84,6 +81,14 @@ absolute_operator = elementwise(
     **_absolute_rules,
 )
 
+
+def _with_square(absolute: Any) -> Any:
+    return lambda x: length(absolute(x), square_of_modulus, x)
+
+
+install_method("__abs__", _with_square(lambda x: to_user(bind(absolute_operator, x))))
+ufuncs[np.absolute] = _with_square(ufuncs[np.absolute])
+
 fabs = elementwise(
     "fabs",
     numpy=np.fabs,
@@ -95,6 +100,8 @@ fabs = elementwise(
     ],
     fails=lambda: [Fail(TypeError, "not supported", array(2, dtype=np.complex128))],
 )
+
+ufuncs[np.fabs] = _with_square(ufuncs[np.fabs])
 
 copysign = elementwise(
     "copysign",

@@ -10,7 +10,7 @@ import numpy as np
 from ..ir.aval import aval_of
 from ..tracing.decisions import observed, possible
 from ..tracing.protocols import implements, store_results
-from .axes import loop_dtype, operand_of
+from .axes import loop_dtype, normalised_axes, operand_of
 from .cumulative import without_nan
 from .reducer_family import Reducer
 from .reductions import NOT_GIVEN, prod, reduce_by, reduce_fmax, reduce_fmin
@@ -135,6 +135,14 @@ def nanvar(
     return found if out is None else store_results((out,), (found,), "unsafe")
 
 
+def _length(x: Any, axis: Any) -> Any:
+    """Return the Euclidean length of the entries along any number of axes."""
+    axes = normalised_axes(axis, np.ndim(x))
+    rest = tuple(i for i in range(np.ndim(x)) if i not in axes)
+    moved = np.transpose(x, (*rest, *axes))
+    return np.linalg.norm(np.reshape(moved, (*(np.shape(x)[i] for i in rest), -1)), axis=-1)
+
+
 @implements(np.nanstd)
 def nanstd(
     a: Any,
@@ -154,9 +162,16 @@ def nanstd(
         a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
     )
     zero = np.equal(square, 0)
-    if possible(zero):  # constant: the derivative there is 0
+    if possible(zero):  # equal entries: the tip of a cone, as the length of the deviations has it
         one = aval_of(operand_of(square)).dtype.type(1)
-        found = np.where(zero, 0 * one, np.sqrt(np.where(zero, one, square)))[()]
+        x, mask = without_nan(a, 0)
+        chosen = np.logical_and(_or_true(where), True if mask is None else ~mask)
+        if mean is NOT_GIVEN:
+            count = np.maximum(np.sum(chosen | np.zeros(np.shape(x), bool), axis, keepdims=True), 1)
+            mean = sum_of(x, axis, dtype, None, True, NOT_GIVEN, chosen) / count
+        length = _length(np.where(chosen, x - mean, 0.0), axis) * one
+        length = np.reshape(length, np.shape(square))
+        found = np.where(zero, length, np.sqrt(np.where(zero, one, square)))[()]
     else:
         found = np.sqrt(square)
     return found if out is None else store_results((out,), (found,), "unsafe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,8 @@ from .families import irregular, structural
 from .reductions import NOT_GIVEN
 from .reductions import sum as sum_of
 from .samples import Fail, Sample, array
+from .smooth_squares import length
+from .tips import at_tip
 
 # ------------------------------------------------------------------ mean
 
@@ -141,14 +144,6 @@ mean_selected = irregular(
 # ------------------------------------------------------------------ variance and its root
 
 
-def _reciprocal(root: Any) -> Any:
-    """Return 1/root, and 0 where that is 0: the derivative of a standard deviation there."""
-    zero = np.equal(root, 0)
-    if not possible(zero):
-        return 1.0 / root
-    return np.where(zero, 0.0, 1.0 / np.where(zero, 1.0, root))
-
-
 def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tuple[Primitive, ...]:
     """Make ``name(x)`` and ``name_selected(x, mean, where)``: Σ |x - m|²/(n - ddof) or its root."""
 
@@ -180,8 +175,11 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         mean = values[1] if "mean" in given else None
         return values[0], mean, values[2] if "where" in given else True
 
-    def slopes(x: Any, mean: Any, where: Any, ans: Any, params: dict[str, Any]) -> tuple[Any, Any]:
-        """Return the deviations, and what a change times them is multiplied by."""
+    def slopes(x: Any, mean: Any, where: Any, ans: Any, params: dict[str, Any]) -> Any:
+        """Return the deviations, what a change times them is multiplied by, and where it is 0.
+
+        The last is None unless it is the root of a variance that may be 0: the tip of a cone.
+        """
         shape = aval_of(x).shape
         axes = all_axes(params["axes"], len(shape))
         if params["dtype"] is not None and not aval_of(x).is_complex:
@@ -195,9 +193,13 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
             deviation = deviation - np.mean(deviation, axis=axes, keepdims=True, where=where)
         freedom = np.maximum(_count(shape, axes, where) - params["ddof"], 0)
         factor = np.divide(1.0 if root else 2.0, freedom)
-        if root:
-            factor = factor * _reciprocal(kept(ans, shape, axes))
-        return deviation, factor
+        if not root:
+            return deviation, factor, None
+        length = kept(ans, shape, axes)
+        zero = np.equal(length, 0)
+        if not possible(zero):
+            return deviation, factor * (1.0 / length), None
+        return deviation, factor * (1.0 / np.where(zero, 1.0, length)), zero
 
     def tangent(
         ans: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -208,11 +210,15 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
             change = -tangents[1] if change is None else change - tangents[1]
         if change is None:
             return None
-        deviation, factor = slopes(x, mean, where, ans, params)
+        axes = all_axes(params["axes"], np.ndim(x))
+        deviation, factor, zero = slopes(x, mean, where, ans, params)
         product = deviation * change
         if aval_of(operand_of(product)).is_complex:
             product = np.real(np.conj(deviation) * change)
-        axes = all_axes(params["axes"], np.ndim(x))
+        if zero is not None:
+            if mean is None:
+                change = change - np.mean(change, axis=axes, keepdims=True, where=where)
+            product = np.where(zero, np.real(at_tip(deviation, change)), product)
         total = np.sum(product, axis=axes, keepdims=True, where=where) * factor
         shown = aval_of(ans)
         return projection.expand(np.reshape(total, shown.shape), shown)
@@ -229,9 +235,14 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         which, (x, mean, where), ans, params = residuals
         aval = aval_of(x)
         axes = all_axes(params["axes"], aval.ndim)
-        deviation, factor = slopes(x, mean, where, ans, params)
-        change = kept(cotangent.value, aval.shape, axes) * factor
-        change = change * (np.conj(deviation) if aval.is_complex else deviation)
+        deviation, factor, zero = slopes(x, mean, where, ans, params)
+        spread = kept(cotangent.value, aval.shape, axes) * factor
+        change = spread * (np.conj(deviation) if aval.is_complex else deviation)
+        if zero is not None:
+            without = at_tip(deviation, spread)
+            if mean is None:
+                without = without - np.mean(without, axis=axes, keepdims=True, where=where)
+            change = np.where(zero, without, change)
         mask = cotangent.mask
         if mask is not None:
             mask = np.broadcast_to(kept(mask, aval.shape, axes), aval.shape)
@@ -415,10 +426,18 @@ def _spread_by(
         mean = operand_of(mean)
     if where is not True and where is not NOT_GIVEN:
         given += ("where",)
-    if not given:
-        return to_user(bind(primitives[0], x, **params))
     mask = _mask_of(where) if "where" in given else True
-    return to_user(bind(primitives[1], x, mean, mask, given=given, **params))
+
+    def applied(one: Primitive, selected: Primitive, x: Any, mean: Any, mask: Any) -> Any:
+        if not given:
+            return to_user(bind(one, x, **params))
+        return to_user(bind(selected, x, mean, mask, given=given, **params))
+
+    found = applied(*primitives, x, mean, mask)
+    if numpy is np.std:
+        square = functools.partial(applied, var_primitive, var_selected)
+        return length(found, square, x, mean, mask)
+    return found
 
 
 @implements(np.var)

@@ -15,14 +15,16 @@ from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of, to_user
 from ..tracing.operators import as_operand
-from ..tracing.protocols import implements
+from ..tracing.protocols import implements, ufuncs
 from . import lowering
 from .arithmetic import binary_samples
 from .exponential import bad_shapes
 from .families import elementwise
 from .projection import as_numpy_scalar
 from .samples import Fail, Sample, array, unary_samples
+from .smooth_squares import length
 from .taylor_rules import by_equation, circular, slope_of_hyperbolic_tangent, slope_of_tangent
+from .tips import times_slope
 
 inside_one = functools.partial(array, low=-0.9, high=0.9)
 above_one = functools.partial(array, low=1.1, high=3.0)
@@ -180,7 +182,10 @@ def _ratio(x: Any, r: Any) -> Any:
 hypot = elementwise(
     "hypot",
     numpy=np.hypot,
-    partials=(lambda x, ans: _ratio(x, ans), lambda y, ans: _ratio(y, ans)),
+    products=(
+        lambda g, x, y, ans: times_slope(g, x, ans, y),
+        lambda g, x, y, ans: times_slope(g, y, ans, x),
+    ),
     lower=lowering.function("hypot"),
     samples=lambda: [
         *binary_samples(),
@@ -189,6 +194,17 @@ hypot = elementwise(
     ],
     fails=bad_shapes,
 )
+
+
+def _with_square(hypot: Any) -> Any:
+    return lambda x, y: length(hypot(x, y), _sum_of_squares, x, y)
+
+
+def _sum_of_squares(x: Any, y: Any) -> Any:
+    return np.square(x) + np.square(y)
+
+
+ufuncs[np.hypot] = _with_square(ufuncs[np.hypot])
 
 
 def _by_ordinate(g: Any, y: Any, x: Any) -> Any:

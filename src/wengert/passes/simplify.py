@@ -75,6 +75,7 @@ ROWS: tuple[Row, ...] = (
     Row(("conjugate", "x"), "x", _REAL),
     Row(("real", "x"), "x", _REAL),
     Row(("stop_gradient", "x"), "x"),
+    Row(("valued", "x", "y"), "x"),
     Row(("maximum", "x", "x"), "x", _REAL),
     Row(("minimum", "x", "x"), "x", _REAL),
     Row(("where", "c", "x", "x"), "x"),
@@ -234,13 +235,22 @@ _VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "convert", "discreti
 
 
 def _unchanged(rewriting: Rewriting, equation: Equation) -> Equation | Operand | None:
-    """Return the operand of a change of shape or dtype that changes nothing, or undoes another."""
+    """Return the operand of a change of shape or dtype that changes nothing, or undoes another.
+
+    A ``tip`` is zeros, whatever it was made of: only its derivative is more.
+    """
     name = equation.primitive.name
+    if name == "tip":
+        output = equation.outputs[0]
+        zero = Literal(output.aval.dtype.type(0))
+        if not output.aval.shape:
+            return zero
+        params = {"shape": output.aval.shape}
+        return Equation(registry["broadcast_to"], [zero], params, [output])
     if name not in _VIEWS:
         return None
     operand = equation.operands[0]
-    output = equation.outputs[0]
-    params = equation.params
+    output, params = equation.outputs[0], equation.params
     if operand.aval == output.aval and (name != "transpose" or _is_identity(params)):
         return operand
     maker = rewriting.maker(operand)

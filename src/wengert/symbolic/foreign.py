@@ -24,7 +24,7 @@ _WORK_ON_OBJECTS = frozenset(
     + ("dot", "vdot", "tensordot", "matmul", "vecdot", "matvec", "vecmat", "take_along_axis")
     + ("tril", "triu", "diagonal_matrix", "shift", "sum_repeats")
 )
-_IDENTITIES = frozenset({"convert", "positive", "stop_gradient", "real", "conjugate"})
+_IDENTITIES = frozenset({"convert", "positive", "stop_gradient", "real", "conjugate", "valued"})
 
 
 def run(program: WengertList, args: Sequence[Any], functions: Functions, what: str) -> list[Any]:

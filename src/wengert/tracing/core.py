@@ -81,10 +81,11 @@ class Trace:
 class Traced:
     """A value inside a transformation: its trace, its value one level down, and a payload.
 
-    The payload is what the trace needs: a tangent, a position on a list, a variable.
+    The payload is what the trace needs: a tangent, a position on a list, a variable. A length (the
+    modulus of a number, say) may have ``smooth_square``, a function that gives its square.
     """
 
-    __slots__ = ("payload", "trace", "value")
+    __slots__ = ("payload", "smooth_square", "trace", "value")
 
     if TYPE_CHECKING:  # filled by table
 

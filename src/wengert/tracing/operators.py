@@ -33,6 +33,7 @@ from .core import (
     to_user,
     write_handle,
 )
+from .even_powers import RAISING, even_power
 from .keys import (
     INDEX_PURPOSE,
     INTEGER_PURPOSE,
@@ -68,10 +69,15 @@ def as_operand(value: Any) -> Any:
 
 def install_binary(name: str, primitive: Primitive, reflected: str | None = None) -> None:
     """Make ``x <op> y`` and its reflected form bind `primitive`."""
+    raises = name in RAISING
 
     def general(left: Any, right: Any, other: Any) -> Any:
         if as_operand(other) is NotImplemented:
             return NotImplemented
+        if raises:
+            found = even_power(primitive, name, left, right)
+            if found is not None:
+                return found
         return to_user(bind(primitive, as_operand(left), as_operand(right)))
 
     evaluate = primitive.evaluate
@@ -153,6 +159,10 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
             return general(other, self, other)
 
     def on_array(self: Array, other: Any) -> Any:
+        if raises and (other is self or name == "__pow__"):
+            found = even_power(primitive, name, self, other)
+            if found is not None:
+                return found
         found = process_pair(primitive, self, other)
         return general(self, other, other) if found is None else found
 

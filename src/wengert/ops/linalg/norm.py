@@ -19,6 +19,8 @@ from ..batch_rules import front, in_shape
 from ..core_family import conjugated, operand, real_dtype, real_part
 from ..families import irregular
 from ..samples import Fail, Sample, array
+from ..smooth_squares import length, square_of_modulus
+from ..tips import at_tip, sum_of_tips, times_slope
 from .inverse import inverse_or_nan
 
 # ------------------------------------------------------------------ vector norms
@@ -28,21 +30,21 @@ def _axes(x_aval: Aval, axis: tuple[int, ...] | None) -> tuple[int, ...]:
     return tuple(range(x_aval.ndim)) if axis is None else axis
 
 
-def _direction(x: Any) -> Any:
-    """Return the derivative of |x|: the sign, conj(x)/|x| for complex x, and 0 at 0."""
+def _times_direction(change: Any, x: Any) -> Any:
+    """Return change times the derivative of |x|: sign, conj(x)/|x| for complex x, and 0 at 0."""
     if not aval_of(raw_of(x)).is_complex:
-        return np.sign(x)
-    length = np.abs(x)
-    zero = np.equal(length, 0)
-    return np.where(zero, 0.0, np.conj(x) / np.where(zero, 1.0, length))
+        return change * np.sign(x)
+    return times_slope(change, np.conj(x), np.abs(x))
 
 
-def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """Return the derivative of the norm with respect to every entry."""
+def _times_slopes(
+    change: Any, x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool
+) -> Any:
+    """Return changes times the derivative of the norm with respect to every entry."""
     if ord == 0:
         return np.zeros(np.shape(x), aval_of(raw_of(x)).dtype)
     if ord == 1:
-        return _direction(x)
+        return _times_direction(change, x)
     if ord in (np.inf, -np.inf):
         # Not compared with the norm: compiled code may give |x| of complex x another last digit.
         sizes = np.abs(x)
@@ -52,18 +54,17 @@ def _slopes(x: Any, ans: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -
             extreme = np.min(sizes, axis=axes, keepdims=True)
         largest = np.equal(sizes, extreme)
         shared = np.sum(largest, axis=axes, keepdims=True)
-        return _direction(x) * (largest / shared)
+        return _times_direction(change * (largest / shared), x)
     norms = ans if keepdims or not np.ndim(ans) else np.expand_dims(ans, axes)
     zero, some_zero = _zeros(norms)
     safe = np.where(zero, 1.0, norms) if some_zero else norms
     if ord is None or ord == 2 or ord in ("f", "fro"):
-        slopes = conjugated(x) / safe
+        products = change * (conjugated(x) / safe)
     else:
-        slopes = _direction(x) * (np.abs(x) / safe) ** (ord - 1)
+        products = _times_direction(change * (np.abs(x) / safe) ** (ord - 1), x)
     if not some_zero:
-        return slopes
-    # 0 at 0 by convention, but with a slope of nan: there is no second derivative.
-    return np.where(zero, np.sqrt(0.0 * conjugated(x)), slopes)
+        return products
+    return np.where(zero, at_tip(sum_of_tips(conjugated(x), axes), change), products)
 
 
 def _zeros(norms: Any) -> tuple[Any, bool]:
@@ -77,14 +78,14 @@ def _zeros(norms: Any) -> tuple[Any, bool]:
 
 def _jvp(tangent: Any, x: Any, ans: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     axes = _axes(aval_of(raw_of(x)), axis)
-    change = np.sum(_slopes(x, ans, ord, axes, keepdims) * tangent, axis=axes, keepdims=keepdims)
-    return real_part(change)
+    changes = _times_slopes(tangent, x, ans, ord, axes, keepdims)
+    return real_part(np.sum(changes, axis=axes, keepdims=keepdims))
 
 
 def _vjp(g: Any, x: Any, ans: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     axes = _axes(aval_of(raw_of(x)), axis)
     spread = g if keepdims or not np.ndim(g) else np.expand_dims(g, axes)
-    return spread * _slopes(x, ans, ord, axes, keepdims)
+    return _times_slopes(spread, x, ans, ord, axes, keepdims)
 
 
 def _infer(x: Aval, *, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> Aval:
@@ -167,7 +168,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     keepdims = bool(keepdims)
     flat = ord is None or (ord in ("f", "fro") and ndim == 2) or (ord == 2 and ndim == 1)
     if axis is None and (flat or ndim not in (1, 2)):
-        return to_user(bind(norm_primitive, value, ord=ord, axis=None, keepdims=keepdims))
+        return _entrywise(value, ord, None, keepdims)
     if axis is None:
         axes = tuple(range(ndim))
     elif isinstance(axis, tuple):
@@ -178,7 +179,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         except TypeError as error:
             raise TypeError("'axis' must be None, an integer or a tuple of integers") from error
     if len(axes) != 2 or ord in (None, "f", "fro"):
-        return to_user(bind(norm_primitive, value, ord=ord, axis=axes, keepdims=keepdims))
+        return _entrywise(value, ord, axes, keepdims)
     if axes[0] == axes[1]:
         raise ValueError("Duplicate axes given.")
     result = _matrix_norm(value, ord, axes)
@@ -186,6 +187,18 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         shape = [1 if i in axes else length for i, length in enumerate(np.shape(value))]
         result = np.reshape(result, shape)
     return result
+
+
+def _entrywise(x: Any, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
+    """Return norms of all entries along some axes; the Euclidean ones remember their squares."""
+    found = to_user(bind(norm_primitive, x, ord=ord, axis=axis, keepdims=keepdims))
+    if ord not in (None, 2, "f", "fro"):
+        return found
+
+    def square(x: Any) -> Any:
+        return np.sum(square_of_modulus(x), axis=axis, keepdims=keepdims)
+
+    return length(found, square, x)
 
 
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int]) -> Any:
