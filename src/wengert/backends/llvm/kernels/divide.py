@@ -7,7 +7,7 @@ ranges these are depends on the loop alone, so that results do not depend on the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,25 +63,60 @@ def divided(writer: NestWriter, loop: Loop, before: Sequence[Node], name: str) -
     arguments = [writer.pointers[buffer.name] for buffer in shared]
     low, high = loop.axis.low, loop.axis.high
     if nanoseconds < WORTHWHILE:
-        listed = "".join(f"ptr {argument}, " for argument in arguments)
-        function.line(f'call void @"{name}"({listed}i64 {low}, i64 {high})')
+        ranges.call(function, arguments, str(low), str(high))
         return True
     length = -(-(high - low) // max(2, int(nanoseconds / _TASK)))
     if not any(isinstance(item, Loop) for item in loop.body.items):
         length = -(-length // _WHOLE) * _WHOLE
-    task = ranges.define_task(low, high, length)
-    table = function.slot(8 * max(1, len(arguments)))
-    for number, argument in enumerate(arguments):
-        entry = function.value(f"getelementptr ptr, ptr {table}, i64 {number}")
-        function.line(f"store ptr {argument}, ptr {entry}")
-    parallel = function.module.declare(PARALLEL, "void", "ptr", "ptr", "i64")
-    count = -(-(high - low) // length)
-    function.line(f"call void {parallel}(ptr {task}, ptr {table}, i64 {count})")
+    ranges.function.attributes = f"noinline {_ATTRIBUTES}"
+    call_in_parts(function, name, arguments, (low, high, length), ranges.call)
     return True
 
 
+def call_in_parts(
+    function: Function,
+    name: str,
+    pointers: Sequence[str],
+    steps: tuple[int, int, int],
+    run: Callable[[Function, Sequence[str], str, str], None],
+) -> None:
+    """Write the call of ``run`` for every part of a range, by whichever threads there are.
+
+    Parameters
+    ----------
+    name : str
+        Of the task is this one's with ``.task`` behind it.
+    pointers : sequence of str
+        What a task must know.
+    steps : tuple of int
+        Where the range starts, where it stops, and how long a part is.
+    run : callable
+        ``run(task, pointers, first, last)`` writes what a task does for one part.
+    """
+    module = function.module
+    low, high, length = steps
+    task = module.function(f"{name}.task", "internal void", "ptr %context", "i64 %number")
+    known = []
+    for place in range(len(pointers)):
+        entry = task.value(f"getelementptr ptr, ptr %context, i64 {place}")
+        known.append(task.value(f"load ptr, ptr {entry}"))
+    moved = task.value(f"mul nsw i64 %number, {length}")
+    first = task.value(f"add nsw i64 {moved}, {low}")
+    whole = task.value(f"add nsw i64 {first}, {length}")
+    smaller = module.declare("llvm.smin.i64", "i64", "i64", "i64")
+    run(task, known, first, task.value(f"call i64 {smaller}(i64 {whole}, i64 {high})"))
+    task.line("ret void")
+    table = function.slot(8 * max(1, len(pointers)))
+    for place, pointer in enumerate(pointers):
+        entry = function.value(f"getelementptr ptr, ptr {table}, i64 {place}")
+        function.line(f"store ptr {pointer}, ptr {entry}")
+    parallel = module.declare(PARALLEL, "void", "ptr", "ptr", "i64")
+    count = -(-(high - low) // length)
+    function.line(f'call void {parallel}(ptr @"{name}.task", ptr {table}, i64 {count})')
+
+
 class _Ranges:
-    """The function of one range of a loop, and the task that calls it."""
+    """The function of a part of a loop's range."""
 
     def __init__(
         self,
@@ -130,24 +165,10 @@ class _Ranges:
         function.line("ret void")
         return writer.weight * _INSTRUCTION
 
-    def define_task(self, low: int, high: int, length: int) -> str:
-        """Write the task of one range, which finds the addresses in a table."""
-        self.function.attributes = f"noinline {_ATTRIBUTES}"
-        name = f"{self.name}.task"
-        task = self.module.function(name, "internal void", "ptr %context", "i64 %number")
-        pointers = []
-        for number in range(len(self.shared)):
-            entry = task.value(f"getelementptr ptr, ptr %context, i64 {number}")
-            pointers.append(task.value(f"load ptr, ptr {entry}"))
-        moved = task.value(f"mul nsw i64 %number, {length}")
-        first = task.value(f"add nsw i64 {moved}, {low}")
-        whole = task.value(f"add nsw i64 {first}, {length}")
-        smaller = self.module.declare("llvm.smin.i64", "i64", "i64", "i64")
-        last = task.value(f"call i64 {smaller}(i64 {whole}, i64 {high})")
+    def call(self, task: Function, pointers: Sequence[str], first: str, last: str) -> None:
+        """Write a call for one part of the range."""
         listed = "".join(f"ptr {pointer}, " for pointer in pointers)
         task.line(f'call void @"{self.name}"({listed}i64 {first}, i64 {last})')
-        task.line("ret void")
-        return f'@"{name}"'
 
 
 class _RangeWriter(NestWriter):

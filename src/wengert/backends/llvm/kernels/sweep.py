@@ -14,19 +14,30 @@ from ....ir.aval import Aval
 from ....ir.equation import Equation, Literal, Operand, Variable
 from ....ir.wengert_list import WengertList
 from ..frame import Frame
+from ..layout import bytes_of
+from ..values import Value, load, store, type_of
 from ..writer import Function
 from .build import uniform_number
+from .divide import call_in_parts
 from .emit import start_loop
 from .kernel import KernelCode, define_kernel
 from .products import Matrix, call_vector, plan_product
 
 # Matrices smaller than this (in bytes) stay in the cache anyway.
 _SMALLEST = 1 << 19
-# A block has at most this many entries: in the cache, and below what BLAS spreads over threads.
-_BLOCK = 9000
+# A block has about so many entries, which the first cache holds, but whole vectors of rows, and no
+# more than BLAS leaves to one thread.
+_BLOCK, _VECTOR, _LARGEST = 3200, 8, 9000
+# A task reads so many bytes of the matrix: about 0.1 ms.
+_TASK = 1 << 20
+_MOST_TASKS = 64
 _FAMILIES = ("elementwise", "piecewise_constant", "selecting")
 
 Item = WengertList | Equation
+
+
+def _listed(pointers: Sequence[str]) -> str:
+    return ", ".join(f"ptr {pointer}" for pointer in pointers)
 
 
 class SweepStep:
@@ -52,7 +63,7 @@ class SweepStep:
 
     def emit(self, frame: Frame) -> None:
         rows, columns = self.matrix.aval.shape
-        block = max(1, min(rows, _BLOCK // columns))
+        block = min(rows, max(_VECTOR, _BLOCK // columns // _VECTOR * _VECTOR))
         name = frame.shared.name("sweep")
         codes = [self._define_map(frame, f"{name}.map", block)]
         if rows % block:
@@ -61,37 +72,113 @@ class SweepStep:
         constants = [frame.pointer(Literal(a)) for code in codes for a in code.constants]
         targets = [frame.target(variable) for variable in self.writes]
         size = max(code.workspace for code in codes)
+        length = self._rows_of_a_task(block) if not size else rows
+        tasks = -(-rows // length)
+        if tasks > 1:  # each has a result of its own; they are added in order
+            size = tasks * bytes_of(self.result.aval)
         workspace = frame.scratch(size) if size else "%workspace"
-        self._define(frame, name, block, codes)
-        arguments = [*pointers, *constants, *targets, workspace]
-        called = frame.module.declare(name, "void", *["ptr"] * len(arguments))
-        listed = ", ".join(f"ptr {argument}" for argument in arguments)
-        frame.function.line(f"call void {called}({listed})")
+        count = sum(len(code.constants) for code in codes)
+        arguments = [
+            *(f"%read{i}" for i in range(len(pointers))),
+            *(f"%held{i}" for i in range(count)),
+            *(f"%written{i}" for i in range(len(targets))),
+            "%workspace",
+        ]
+        self._define_rows(frame, name, block, codes, arguments)
+        self._define(frame, name, arguments, length, tasks)
+        given = [*pointers, *constants, *targets, workspace]
+        called = frame.module.declare(name, "void", *["ptr"] * len(given))
+        frame.function.line(f"call void {called}({_listed(given)})")
         for variable, pointer in zip(self.writes, targets, strict=True):
             frame.arrived(variable, pointer)
 
     def _define_map(self, frame: Frame, name: str, rows: int) -> KernelCode:
         return define_kernel(frame.loops, name, with_rows(self.kernel, rows))
 
-    def _define(self, frame: Frame, name: str, block: int, codes: Sequence[KernelCode]) -> None:
-        reads = [f"%read{i}" for i in range(len(self.reads))]
-        held = [[f"%held{k}.{i}" for i in range(len(c.constants))] for k, c in enumerate(codes)]
-        writes = [f"%written{i}" for i in range(len(self.writes))]
-        arguments = [*reads, *(p for own in held for p in own), *writes, "%workspace"]
-        function = frame.loops.function(name, "void", *(f"ptr {p}" for p in arguments))
+    def _rows_of_a_task(self, block: int) -> int:
+        """Return how many rows go to one thread at a time; this depends on the shape alone."""
         rows = self.matrix.aval.shape[0]
-        result = self.writes[-1].aval
-        target = writes[-1]
+        tasks = min(_MOST_TASKS, bytes_of(self.matrix.aval) // _TASK)
+        return -(-rows // (max(1, tasks) * block)) * block
+
+    def _define(
+        self, frame: Frame, name: str, arguments: Sequence[str], length: int, tasks: int
+    ) -> None:
+        """Write the function of all rows."""
+        rows = self.matrix.aval.shape[0]
+        function = frame.loops.function(name, "void", *(f"ptr {p}" for p in arguments))
+        if tasks == 1:
+            function.line(f'call void @"{name}.rows"({_listed(arguments)}, i64 0, i64 {rows})')
+            function.line("ret void")
+            return
+        size = bytes_of(self.result.aval)
+
+        def run(task: Function, pointers: Sequence[str], first: str, last: str) -> None:
+            number = task.value(f"udiv i64 {first}, {length}")
+            moved = task.value(f"mul nsw i64 {number}, {size}")
+            own = task.value(f"getelementptr i8, ptr {pointers[-1]}, i64 {moved}")
+            given = [*pointers[:-2], own, pointers[-1]]
+            task.line(f'call void @"{name}.rows"({_listed(given)}, i64 {first}, i64 {last})')
+
+        call_in_parts(function, name, arguments, (0, rows, length), run)
+        self._add_up(function, arguments[-1], arguments[-2], tasks)
+        function.line("ret void")
+
+    def _add_up(self, function: Function, parts: str, target: str, tasks: int) -> None:
+        """Add up the results of the tasks, in order."""
+        dtype, size = self.result.aval.dtype, self.result.aval.size
+        kind = type_of(dtype)
+        entry, end = start_loop(function, "0", str(size))
+        address = function.value(f"getelementptr {kind}, ptr {parts}, i64 {entry}")
+        total = load(function, dtype, address)
+        for number in range(1, tasks):
+            other = function.value(f"getelementptr {kind}, ptr {address}, i64 {number * size}")
+            added = load(function, dtype, other)
+            total = Value(dtype, function.value(f"fadd {kind} {total.text}, {added.text}"))
+        store(function, total, function.value(f"getelementptr {kind}, ptr {target}, i64 {entry}"))
+        end()
+
+    def _define_rows(
+        self,
+        frame: Frame,
+        name: str,
+        block: int,
+        codes: Sequence[KernelCode],
+        arguments: Sequence[str],
+    ) -> None:
+        """Write the function of some rows: from a block's start to a block's end, or to the end."""
+        function = frame.loops.function(
+            f"{name}.rows",
+            "internal void",
+            *(f"ptr {p}" for p in arguments),
+            "i64 %first",
+            "i64 %last",
+            attributes="noinline nounwind",
+        )
+        reads = [p for p in arguments if p.startswith("%read")]
+        writes = [p for p in arguments if p.startswith("%written")]
+        held = iter(p for p in arguments if p.startswith("%held"))
+        constants = [[next(held) for _ in code.constants] for code in codes]
         clear = frame.loops.declare("memset", "ptr", "ptr", "i32", "i64")
-        size = result.size * result.dtype.itemsize
-        function.line(f"call ptr {clear}(ptr {target}, i32 0, i64 {size})")
+        function.line(
+            f"call ptr {clear}(ptr {writes[-1]}, i32 0, i64 {bytes_of(self.result.aval)})"
+        )
+        rows = self.matrix.aval.shape[0]
         whole = rows // block * block
-        start, end = start_loop(function, "0", str(whole), block)
-        self._block(frame, function, start, block, codes[0], (reads, held[0], writes))
+        smaller = frame.loops.declare("llvm.smin.i64", "i64", "i64", "i64")
+        stop = function.value(f"call i64 {smaller}(i64 %last, i64 {whole})")
+        start, end = start_loop(function, "%first", stop, block)
+        self._block(frame, function, start, block, codes[0], (reads, constants[0], writes))
         end()
         if rows > whole:
-            rest = rows - whole
-            self._block(frame, function, str(whole), rest, codes[1], (reads, held[1], writes))
+            resting, done = function.new_label("rest"), function.new_label("done")
+            short = function.value(f"icmp sgt i64 %last, {whole}")
+            function.line(f"br i1 {short}, label %{resting}, label %{done}")
+            function.start(resting)
+            place = (reads, constants[1], writes)
+            self._block(frame, function, str(whole), rows - whole, codes[1], place)
+            function.line(f"br label %{done}")
+            function.start(done)
         function.line("ret void")
 
     def _block(
@@ -208,7 +295,7 @@ def _sweep_ending_at(
         size = matrix.aval.size * matrix.aval.dtype.itemsize
         if size < _SMALLEST or not _is_read_by_rows(second, matrix, along=0):
             continue
-        if matrix.aval.shape[1] > _BLOCK // 8:
+        if matrix.aval.shape[1] > _LARGEST // _VECTOR:
             continue
         between = made_by.get(factor)
         if between is None:
