@@ -107,10 +107,10 @@ class Executable:
     def prepare(self) -> bool:
         """Compile the list if it has been evaluated as long as that would take.
 
-        Return whether it was compiled just now.
+        Return whether it is compiled as far as it will be.
         """
         if self.is_compiled:
-            return False
+            return True
         size = len(self.program)
         self._work += size
         if size > _SMALL and self._work <= _EVALUATIONS * size:

@@ -178,7 +178,7 @@ class Jitted(Wrapper):
         if call.overlap(known.written):
             return self.__wengert_function__(*args, **kwargs)
         for path in known.paths:
-            if path.executable.prepare():
+            if not path.is_offered and path.executable.prepare():
                 self._offer(known, path, call)
             try:
                 result = path.run(call.values)
@@ -343,10 +343,11 @@ class Jitted(Wrapper):
 
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
         """Let the native entry run a path, if it can match calls like this one."""
-        from .entering import describe_call  # with the backend, at first need
-
+        path.is_offered = True
         if path.executable.native is None:
             return
+        from .entering import describe_call  # with the backend, at first need
+
         description = describe_call(path, call)
         if description is not None:
             offer = Offer(known, call.captures, path.executable.native, description)

@@ -16,7 +16,7 @@ from .rolling import roll
 class Path:
     """A recorded run of a function: the program, its guards, and what its outputs make."""
 
-    __slots__ = ("_held", "decisions", "executable", "loops", "results")
+    __slots__ = ("_held", "decisions", "executable", "is_offered", "loops", "results")
 
     def __init__(self, trace: GuardingTrace, results: Results) -> None:
         staged = WengertList(trace.inputs, trace.equations, results.operands)
@@ -25,6 +25,7 @@ class Path:
         self.decisions: list[Decision] = rolled.decisions
         self.loops = rolled.loops
         self.results = results
+        self.is_offered = False  # to the native entry, as soon as there is machine code
         self._held: frozenset[int] | None = None
 
     @property
