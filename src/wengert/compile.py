@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .background import Job
 from .config import config
 from .ir.equation import Equation
 from .ir.verify import verify
@@ -88,10 +89,12 @@ class Executable:
         The machine code, if there is some.
     """
 
-    __slots__ = ("_optimised", "_work", "is_compiled", "native", "staged")
+    __slots__ = ("_donated", "_job", "_optimised", "_work", "is_compiled", "native", "staged")
 
-    def __init__(self, staged: WengertList) -> None:
+    def __init__(self, staged: WengertList, donated: frozenset[int] = frozenset()) -> None:
         self.staged = staged
+        self._donated = donated  # inputs whose memory outputs may take
+        self._job: Job | None = None
         self.native: NativeProgram | None = None
         self.is_compiled = False  # as far as it will be
         self._optimised: WengertList | None = None
@@ -111,12 +114,19 @@ class Executable:
         """
         if self.is_compiled:
             return True
+        if self._job is not None:
+            return self._job.is_done()
         size = len(self.program)
         self._work += size
         if size > _SMALL and self._work <= _EVALUATIONS * size:
             return False
         self.compile()
         return True
+
+    def compile_meanwhile(self) -> None:
+        """Let another thread compile the list; it is evaluated until that is done."""
+        if self._job is None and not self.is_compiled:
+            self._job = Job(self.compile)
 
     def compile(self) -> None:
         """Compile the list now.
@@ -129,7 +139,7 @@ class Executable:
         if config.native:
             from .backends.llvm import compile_program  # imports that most processes never need
 
-            native = compile_program(self.program)
+            native = compile_program(self.program, self._donated)
             if 2 * len(native.called_back) <= len(self.program):
                 self.native = native
         self.is_compiled = True
@@ -139,4 +149,6 @@ class Executable:
         with np.errstate(all="ignore"):
             if self.native is not None:
                 return self.native(*values)
+            if self._job is not None and self._optimised is None:  # the other thread is at it
+                return self.staged.evaluate(*values)
             return self.program.evaluate(*values)

@@ -77,6 +77,10 @@ class Config:
         So many paths through a function, taken for values that it asks for, are compiled for
         arguments of one signature; beyond them it runs as it is. Environment:
         ``WENGERT_MAX_PATHS``.
+    max_specialisations : int
+        Programs for so many signatures of arguments are kept for each compiled function; beyond
+        them, the one that was looked up least recently goes. Environment:
+        ``WENGERT_MAX_SPECIALISATIONS``.
     native : bool
         Run compiled functions as machine code; otherwise their lists are evaluated through NumPy.
         Environment: ``WENGERT_NATIVE``.
@@ -108,6 +112,7 @@ class Config:
         "cache_dir",
         "full_tracebacks",
         "max_paths",
+        "max_specialisations",
         "native",
         "traced_packages",
         "verify",
@@ -119,6 +124,7 @@ class Config:
         self._debug_nans: bool = _environment_flag("WENGERT_DEBUG_NANS")
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
         self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
+        self.max_specialisations: int = _environment_integer("WENGERT_MAX_SPECIALISATIONS", 256)
         self.native: bool = _environment_flag("WENGERT_NATIVE", default=True)
         self._threads = array.array("q", [_environment_integer("WENGERT_NUM_THREADS", 0)])
         self.num_threads = self._threads[0] or _usable_cores()

@@ -187,6 +187,18 @@ class Call:
         shown += [f"{name}={value!r}"[:40] for name, value in self.static.items()]
         return f"({', '.join(shown)})"
 
+    def values_of(self, arguments: Iterable[int]) -> frozenset[int]:
+        """Return the numbers of the values that stand in some of the positional arguments."""
+        chosen = {number % len(self.args) for number in arguments if number < len(self.args)}
+        wanted: set[int] = set()
+        start = 0
+        for number, argument in enumerate(self.args):
+            count = len(tree.leaves(None if number in self.static else argument))
+            if number in chosen:
+                wanted.update(range(start, start + count))
+            start += count
+        return frozenset(n for n, position in enumerate(self._which) if position in wanted)
+
     def replaced(
         self, fun: Callable[..., Any], handles: Sequence[Any]
     ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:

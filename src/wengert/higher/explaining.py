@@ -22,7 +22,7 @@ def explain(jitted: Jitted) -> str:
     lines = [describe(jitted.__wengert_function__).replace("the transformation of", "jit of", 1)]
     for known in jitted.known.values():
         lines += _specialisation(known)
-    for captured in jitted.captures.values():
+    for captured, *_ in jitted.captures.values():
         if captured.implicit:
             names = ", ".join(slot.name for slot in captured.implicit)
             lines.append(f"read at each call: {names}")

@@ -7,6 +7,7 @@ the function asks for are guarded, and another value takes, or makes, another pa
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 import warnings
 import weakref
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from ..backends.llvm import NativeProgram
     from .entering import Description
 
+_NONE: frozenset[int] = frozenset()
+# So many values of what is compared at each call are kept, and so many causes of recordings.
+_VERSIONS, _CAUSES = 8, 100
+_clock = itertools.count()
 MODES = ("auto", "now", "background")
 _STOPPING = frozenset({"raise", "call", "print", "log"})
 
@@ -72,9 +77,11 @@ def jit(
     static_argnums, static_argnames : int or str, or several
         Arguments that are constants of the program: hashable, and compared by equality.
     compile : {"auto", "now", "background"}
-        When the record is optimised: at the second call that takes it, or at once.
+        When the record becomes machine code: at the second call that takes it (a long one later),
+        at once, or meanwhile, in another thread, until when it is evaluated through NumPy.
     donate_argnums : int, or several
-        Arguments whose memory may be used for results.
+        Arguments that the caller does not need any more: results may be made in the memory of
+        their arrays, which saves as much. They must be given by position.
 
     Returns
     -------
@@ -134,7 +141,8 @@ class Jitted(Wrapper):
         self.mode = mode
         self._static = Static(fun, static_argnums, static_argnames)
         self.donated = integers(donate_argnums, "donate_argnums")
-        self.captures: dict[tuple[int, ...], Captures] = {}
+        # What is read from outside, by the functions that read; the version found last is first.
+        self.captures: dict[tuple[int, ...], tuple[Captures, ...]] = {}
         self.known: dict[Any, Specialisation] = {}
         self.causes: list[str] = []
         self._offers: list[Offer] = []
@@ -166,11 +174,7 @@ class Jitted(Wrapper):
         call = Call(args, kwargs, self._static, self._capture)
         if call.refused is not None:
             return self.__wengert_function__(*args, **kwargs)
-        known = self.known.get(call.key)
-        if known is None:
-            known = self.known[call.key] = Specialisation(call.describe())
-            if len(self.known) > 1:
-                self.causes.append(f"new arguments: {known.signature}")
+        known = self._specialisation(call)
         if known.eager is not None:
             return self.__wengert_function__(*args, **kwargs)
         if call.inside:
@@ -237,7 +241,7 @@ class Jitted(Wrapper):
                 "lower takes plain numbers and arrays"
                 + (f": {call.refused}" if call.refused else ", not values of a transformation")
             )
-        known = self.known.setdefault(call.key, Specialisation(call.describe()))
+        known = self._specialisation(call)
         watch = Watch([*call.leaves, *call.captures.generators])
         path = self._recorded(known, call, call.values)
         if watch.advanced() is not None:
@@ -247,19 +251,54 @@ class Jitted(Wrapper):
         known.add(path)
         return Lowered(self, path.executable)
 
+    def _specialisation(self, call: Call) -> Specialisation:
+        """Return what is known for calls like this one; let go of what was used least recently."""
+        known = self.known.get(call.key)
+        if known is None:
+            known = self.known[call.key] = Specialisation(call.describe())
+            known.used = next(_clock)
+            if len(self.known) > 1:
+                self._note_cause(f"new arguments: {known.signature}")
+            if len(self.known) > max(2, config.max_specialisations):
+                others = [(other.used, key) for key, other in list(self.known.items())]
+                oldest = min(others, key=lambda entry: entry[0])[1]
+                self._forget(lambda key: key is oldest)
+        known.used = next(_clock)
+        return known
+
     def _capture(self, functions: Sequence[Any]) -> Captures:
         """Return what the function, and functions among its arguments, read from outside."""
         roots = (self.__wengert_function__, *functions)
         key = tuple(map(id, roots))
-        known = self.captures.get(key)
-        if known is not None:
+        versions = self.captures.get(key, ())
+        cause = None
+        for position, known in enumerate(versions):
             changed = known.changed()
             if changed is None:
+                if position:  # what changed has changed back
+                    others = [other for other in versions if other is not known]
+                    self.captures[key] = (known, *others)
                 return known
-            self.causes.append(f"another value of {changed}")
-            self._withdraw(lambda offer: offer.captures is known)
-        found = self.captures[key] = Captures(roots)
+            cause = cause or f"another value of {changed}"
+        if cause is not None:
+            self._note_cause(cause)
+        found = Captures(roots)
+        self.captures[key] = (found, *versions[: _VERSIONS - 1])
+        stale = versions[_VERSIONS - 1 :]
+        while len(self.captures) > max(1, config.max_specialisations):
+            stale = (*stale, *self.captures.pop(next(iter(self.captures))))
+        if stale:
+            self._forget(lambda k: k[0] in stale)
         return found
+
+    def _note_cause(self, cause: str) -> None:
+        self.causes.append(cause)
+        del self.causes[:-_CAUSES]
+
+    def _forget(self, is_stale: Callable[[Any], bool]) -> None:
+        """Let go of the specialisations whose keys are stale."""
+        gone = [self.known.pop(key) for key in list(self.known) if is_stale(key)]
+        self._withdraw(lambda offer: offer.known in gone)
 
     def _inside(self, known: Specialisation, call: Call) -> Any:
         """Answer a call on values of transformations around it.
@@ -318,9 +357,11 @@ class Jitted(Wrapper):
             known.eager = f"{drawn} was advanced while the function ran"
             return found
         known.add(path)
-        if self.mode != "auto":
+        if self.mode == "now":
             path.executable.compile()
             self._offer(known, path, call)
+        elif self.mode == "background":
+            path.executable.compile_meanwhile()
         if len(known.paths) > config.max_paths:
             self._give_up(known)
         return found
@@ -335,7 +376,8 @@ class Jitted(Wrapper):
             program, args, kwargs = call.replaced(fun, trace.attach())
             value = program(*args, **kwargs)
             call.refuse_mutation()
-            return Path(trace, Results(trace, call.handles, value, call.stores()))
+            results = Results(trace, call.handles, value, call.stores())
+            return Path(trace, results, call.values_of(self.donated) if self.donated else _NONE)
         finally:
             end(trace)
             trace.release()
@@ -344,13 +386,14 @@ class Jitted(Wrapper):
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
         """Let the native entry run a path, if it can match calls like this one."""
         path.is_offered = True
-        if path.executable.native is None:
+        native = path.executable.native
+        if native is None or native.donations:
             return
         from .entering import describe_call  # with the backend, at first need
 
         description = describe_call(path, call)
         if description is not None:
-            offer = Offer(known, call.captures, path.executable.native, description)
+            offer = Offer(known, call.captures, native, description)
             self._offers.append(offer)
             self._enter([offer])
 

@@ -16,12 +16,16 @@ from .rolling import roll
 class Path:
     """A recorded run of a function: the program, its guards, and what its outputs make."""
 
-    __slots__ = ("_held", "decisions", "executable", "is_offered", "loops", "results")
+    __slots__ = ("_held", "decisions", "donated", "executable", "is_offered", "loops", "results")
 
-    def __init__(self, trace: GuardingTrace, results: Results) -> None:
+    def __init__(
+        self, trace: GuardingTrace, results: Results, donated: frozenset[int] = frozenset()
+    ) -> None:
         staged = WengertList(trace.inputs, trace.equations, results.operands)
         rolled = roll(staged, trace.decisions, trace.visits)
-        self.executable = Executable(rolled.program)
+        # What is returned as it came, or written, keeps its memory.
+        self.donated = donated.difference(results.inputs)
+        self.executable = Executable(rolled.program, self.donated)
         self.decisions: list[Decision] = rolled.decisions
         self.loops = rolled.loops
         self.results = results
@@ -47,7 +51,7 @@ class Path:
             They do not. Nothing outside has been changed.
         """
         outputs = self.executable.run(values)
-        return self.results.finish(values, outputs, self._constants())
+        return self.results.finish(values, outputs, self._constants(), self.donated)
 
     def _constants(self) -> frozenset[int]:
         """Return the identities of arrays that the program holds."""
@@ -62,12 +66,13 @@ class Path:
 class Specialisation:
     """What is compiled for arguments of one signature: paths, the last taken one first."""
 
-    __slots__ = ("eager", "failures", "paths", "signature", "traces", "written")
+    __slots__ = ("eager", "failures", "paths", "signature", "traces", "used", "written")
 
     def __init__(self, signature: str) -> None:
         self.signature = signature
         self.paths: list[Path] = []
         self.traces = 0
+        self.used = 0  # when it was last looked up
         # Arguments that some path writes, by number.
         self.written: list[int] = []
         self.failures: list[str] = []

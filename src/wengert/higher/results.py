@@ -57,6 +57,12 @@ class Results:
         only = len(leaves) == 1 and leaves[0] is value
         self.plain = only and self.recipes == [("output", 0)] and not self.writes
 
+    @property
+    def inputs(self) -> frozenset[int]:
+        """The inputs that are part of the result, and those that are written."""
+        shown = [recipe[1] for recipe in self.recipes if recipe[0] == "input"]
+        return frozenset([*shown, *(number for number, _ in self.writes)])
+
     def _output(self, trace: GuardingTrace, numbers: dict[Any, int], raw: Any) -> int:
         if type(raw) is Traced and not trace.owns(raw):
             raise StagingError("a result belongs to another transformation")
@@ -91,12 +97,25 @@ class Results:
             return ("copy", np.array(raw, order="K"))
         return ("output", self._output(trace, numbers, raw))
 
-    def finish(self, args: Sequence[Any], outputs: Sequence[Any], held: frozenset[int]) -> Any:
-        """Return the result, with everything written outside that the function writes."""
+    def finish(
+        self,
+        args: Sequence[Any],
+        outputs: Sequence[Any],
+        held: frozenset[int],
+        donated: frozenset[int] = frozenset(),
+    ) -> Any:
+        """Return the result, with everything written outside that the function writes.
+
+        Results may lie in the memory of the `donated` among `args`.
+        """
         for number, _ in self.writes:
             if not args[number].flags.writeable:
                 raise ValueError("assignment destination is read-only")
-        found = self._pack(args, outputs, held)
+        if donated:
+            kept = [None if number in donated else value for number, value in enumerate(args)]
+            found = self._pack(kept, outputs, held)
+        else:
+            found = self._pack(args, outputs, held)
         for number, output in self.writes:
             args[number][...] = outputs[output]
         if not self.slots:

@@ -40,13 +40,16 @@ class MemoryPlan:
         From a variable to its place in the workspace, in bytes.
     taken_over : dict
         From a variable to the one whose memory it takes over.
+    donations : dict
+        From an output's number to that of the input whose memory it is made in.
     workspace : int
         Bytes of workspace: the most that is needed at any time, up to gaps.
     """
 
-    __slots__ = ("offsets", "outputs", "taken_over", "workspace")
+    __slots__ = ("donations", "offsets", "outputs", "taken_over", "workspace")
 
     def __init__(self) -> None:
+        self.donations: dict[int, int] = {}
         self.outputs: dict[Variable, int] = {}
         self.offsets: dict[Variable, int] = {}
         self.taken_over: dict[Variable, Variable] = {}
@@ -58,6 +61,8 @@ def plan_memory(
     outputs: Sequence[Operand],
     steps: Sequence[Accesses],
     bytes_of: Callable[[Variable], int],
+    donated: frozenset[int] = frozenset(),
+    settled: int = 0,
 ) -> MemoryPlan:
     """Plan the memory of steps that run one after the other.
 
@@ -65,9 +70,13 @@ def plan_memory(
     ----------
     steps : sequence
         Each with what it ``reads`` and ``writes``; one that has ``reuses``, pairs of a written and
-        a read variable, can make the first in the memory of the second.
+        a read variable, can make the first in the memory of the second, and so can one that has
+        ``overwrites``, where the second is a donated input.
     bytes_of : callable
         The size of a variable in memory; 0 for one that needs none.
+    donated : frozenset of int
+        Inputs whose memory outputs may take over, from step `settled` on: the program runs to its
+        end then. One that is left needs its inputs again.
     """
     plan = MemoryPlan()
     given = set(inputs)
@@ -75,6 +84,8 @@ def plan_memory(
         if isinstance(operand, Variable) and operand not in given:
             plan.outputs.setdefault(operand, number)
     last = _last_reads(steps)
+    if donated:
+        _donate(plan, inputs, steps[settled:], last, donated, settled)
     heirs = _take_over(plan, steps, last, given)
     for taken, made in reversed(list(heirs.items())):
         if made in plan.outputs:
@@ -116,6 +127,27 @@ def _last_reads(steps: Sequence[Accesses]) -> dict[Variable, int]:
     return last
 
 
+def _donate(
+    plan: MemoryPlan,
+    inputs: Sequence[Variable],
+    steps: Sequence[Accesses],
+    last: dict[Variable, int],
+    donated: frozenset[int],
+    settled: int,
+) -> None:
+    """Let outputs take over the memory of inputs whose last readers make them."""
+    numbers = {inputs[number]: number for number in donated}
+    for number, step in enumerate(steps, settled):
+        for made, taken in (*getattr(step, "reuses", ()), *getattr(step, "overwrites", ())):
+            if taken not in numbers or last.get(taken) != number or made in plan.taken_over:
+                continue
+            output = plan.outputs.get(made)
+            if output is None or output in plan.donations:
+                continue
+            plan.taken_over[made] = taken
+            plan.donations[output] = numbers.pop(taken)
+
+
 def _take_over(
     plan: MemoryPlan,
     steps: Sequence[Accesses],
@@ -131,6 +163,7 @@ def _take_over(
                 and taken not in given
                 and taken not in plan.outputs
                 and taken not in heirs
+                and made not in plan.taken_over
             ):
                 heirs[taken] = made
                 plan.taken_over[made] = taken

@@ -40,10 +40,13 @@ class Built:
         return tuple(sorted(found))
 
 
-def build(program: WengertList) -> Built:
-    """Return the modules of a program; the function `ENTRY` of the first runs all of it."""
+def build(program: WengertList, donated: frozenset[int] = frozenset()) -> Built:
+    """Return the modules of a program; the function `ENTRY` of the first runs all of it.
+
+    Outputs may be made in the memory of `donated` inputs: ``layout.donations`` says which.
+    """
     steps = arrange(program)
-    layout = plan_layout(program, steps)
+    layout = plan_layout(program, steps, donated=donated)
     spills = Spills(layout)
     parts = [steps[i : i + PART] for i in range(0, len(steps), PART)] or [[]]
     crossing = _crossing(parts, program.outputs) if len(parts) > 1 else frozenset()

@@ -64,6 +64,7 @@ class Layout:
     def __init__(self, parent: Layout | None = None) -> None:
         self.places: dict[Variable, Place] = {}
         self.taken_over: dict[Variable, Variable] = {}
+        self.donations: dict[int, int] = {}
         self.workspace = 0
         # One table of constants serves all functions of a program.
         self.constants: list[np.ndarray[Any, Any]] = [] if parent is None else parent.constants
@@ -104,6 +105,7 @@ def plan_layout(
     steps: Sequence[Accesses],
     parent: Layout | None = None,
     names: tuple[str, str] = ("inputs", "outputs"),
+    donated: frozenset[int] = frozenset(),
 ) -> Layout:
     """Give every array of a program a place.
 
@@ -113,21 +115,40 @@ def plan_layout(
         Of the program that the list is a part of: the constants are shared.
     names : tuple of str
         What the places of inputs and outputs are called; outputs without a name have none.
+    donated : frozenset of int
+        Inputs whose memory may be used for outputs.
     """
     layout = Layout(parent)
     places = layout.places
     for i, variable in enumerate(program.inputs):
         places[variable] = Place(names[0], i)
     moving = [step for step in steps if not step.numbers_only]
-    plan = plan_memory(program.inputs, program.outputs, moving, _bytes_in_memory)
+    settled = _settled(steps) if donated else 0
+    plan = plan_memory(program.inputs, program.outputs, moving, _bytes_in_memory, donated, settled)
     for variable, number in plan.outputs.items():
         if names[1]:
             places[variable] = Place(names[1], number)
     for variable, offset in plan.offsets.items():
         places[variable] = Place("workspace", offset)
     layout.taken_over = plan.taken_over
+    layout.donations = plan.donations
     layout.workspace = plan.workspace
     return layout
+
+
+def _settled(steps: Sequence[Accesses]) -> int:
+    """Return how many of the steps that move arrays may be followed by one that leaves.
+
+    What declines does so in the end; a guard or a call-back where it stands.
+    """
+    count = found = 0
+    for step in steps:
+        count += not step.numbers_only
+        if getattr(step, "may_leave", True):
+            found = count
+        elif getattr(step, "declines", False):
+            return sum(not step.numbers_only for step in steps)
+    return found
 
 
 def _bytes_in_memory(variable: Variable) -> int:

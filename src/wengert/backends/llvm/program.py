@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class NativeProgram:
         Bytes of workspace.
     called_back : tuple of str
         Names of the primitives that run through NumPy.
+    donations : dict
+        From an output's number to that of the input whose memory it is made in.
     is_long : bool
         A run may take more than some microseconds: other threads run meanwhile.
     """
@@ -58,6 +60,7 @@ class NativeProgram:
         "address",
         "called_back",
         "constants",
+        "donations",
         "is_long",
         "program",
         "workspace",
@@ -71,6 +74,7 @@ class NativeProgram:
         self._held = (table, built.layout.constants, built.layout.objects)
         self.workspace = built.layout.workspace
         self.called_back = built.called_back
+        self.donations = dict(built.layout.donations)
         self.is_long = work_of(program) > _LONG
         self._run = _PROTOTYPE(self.address)
         self._entry: Callable[..., Any] | None = None
@@ -84,7 +88,7 @@ class NativeProgram:
 
     def _make_entry(self) -> Callable[..., Any]:
         """Return a builtin that takes the leaves, where the interpreter lets us have one."""
-        if not is_available():
+        if self.donations or not is_available():
             return self._run_from_python
         entry = Entry(self._run_from_python)
         outputs = self.program.outputs
@@ -109,6 +113,9 @@ class NativeProgram:
             for leaf, variable in zip(leaves, program.inputs, strict=True)
         ]
         results = [_room(operand) for operand in program.outputs]
+        for output, given in self.donations.items():
+            others = [leaf for number, leaf in enumerate(leaves) if number != given]
+            held[given] = results[output] = _taken_over(leaves[given], held[given], others)
         inputs = np.array([*(entry.ctypes.data for entry in held), self.constants], np.uintp)
         outputs = np.array(
             [0 if room is None else room.ctypes.data for room in results] or [0], np.uintp
@@ -179,19 +186,29 @@ def _result(operand: Operand, room: np.ndarray[Any, Any] | None) -> Any:
     return room.item() if kind == "python" else room[()]
 
 
-def compile_program(program: WengertList) -> NativeProgram:
+def _taken_over(leaf: Any, entries: np.ndarray[Any, Any], others: Sequence[Any]) -> Any:
+    """Return memory with the entries of a donated array: its own, if it is nobody else's."""
+    alone = type(leaf) is np.ndarray and leaf is entries and leaf.base is None
+    if alone and leaf.flags.writeable and not any(np.may_share_memory(leaf, o) for o in others):
+        return leaf
+    return entries.copy()
+
+
+def compile_program(program: WengertList, donated: frozenset[int] = frozenset()) -> NativeProgram:
     """Return a program as machine code.
 
     Parameters
     ----------
     program : WengertList
         Any list; equations without native code call back into NumPy.
+    donated : frozenset of int
+        Inputs whose memory may be used for outputs.
 
     Returns
     -------
     NativeProgram
     """
-    built = build(program)
+    built = build(program, donated)
     if PARALLEL in built.externals:
         make_available()
     objects = [object_code(module.text(), module.level) for module in built.modules]

@@ -14,12 +14,18 @@ class ScalarEquation:
 
     scratch = 0
     numbers_only = True
+    may_leave = False
 
     def __init__(self, equation: Equation, recipe: Recipe) -> None:
         self.equation = equation
         self._recipe = recipe
         self.reads: tuple[Operand, ...] = equation.operands
         self.writes: tuple[Variable, ...] = equation.outputs
+
+    @property
+    def declines(self) -> bool:
+        """Whether Python may have to evaluate the program after all."""
+        return self._recipe.declines is not None
 
     @classmethod
     def of(cls, equation: Equation) -> ScalarEquation | None:

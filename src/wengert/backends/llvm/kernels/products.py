@@ -172,6 +172,7 @@ class ProductStep:
 
     scratch = 0
     numbers_only = False
+    may_leave = False
 
     def __init__(self, equation: Equation, product: Product) -> None:
         self.equation = equation

@@ -8,7 +8,7 @@ from ....ir.equation import Literal, Operand, Variable
 from ....ir.wengert_list import WengertList
 from ..frame import Frame
 from .kernel import define_kernel
-from .rules import is_scattered
+from .rules import is_scattered, role_of
 
 
 def _scattered(kernel: WengertList) -> Iterator[tuple[Variable, Variable]]:
@@ -36,12 +36,33 @@ class KernelStep:
         # What is written in place, if the memory it starts from is not needed any more.
         self.reuses = tuple(_scattered(kernel))
 
+    @property
+    def may_leave(self) -> bool:
+        """Whether an index that the program computed may be out of bounds."""
+        return not self._kinds() <= {"elementwise", "view", "reduction"}
+
+    @property
+    def overwrites(self) -> tuple[tuple[Variable, Variable], ...]:
+        """What may be written over a read array: all is computed entry by entry, at one place."""
+        if self._kinds() != {"elementwise"}:
+            return ()
+        return tuple(
+            (made, taken)
+            for made in self.writes
+            for taken in self.kernel.inputs
+            if made.aval.shape == taken.aval.shape and made.aval.dtype == taken.aval.dtype
+        )
+
+    def _kinds(self) -> set[str | None]:
+        roles = [role_of(equation) for equation in self.kernel.equations]
+        return {None if role is None else role.kind for role in roles}
+
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("kernel")
         kernel = self.kernel
         in_place = {
             self.writes.index(made): kernel.inputs.index(taken)
-            for made, taken in self.reuses
+            for made, taken in (*self.reuses, *self.overwrites)
             if frame.layout.shares(made, taken)
         }
         code = define_kernel(frame.loops, name, kernel, in_place)
