@@ -25,6 +25,7 @@ from .kernels.rules import role_of
 from .kernels.runs import RunMeanStep
 from .kernels.step import KernelStep
 from .kernels.sweep import find_sweeps
+from .linalg import FactorisationStep, plan_factorisation
 from .looping import ScanStep, While
 from .recipes import can_lower
 from .scalars import ScalarEquation
@@ -72,4 +73,7 @@ def _step(equation: Equation) -> Step:
     product = plan_product(equation)
     if product is not None:
         return ProductStep(equation, product)
+    plan = plan_factorisation(equation)
+    if plan is not None:
+        return FactorisationStep(equation, plan)
     return CallBack(equation)

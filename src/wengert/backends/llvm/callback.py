@@ -112,20 +112,23 @@ class CallBack:
     def emit(self, frame: Frame) -> None:
         frame.settle()
         frame.shared.called_back[self.equation.primitive.name] = None
-        function = frame.function
         read = [operand for operand in self.reads if isinstance(operand, Variable)]
         pointers = [frame.pointer(operand) for operand in read]
         targets = [frame.target(variable) for variable in self.writes]
-        table = function.slot(8 * max(1, len(pointers) + len(targets)))
-        for number, pointer in enumerate(pointers + targets):
-            entry = function.value(f"getelementptr ptr, ptr {table}, i64 {number}")
-            function.line(f"store ptr {pointer}, ptr {entry}")
-        helper = frame.object(_Helper(self.equation))
-        called = _define_call_back(frame.module)
-        status = function.value(f"call i32 {called}(ptr {helper}, ptr {table})")
-        frame.leave_unless_done(status)
+        write_call_back(frame, self.equation, pointers, targets)
         for variable, pointer in zip(self.writes, targets, strict=True):
             frame.arrived(variable, pointer)
+
+
+def write_call_back(
+    frame: Frame, equation: Equation, pointers: list[str], targets: list[str]
+) -> None:
+    """Write the call of NumPy for an equation; its variables lie at `pointers`."""
+    table = frame.table([*pointers, *targets])
+    helper = frame.object(_Helper(equation))
+    called = _define_call_back(frame.module)
+    status = frame.function.value(f"call i32 {called}(ptr {helper}, ptr {table})")
+    frame.leave_unless_done(status)
 
 
 def _define_call_back(module: Module) -> str:

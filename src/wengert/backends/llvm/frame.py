@@ -86,7 +86,7 @@ class Shared:
 
     @property
     def modules(self) -> list[Module]:
-        return [module for module in (self.loops, self.plain) if module.functions]
+        return [made for made in (self.loops, self.plain) if made.functions or made.definitions]
 
 
 class Frame:
