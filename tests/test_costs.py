@@ -125,3 +125,14 @@ def test_import_loads_neither_scipy_nor_llvmlite():
         "assert not new & {'scipy', 'llvmlite', 'matplotlib', 'sympy', 'rich'}, new"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_gradient_of_an_array_does_without_is_not_loaded():
+    code = (
+        "import sys, numpy as np, wengert as wg\n"
+        "assert wg.grad(lambda x: np.sum(np.sin(x)))(np.zeros(2)).tolist() == [1.0, 1.0]\n"
+        "others = ('optree', 'wengert.higher', 'wengert.passes', 'wengert.numerical')\n"
+        "assert not [name for name in sys.modules if name.startswith(others)]\n"
+        "assert wg.grad(lambda p: wg.cond(p['x'] > 0, np.sin, np.cos, p['x']))({'x': 0.5})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

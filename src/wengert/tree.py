@@ -6,18 +6,37 @@ classes. `None` is a tree without leaves.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optree
 
 from .errors import ArgumentError
 
+if TYPE_CHECKING:
+    import optree
+
+    Structure = optree.PyTreeSpec
+
 _NAMESPACE = "wengert"
 
-Structure = optree.PyTreeSpec
+_loaded: list[Any] = []
+
+
+def _optree() -> Any:
+    """Return optree, which is loaded at the first tree: numbers and arrays do without."""
+    if not _loaded:
+        import optree
+
+        _loaded.append(optree)
+    return _loaded[0]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Structure":
+        return _optree().PyTreeSpec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # Types that are certainly leaves, so that the common call flattens without asking optree.
 LEAF_TYPES: frozenset[type] = frozenset(
@@ -26,6 +45,8 @@ LEAF_TYPES: frozenset[type] = frozenset(
 
 
 def _register_dataclass(kind: type) -> None:
+    import dataclasses
+
     names = tuple(field.name for field in dataclasses.fields(kind))
 
     def take_apart(value: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
@@ -38,7 +59,7 @@ def _register_dataclass(kind: type) -> None:
             object.__setattr__(made, name, child)
         return made
 
-    optree.register_pytree_node(kind, take_apart, rebuild, namespace=_NAMESPACE)  # type: ignore[arg-type]
+    _optree().register_pytree_node(kind, take_apart, rebuild, namespace=_NAMESPACE)
 
 
 def register(
@@ -57,7 +78,7 @@ def register(
     unflatten_function : callable
         ``unflatten_function(metadata, children) -> value``.
     """
-    optree.register_pytree_node(kind, flatten_function, unflatten_function, namespace=_NAMESPACE)
+    _optree().register_pytree_node(kind, flatten_function, unflatten_function, namespace=_NAMESPACE)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
@@ -72,12 +93,8 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     >>> wg.tree.unflatten(structure, [10.0, 20.0])
     {'b': 20.0, 'a': (10.0, None)}
     """
-    found, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
-    unknown = {
-        type(leaf)
-        for leaf in found
-        if type(leaf) not in LEAF_TYPES and dataclasses.is_dataclass(type(leaf))
-    }
+    found, structure = _optree().tree_flatten(tree, namespace=_NAMESPACE)
+    unknown = {type(leaf) for leaf in found if _is_dataclass(type(leaf))}
     if not unknown:
         return found, structure
     for kind in unknown:
@@ -85,15 +102,22 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return flatten(tree)
 
 
+def _is_dataclass(kind: type) -> bool:
+    return kind not in LEAF_TYPES and hasattr(kind, "__dataclass_fields__")
+
+
 def flatten_with_none(tree: Any) -> tuple[list[Any], Structure]:
     """Return leaves and structure with every None counted as a leaf."""
     flatten(tree)  # makes dataclasses known
-    return optree.tree_flatten(tree, none_is_leaf=True, namespace=_NAMESPACE)
+    found: tuple[list[Any], Structure] = _optree().tree_flatten(
+        tree, none_is_leaf=True, namespace=_NAMESPACE
+    )
+    return found
 
 
 def unflatten(structure: Structure, new_leaves: Iterable[Any]) -> Any:
     """Build the tree of `structure` with the given leaves."""
-    return optree.tree_unflatten(structure, new_leaves)
+    return _optree().tree_unflatten(structure, new_leaves)
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -129,7 +153,7 @@ def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     >>> wg.tree.broadcast_prefix({"a": None, "b": 1}, {"a": [2.0, 3.0], "b": 4.0})
     [None, None, 1]
     """
-    entries, structure = optree.tree_flatten(
+    entries, structure = _optree().tree_flatten(
         prefix, is_leaf=lambda entry: entry is None, namespace=_NAMESPACE
     )
     parts = structure.flatten_up_to(tree)
