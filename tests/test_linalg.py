@@ -258,6 +258,65 @@ def test_determinant_of_a_singular_matrix_to_the_third_order(name):
     assert dsst(0.0, 0.0) == pytest.approx((4 * numeric - wide) / 3, abs=1e-11)
 
 
+UNKNOWN = {
+    "compiled": lambda f: wg.jit(f),
+    "of a compiled function": None,
+    "batched": lambda f: lambda a: wg.vmap(f)(np.stack([a, 2 * a, a]))[2],
+}
+
+
+@pytest.mark.parametrize("how", UNKNOWN)
+@pytest.mark.parametrize("name", SINGULAR)
+def test_determinant_of_a_singular_matrix_whose_values_are_not_known(name, how):
+    """The first three derivatives, computed without looking at the matrix: as eager ones."""
+    a = SINGULAR[name]
+    first, second = waves(*a.shape, start=6.0), waves(*a.shape, start=7.0)
+    det = wg.jit(np.linalg.det) if UNKNOWN[how] is None else np.linalg.det
+    known = np.linalg.det
+    run = UNKNOWN[how] or (lambda f: f)
+
+    def along(f):
+        return lambda a: np.sum(wg.grad(f)(a) * first)
+
+    close(run(wg.grad(det))(a), minors(a), 1e-13)
+    close(run(lambda a: wg.jvp(det, (a,), (first,))[1])(a), np.sum(minors(a) * first), 1e-12)
+    close(run(wg.grad(along(det)))(a), wg.grad(along(known))(a), 1e-12)
+    expected = wg.grad(lambda a: np.sum(wg.grad(along(known))(a) * second))(a)
+    close(run(wg.grad(lambda a: np.sum(wg.grad(along(det))(a) * second)))(a), expected, 1e-11)
+    pushed = lambda a: wg.jvp(wg.grad(along(det)), (a,), (second,))[1]  # noqa: E731
+    close(run(pushed)(a), expected, 1e-11)
+
+
+@pytest.mark.parametrize("how", UNKNOWN)
+def test_determinant_of_a_complex_singular_matrix_whose_values_are_not_known(how):
+    a = (TALL[:, :2] + 1j * WIDE[:2].T) @ (WIDE[:2] - 0.5j)
+    direction = waves(4, 4, start=6.0) + 1j * waves(4, 4, start=7.0)
+    det = wg.jit(np.linalg.det) if UNKNOWN[how] is None else np.linalg.det
+    run = UNKNOWN[how] or (lambda f: f)
+    close(run(wg.grad(det, holomorphic=True))(a), minors(a), 1e-13)
+
+    def along(f):
+        return lambda a: np.sum(wg.grad(f, holomorphic=True)(a) * direction)
+
+    found = run(wg.grad(along(det), holomorphic=True))(a)
+    close(found, wg.grad(along(np.linalg.det), holomorphic=True)(a), 1e-12)
+
+
+def test_the_fourth_derivative_of_a_determinant_whose_values_are_not_known():
+    a, first = waves(5, 5) + 3 * np.eye(5), waves(5, 5, start=6.0)
+    curve = lambda s: np.linalg.det(a + s * first)  # noqa: E731
+    fourth = wg.jit(wg.grad(wg.grad(wg.grad(wg.grad(curve)))))(0.1)
+    expected = np.polyfit(x := np.linspace(-3, 3, 6), [curve(s) for s in x], 5)
+    assert fourth == pytest.approx(24 * expected[1] + 120 * 0.1 * expected[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("how", UNKNOWN)
+def test_logarithm_of_a_determinant_that_is_0_has_no_derivative_anywhere(how):
+    run = UNKNOWN[how] or wg.jit
+    gradient = run(wg.grad(lambda a: np.linalg.slogdet(a)[1]))(np.ones((3, 3)))
+    assert np.isnan(gradient).all()
+
+
 def test_a_stack_with_singular_matrices():
     stack = np.stack([np.ones((2, 2)), SQUARE[:2, :2], np.zeros((2, 2))])
     expected = np.stack([minors(a) for a in stack])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...tracing.core import bind, innermost, raw_of, to_user
+from ...tracing.core import bind, to_user
 from ...tracing.protocols import implements
 from ..core_family import core, operand, transposed
 from ..samples import Fail, Sample, array
@@ -62,18 +62,41 @@ def inv(a: Any) -> Any:
     return to_user(bind(inv_primitive, operand(a)))
 
 
+def _evaluate_or_nan(a: Any) -> Any:
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        singular = (np.linalg.slogdet(a)[0] == 0)[..., None, None]
+        safe = np.where(singular, np.eye(a.shape[-1], dtype=a.dtype), a)
+        return np.where(singular, a.dtype.type(np.nan), np.linalg.inv(safe))
+
+
+regular_inverse = core(
+    "regular_inverse",
+    "(n,n)->(n,n)",
+    arguments=("a",),
+    tayloring=inverting,
+    evaluate=_evaluate_or_nan,
+    jvp=(_jvp,),
+    vjp=(_vjp,),
+    samples=lambda: [
+        Sample(well_conditioned(3, 3)),
+        Sample(well_conditioned(4, 2, 2)),
+        Sample(well_conditioned(2, 2, dtype=np.complex128)),
+        Sample(np.ones((2, 2)), differentiable=False),
+        Sample(np.stack([np.eye(2), np.ones((2, 2))]), differentiable=False),
+        Sample(np.ones((0, 2, 2))),
+    ],
+    fails=square_fails,
+)
+
+
 def inverse_or_nan(a: Any) -> Any:
     """Return the inverses of a stack of matrices, nan for the singular ones.
 
     For rules of functions that have a value at singular matrices, but no derivative there.
     """
-    try:
-        return inv(a)
-    except np.linalg.LinAlgError:
-        plain = innermost(raw_of(a))
-        singular = (np.linalg.slogdet(plain)[0] == 0)[..., None, None]
-        safe = np.where(singular, np.eye(plain.shape[-1], dtype=plain.dtype), a)
-        return np.where(singular, plain.dtype.type(np.nan), inv(safe))
+    return to_user(bind(regular_inverse, operand(a)))
 
 
 @implements(np.linalg.tensorinv)
