@@ -156,6 +156,8 @@ def test_families_refuse_what_is_incomplete():
         )
     with pytest.raises(RegistryError, match="partials or products, one an argument"):
         elementwise("half", numpy=np.add, partials=(1,), implements=False)
+    with pytest.raises(RegistryError, match="a vectorize, not a ufunc"):
+        elementwise("half", numpy=np.vectorize(abs), partials=(1,), implements=False)
     with pytest.raises(RegistryError, match="complex_jvp and complex_vjp, or neither"):
         elementwise(
             "half", numpy=np.exp, partials=("ans",), complex_jvp=lambda t: t, implements=False

@@ -381,6 +381,12 @@ def elementwise(
     parameters : tuple of str
         Names of the keyword parameters that a partial may name.
     """
+    if not isinstance(numpy, np.ufunc) and (arguments is None or infer is None):
+        raise RegistryError(
+            f"{name}: numpy is a {type(numpy).__name__}, not a ufunc, so it says neither how many "
+            "arguments there are nor of what dtype the result is. Give arguments and infer too, or "
+            "call the function by wengert.pure_callback within a wengert.custom_jvp."
+        )
     if arguments is None:
         arguments = ("x", "y", "z")[: numpy.nin]
     given = partials if partials is not None else products
