@@ -115,7 +115,7 @@ sqrt = elementwise(
     "sqrt",
     tayloring=lambda primitive: by_equation(primitive, slope_of_root),
     numpy=np.sqrt,
-    products=(lambda g, ans: 0.5 * g / ans,),
+    products=(lambda g, ans: 0.5 * (g / ans),),
     lower=lowering.function("sqrt"),
     samples=lambda: [
         *unary_samples(positive, extra=(np.array([1e4, 1e300]), np.array([-1.0 + 0.5j, 2j]))),

@@ -15,6 +15,7 @@ from ...passes.contractions import absorb_transposes
 from ...passes.expand import expand
 from ...passes.fuse import fuse
 from ...passes.scalarise import scalarise
+from ...passes.uniform import spread_uniform
 from .branches import CallStep, Switch
 from .callback import CallBack
 from .frame import Step
@@ -47,7 +48,7 @@ def arrange(program: WengertList) -> list[Step]:
     if not _has_arrays(program):
         return [_step(equation) for equation in program.equations]
     steps: list[Step] = []
-    program = absorb_transposes(scalarise(expand(program), can_lower))
+    program = absorb_transposes(scalarise(expand(spread_uniform(program)), can_lower))
     for item in find_sweeps(fuse(program, role_of).steps):
         if isinstance(item, WengertList):
             steps.append(KernelStep(item))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ....ir.equation import Equation, Literal, Operand, Variable
 from ....passes.contractions import contraction_of
+from ....passes.uniform import uniform_number
 from ..lowering import lower
 from .affine import ZERO, Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
 from .contraction import inline_product
@@ -225,18 +226,3 @@ class Constants:
 
     def array_of(self, buffer: Buffer) -> np.ndarray[Any, Any]:
         return self.arrays[int(buffer.name.removeprefix("constant"))]
-
-
-def uniform_number(array: np.ndarray[Any, Any]) -> Any:
-    """Return the number that all entries of an array are, to the bit, or None."""
-    if array.size == 0:
-        return array.dtype.type(0)
-    first = array.flat[0]
-    if array.size == 1 or not any(array.strides):
-        return first
-    if array.dtype.kind in "fc":
-        whole = np.ascontiguousarray(array).view(np.uint8).reshape(array.size, -1)
-        same = bool((whole == whole[0]).all())
-    else:
-        same = bool((array == first).all())
-    return first if same else None

@@ -13,10 +13,11 @@ import numpy as np
 
 from ....ir.equation import Equation, Operand, Variable
 from ....ir.wengert_list import WengertList
+from ....passes.uniform import uniform_number
 from ..frame import DECLINED, DONE
 from ..values import load
 from ..writer import Module
-from .build import Constants, uniform_number
+from .build import Constants
 from .divide import divided
 from .emit import NestWriter
 from .indexing import written_shape

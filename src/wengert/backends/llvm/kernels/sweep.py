@@ -13,11 +13,11 @@ import numpy as np
 from ....ir.aval import Aval
 from ....ir.equation import Equation, Literal, Operand, Variable
 from ....ir.wengert_list import WengertList
+from ....passes.uniform import uniform_number
 from ..frame import Frame
 from ..layout import bytes_of
 from ..values import Value, load, store, type_of
 from ..writer import Function
-from .build import uniform_number
 from .divide import call_in_parts
 from .emit import start_loop
 from .kernel import KernelCode, define_kernel
