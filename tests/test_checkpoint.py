@@ -227,6 +227,77 @@ def test_a_byte_budget_parts_one_run():
     assert peak(parted, x) < 40 * x.nbytes
 
 
+def workspace(fun, *args):
+    """Return the bytes that native code takes besides its arguments and results."""
+    return wg.jit(fun).lower(*args).cost()["workspace"]
+
+
+def test_memory_of_staged_and_native_programs():
+    """48 sums and sines: all kept; in 8 parts; one run in parts of 6 arrays."""
+    x = np.ones(2_000)
+
+    def deep(wrap, parts, steps):
+        def part(x):
+            for _ in range(steps):
+                x = np.sin(np.cumsum(x) * 1e-3)
+            return x
+
+        checked = wrap(part)
+
+        def loss(x):
+            for _ in range(parts):
+                x = checked(x)
+            return np.sum(x)
+
+        return wg.grad(loss)
+
+    plain = deep(lambda f: f, 1, 48)
+    checked = deep(wg.checkpoint, 8, 6)
+    parted = deep(lambda f: wg.checkpoint(f, memory=6 * x.nbytes), 1, 48)
+    expected = plain(x)
+    for gradient in (checked, parted):
+        program = wg.trace(gradient)(x)
+        verify(program)
+        np.testing.assert_allclose(program.evaluate(x)[0], expected, rtol=1e-12)
+        assert peak(program.evaluate, x) < 24 * x.nbytes
+        assert workspace(gradient, x) < 24 * x.nbytes
+    assert peak(wg.trace(plain)(x).evaluate, x) >= 48 * x.nbytes
+    assert workspace(plain, x) >= 48 * x.nbytes
+
+
+def test_parts_of_any_program():
+    """Each equation a part of its own, and a few: shared values, constants, integers, captures."""
+
+    def function(x, n):
+        y = np.sin(x) * n
+        z = y[::-1] + np.cumsum(y) * y[0]
+        k = np.argsort(z)
+        w = np.exp(0.1 * z[k]) * W[0] + np.where(z > 0, z, 0.1 * y)
+        return np.sum(w) * y, np.array([1.0, 2.0]), k
+
+    def loss(wrap):
+        return lambda x: np.sum(wrap(function)(x, 3)[0] ** 2) + np.sum(wrap(function)(x, 2)[0])
+
+    def parted(memory):
+        return loss(lambda f: wg.checkpoint(f, memory=memory))
+
+    plain = loss(lambda f: f)
+    v = np.array([0.4, -0.2, 0.9])
+    for transformed in (
+        wg.grad,
+        lambda f: lambda x: wg.jvp(wg.grad(f), (x,), (v,))[1],
+        lambda f: wg.grad(lambda x: np.sum(wg.grad(f)(x) * v)),
+        lambda f: lambda x: wg.vmap(wg.grad(f))(np.stack([x, v])),
+    ):
+        expected = transformed(plain)(X)
+        for memory in (0, 30, 100, 10_000):
+            found = staged(transformed(parted(memory)))(X)
+            np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+        compiled = wg.jit(transformed(parted(100)))
+        for _ in range(2):
+            np.testing.assert_allclose(compiled(X), expected, rtol=1e-11, atol=1e-12)
+
+
 def test_a_run_that_differs_is_an_error():
     generator = np.random.default_rng(0)
     noisy = wg.checkpoint(lambda x: x * x * generator.uniform())

@@ -28,10 +28,12 @@ from ..transforms.lists import (
     jvp_of_list,
     needed_equations,
     remembered,
+    varying_variables,
     vjp_of_list,
 )
 from ..transforms.reverse import ReverseTrace
 from .bodies import raw_leaves, stage_body
+from .parting import Cotangents, Part, parts_of
 from .replay import Call, SavingTrace, Segment, redirect
 
 Policy = str | Iterable[str] | None
@@ -62,8 +64,7 @@ def checkpoint(
         results that `checkpoint_name` marks with them.
     memory : int, optional
         The bytes of intermediate values that may be held at a time. Where one run makes more, it is
-        parted, and runs again for each part: k parts cost k runs. Staged programs keep the dearest
-        results that fit instead.
+        parted, and runs again for each part: k parts cost k runs.
 
     Returns
     -------
@@ -240,12 +241,14 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
 class _Halves:
     """The program that saves what the policy says, and the one that pulls back from there."""
 
-    def __init__(
-        self, program: WengertList, wanted: Sequence[bool], policy: Any, memory: int | None
-    ) -> None:
+    def __init__(self, program: WengertList, wanted: Sequence[bool], policy: Any) -> None:
         forward, backward = vjp_of_list(program, wanted)
         count = len(program.outputs)
-        kept = _kept_equations(forward.equations, policy, memory)
+        kept = [
+            equation
+            for equation in forward.equations
+            if policy is not None and _saves(policy, equation.primitive, equation.params)
+        ]
         saved = [variable for equation in kept for variable in equation.outputs]
         self.forward = WengertList(
             forward.inputs, forward.equations, [*forward.outputs[:count], *saved]
@@ -271,36 +274,15 @@ class _Halves:
         )
 
 
-def _kept_equations(
-    equations: Sequence[Equation], policy: Any, memory: int | None
-) -> list[Equation]:
-    """Return the equations whose results are saved."""
-    if policy is not None:
-        return [e for e in equations if _saves(policy, e.primitive, e.params)]
-    if memory is None:
-        return []
-    found = []
-    left = memory
-    # The dear ones first, then by size: as many as fit.
-    for equation in sorted(equations, key=lambda e: (e.primitive.family not in _DEAR, _size(e))):
-        if equation.outputs and _size(equation) <= left:
-            left -= _size(equation)
-            found.append(equation)
-    return found
-
-
-def _size(equation: Equation) -> int:
-    return sum(v.aval.size * v.aval.dtype.itemsize for v in equation.outputs)
-
-
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
     program: WengertList = params["program"]
-    policy, memory = params["policy"], params["memory"]
+    policy = params["policy"]
     wanted = tuple(index in which for index in range(len(values)))
+    if len(_parts(params)) > 1:
+        ans = bind(checkpointed, *values, **params)
+        return ans, _pull_parts, (which, tuple(values), params)
     halves: _Halves = remembered(
-        program,
-        ("checkpoint", wanted, policy, memory),
-        lambda: _Halves(program, wanted, policy, memory),
+        program, ("checkpoint", wanted, policy), lambda: _Halves(program, wanted, policy)
     )
     found = bind(checkpointed, *values, **(params | {"program": halves.forward}))
     count = len(program.outputs)
@@ -314,6 +296,40 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
     given = [fitted(cotangents[index], aval) for index, aval in seeds]
     found = bind(checkpointed, *values, *saved, *given, **(params | {"program": halves.backward}))
     return found[0] if len(found) == 1 else found
+
+
+def _parts(params: dict[str, Any]) -> tuple[Part, ...]:
+    """Return the parts that the pullback goes through; none where there is no budget."""
+    program, memory = params["program"], params["memory"]
+    if memory is None:
+        return ()
+    return remembered(program, ("parts", memory), lambda: parts_of(program, memory))  # type: ignore[no-any-return]
+
+
+def _pull_parts(cotangents: Sequence[Any], residuals: Any) -> Any:
+    which, values, params = residuals
+    program: WengertList = params["program"]
+    wanted = {program.inputs[index] for index in which}
+    known = Cotangents(program, cotangents)
+    parts = _parts(params)
+    varying = varying_variables(program, [variable in wanted for variable in program.inputs])
+    for number, part in reversed(list(enumerate(parts))):
+        seeded = known.known(part.outputs)
+        flags = tuple(variable in varying for variable in part.inputs)
+        seeds = known.take(part.outputs)
+        if not any(seeded) or not any(flags):
+            continue
+        pulling = remembered(
+            program,
+            ("pull part", params["memory"], number, flags, seeded),
+            functools.partial(part.pullback, flags, seeded),
+        )
+        found = iter(bind(checkpointed, *values, *seeds, **(params | {"program": pulling})))
+        for variable, flag in zip(part.inputs, flags, strict=True):
+            if flag:
+                known.add(variable, next(found))
+    every = tuple(known.of(program.inputs[index]) for index in which)
+    return every[0] if len(every) == 1 else every
 
 
 def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, Any]) -> Any:

@@ -66,12 +66,20 @@ def is_zero(operand: Operand) -> bool:
 
 def dependent_outputs(program: WengertList, flags: Sequence[bool]) -> tuple[bool, ...]:
     """Return which outputs have a derivative with respect to the inputs that are flagged."""
-    varying = {variable for variable, flag in zip(program.inputs, flags, strict=True) if flag}
+    varying = varying_variables(program, flags)
+    return tuple(operand in varying for operand in program.outputs)
+
+
+def varying_variables(program: WengertList, flags: Sequence[bool]) -> set[Any]:
+    """Return the variables that have a derivative with respect to the inputs that are flagged."""
+    varying: set[Any] = {
+        variable for variable, flag in zip(program.inputs, flags, strict=True) if flag
+    }
     for equation in program.equations:
         if equation.primitive.zero_derivative or varying.isdisjoint(equation.operands):
             continue
         varying.update(v for v in equation.outputs if is_differentiable(v.aval.dtype))
-    return tuple(operand in varying for operand in program.outputs)
+    return varying
 
 
 # ------------------------------------------------------------------ jvp

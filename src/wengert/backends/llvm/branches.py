@@ -22,7 +22,7 @@ class Switch(PartStep):
 
     def emit(self, frame: Frame) -> None:
         parts = [define_part(frame, branch) for branch in self._branches]
-        workspace = frame.scratch(max(part.workspace for part in parts))
+        workspace = frame.scratch_of_part(max(part.workspace for part in parts))
         function = frame.function
         index = frame.emitter.cast(frame.value(self.reads[0]), INT64)
 
@@ -58,9 +58,9 @@ class CallStep(PartStep):
     @staticmethod
     def serves(equation: Equation) -> bool:
         """Return whether an equation runs one list."""
-        return equation.primitive.name == "call"
+        return equation.primitive.name in ("call", "checkpoint")
 
     def emit(self, frame: Frame) -> None:
         part = define_part(frame, self._program)
-        workspace = frame.scratch(part.workspace)
+        workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))

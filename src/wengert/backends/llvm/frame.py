@@ -242,6 +242,13 @@ class Frame:
         """Return the address of workspace that is this step's alone."""
         return self._place("workspace", self.layout.reserve(size))
 
+    def scratch_of_part(self, size: int) -> str:
+        """Return the address of workspace for a function that this step calls.
+
+        One step runs after the other, so these functions share it where they can.
+        """
+        return self._place("workspace", self.layout.reserve_for_part(size))
+
     def object(self, held: object) -> str:
         """Return a Python object that the program keeps alive, as an address."""
         number = self.layout.hold(held)

@@ -66,6 +66,7 @@ class Layout:
         self.taken_over: dict[Variable, Variable] = {}
         self.donations: dict[int, int] = {}
         self.workspace = 0
+        self._of_parts = (0, 0)  # where the workspace of parts starts, and its size
         # One table of constants serves all functions of a program.
         self.constants: list[np.ndarray[Any, Any]] = [] if parent is None else parent.constants
         self.objects: list[Any] = [] if parent is None else parent.objects
@@ -85,6 +86,14 @@ class Layout:
         """Return the offset of workspace that is used for nothing else."""
         start = self.workspace
         self.workspace += _rounded(size)
+        return start
+
+    def reserve_for_part(self, size: int) -> int:
+        """Return the offset of workspace that is used only while one step runs."""
+        start, available = self._of_parts
+        if size > available:
+            start = self.reserve(size)
+            self._of_parts = (start, size)
         return start
 
     def constant(self, literal: Literal) -> Place:

@@ -142,7 +142,7 @@ class While(PartStep):
 
     def emit(self, frame: Frame) -> None:
         part = _define_while(frame, self._params, len(self.reads))
-        workspace = frame.scratch(part.workspace)
+        workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 
 
@@ -215,7 +215,7 @@ class ScanStep(PartStep):
 
     def emit(self, frame: Frame) -> None:
         part = _define_scan(frame, self._params, len(self.reads))
-        workspace = frame.scratch(part.workspace)
+        workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 
 
