@@ -306,6 +306,10 @@ def _parts(params: dict[str, Any]) -> tuple[Part, ...]:
     return remembered(program, ("parts", memory), lambda: parts_of(program, memory))  # type: ignore[no-any-return]
 
 
+def _apart(program: WengertList, values: Sequence[Any]) -> Any:
+    return bind(checkpointed, *values, program=program, policy=None, memory=None)
+
+
 def _pull_parts(cotangents: Sequence[Any], residuals: Any) -> Any:
     which, values, params = residuals
     program: WengertList = params["program"]
@@ -322,7 +326,7 @@ def _pull_parts(cotangents: Sequence[Any], residuals: Any) -> Any:
         pulling = remembered(
             program,
             ("pull part", params["memory"], number, flags, seeded),
-            functools.partial(part.pullback, flags, seeded),
+            functools.partial(part.pullback, flags, seeded, _apart),
         )
         found = iter(bind(checkpointed, *values, *seeds, **(params | {"program": pulling})))
         for variable, flag in zip(part.inputs, flags, strict=True):

@@ -6,7 +6,7 @@ the part starts from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.aval import is_differentiable
@@ -42,17 +42,25 @@ class Part:
         before = needed_equations(whole.equations[:start], self.inputs)
         self.before = WengertList(whole.inputs, [e for e in before if e.outputs], self.inputs)
 
-    def pullback(self, wanted: Sequence[bool], seeded: Sequence[bool]) -> WengertList:
+    def pullback(
+        self,
+        wanted: Sequence[bool],
+        seeded: Sequence[bool],
+        apart: Callable[[WengertList, Sequence[Any]], Sequence[Any]],
+    ) -> WengertList:
         """Return the list from the inputs of the whole, and cotangents, to cotangents.
 
-        Of the part: of its outputs in `seeded`, then of its inputs in `wanted`.
+        Of the part: of its outputs in `seeded`, then of its inputs in `wanted`. What comes before
+        the part runs `apart`: passes that saw it beside the part would find one loop in both, and
+        keep all of its steps.
         """
         count = len(self.before.inputs)
 
         def run(*values: Any) -> Sequence[Any]:
             raw = [raw_of(value) for value in values]
             forward, backward = vjp_of_list(self.program, wanted, seeded)
-            start = evaluate_traced(self.before, raw[:count])
+            run_before = apart if self.before.equations else evaluate_traced
+            start = run_before(self.before, raw[:count])
             kept = evaluate_traced(forward, start)[len(self.outputs) :]
             return evaluate_traced(backward, [*kept, *raw[count:]])
 
