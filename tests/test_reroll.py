@@ -103,6 +103,23 @@ def test_constants_that_change_are_read_from_a_table():
     check(wg.grad(polynomial), 0.9)
 
 
+def test_a_body_that_is_a_repetition_itself():
+    def chain(x):
+        state = tuple(x * (1 + 0.01 * k) for k in range(8))
+        for _ in range(20):
+            state = tuple(
+                state[i] + 0.1 * (state[i - 1] * (1 - state[i]) - 0.5 * state[i - 2] * state[i])
+                for i in range(8)
+            )
+        return sum(state)
+
+    assert len(loops_of(check(chain, 0.3))[0].params["body"]) >= 8
+    rolled = check(wg.grad(chain), 0.3)
+    lengths = [loop.params["length"] for loop in loops_of(rolled) if loop.params["length"] > 10]
+    assert len(lengths) == 2
+    assert min(lengths) >= 16
+
+
 def test_integers_out_of_range_and_signed_zeros_stay():
     def large(n):
         for _ in range(6):
@@ -141,8 +158,8 @@ def test_loops_in_loops():
             x = x * 0.9 + y / (k + 2)
         return x
 
-    rolled = check(nested, np.float64(0.3), np.float64(0.7), loops=1)
-    inner = reroll(loops_of(rolled)[0].params["body"])
+    rolled = check(nested, np.float64(0.3), np.float64(0.7))
+    inner = reroll(loops_of(rolled)[-1].params["body"])
     assert len(loops_of(inner)) == 1
     check(wg.grad(nested, (0, 1)), 0.3, 0.7)
 

@@ -6,7 +6,7 @@ of 10⁵ equations takes a fraction of the time that recording it took.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ Integers = np.ndarray[Any, np.dtype[np.int64]]
 # periods of small loops, long ones those of loops around them.
 _WINDOWS = (4, 16, 64)
 _MOST_PERIODS = 5  # tried for each window
+_NEAR = 1024  # equations; operands from further back may be those of a reverse sweep
 # Values of so many iterations ago may be carried.
 MOST_DISTANCE = 4
 
@@ -129,47 +130,84 @@ class Stretch(NamedTuple):
     period: int
 
 
-def find_stretches(keys: Integers, fewest: int) -> list[Stretch]:
-    """Return stretches that do not overlap, of at least `fewest` periods, longest first."""
+def find_runs(reading: Reading, fewest: int) -> list[Run]:
+    """Return runs of at least `fewest` iterations that do not overlap, in order.
+
+    Of those that do, the one that spares most is taken: loops around loops first.
+    """
     found = []
-    for period in _periods(keys):
+    for stretch in _stretches(reading, fewest):
+        run = steady_run(reading, stretch, fewest)
+        if run is not None:
+            found.append(run)
+    found.sort(key=lambda run: (run.count - 2) * run.period, reverse=True)
+    taken = np.zeros(len(reading.keys), np.bool_)
+    chosen = []
+    for run in found:
+        free = longest_range(~np.any(taken[run.start : run.stop].reshape(run.count, -1), axis=1))
+        if free is None or free[1] - free[0] < fewest:
+            continue
+        if free != (0, run.count):
+            start = run.start + free[0] * run.period
+            run = Run(reading, start, free[1] - free[0], run.period)
+        taken[run.start : run.stop] = True
+        chosen.append(run)
+    return sorted(chosen, key=lambda run: run.start)
+
+
+def _stretches(reading: Reading, fewest: int) -> Iterator[Stretch]:
+    keys = reading.keys
+    for period in _periods(reading):
         same = keys[:-period] == keys[period:]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
         for start, stop in edges.reshape(-1, 2).tolist():
             if stop - start >= (fewest - 1) * period:
-                found.append(Stretch(start, stop - start + period, period))
-    # The longer one spares more; of equals the one with the shorter body.
-    found.sort(key=lambda stretch: stretch.length - 2 * stretch.period, reverse=True)
-    taken = np.zeros(len(keys), np.bool_)
-    chosen = []
-    for start, length, period in found:
-        free = longest_range(~taken[start : start + length])
-        if free is None or free[1] - free[0] < fewest * period:
-            continue
-        start, length = start + free[0], free[1] - free[0]
-        taken[start : start + length] = True
-        chosen.append(Stretch(start, length, period))
-    return sorted(chosen)
+                yield Stretch(start, stop - start + period, period)
 
 
-def _periods(keys: Integers) -> list[int]:
-    """Return distances at which windows of equations come again, those that do so most often."""
+def _periods(reading: Reading) -> list[int]:
+    """Return distances at which windows of equations come again, those that do so most often.
+
+    Where the operations of a loop's body are themselves a repetition, only their operands tell
+    where it starts again; those of reverse sweeps were made at ever other distances.
+    """
+    keys = reading.keys
     found: set[int] = set()
     with np.errstate(over="ignore"):
         mixed = (keys.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         for window in _WINDOWS:
-            if len(keys) < 2 * window:
-                break
-            sums = np.zeros(len(keys) - window + 1, np.uint64)
-            for offset in range(window):
-                sums *= np.uint64(0xD6E8FEB86659FD93)
-                sums += mixed[offset : len(keys) - window + 1 + offset]
-            order = np.argsort(sums, kind="stable")
-            same = sums[order[1:]] == sums[order[:-1]]
-            distances, counts = np.unique((order[1:] - order[:-1])[same], return_counts=True)
-            often = np.argsort(-counts, kind="stable")[:_MOST_PERIODS]
-            found.update(distances[often].tolist())
+            found.update(_distances(mixed, window))
+        near = mixed + _operand_distances(reading) * np.uint64(0xBF58476D1CE4E5B9)
+        for window in _WINDOWS:
+            found.update(_distances(near, window))
     return sorted(distance for distance in found if 2 * distance < len(keys))
+
+
+def _operand_distances(reading: Reading) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Return for each equation a number that depends on how far back its operands were made."""
+    counts = np.diff(reading.first)
+    users = np.repeat(np.arange(len(counts)), counts)
+    back = users - reading.codes // reading.unit
+    told = ~reading.literal & (reading.codes >= 0) & (back <= _NEAR)
+    weights = (np.arange(len(back)) - reading.first[users] + 1) * 0x1000003
+    found: Integers = np.zeros(len(counts), np.int64)
+    np.add.at(found, users, np.where(told, back * weights, 0))
+    return found.astype(np.uint64)
+
+
+def _distances(mixed: np.ndarray[Any, np.dtype[np.uint64]], window: int) -> list[int]:
+    if len(mixed) < 2 * window:
+        return []
+    sums = np.zeros(len(mixed) - window + 1, np.uint64)
+    for offset in range(window):
+        sums *= np.uint64(0xD6E8FEB86659FD93)
+        sums += mixed[offset : len(mixed) - window + 1 + offset]
+    order = np.argsort(sums, kind="stable")
+    same = sums[order[1:]] == sums[order[:-1]]
+    distances, counts = np.unique((order[1:] - order[:-1])[same], return_counts=True)
+    often = np.argsort(-counts, kind="stable")[:_MOST_PERIODS]
+    chosen: list[int] = distances[often].tolist()
+    return chosen
 
 
 def longest_range(wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[int, int] | None:

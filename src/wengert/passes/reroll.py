@@ -20,10 +20,8 @@ from .periods import (
     MOST_DISTANCE,
     Reading,
     Run,
-    Stretch,
-    find_stretches,
+    find_runs,
     longest_range,
-    steady_run,
 )
 
 # A loop has at least so many iterations, and replaces equations of at least so much weight: as
@@ -41,18 +39,18 @@ def reroll(program: WengertList) -> WengertList:
         return program
     reading = Reading(program)
     loops: list[_Loop] = []
-    for stretch in find_stretches(reading.keys, _FEWEST):
-        if _weight(program, stretch) < _LEAST_WEIGHT:
+    for run in find_runs(reading, _FEWEST):
+        if _weight(program, run) < _LEAST_WEIGHT:
             continue
-        loop = _loop(reading, stretch, loops)
+        loop = _loop(reading, run, loops)
         if loop is not None:
             loops.append(loop)
     return _Rolled(reading, loops).program if loops else program
 
 
-def _weight(program: WengertList, stretch: Stretch) -> int:
-    body = program.equations[stretch.start : stretch.start + stretch.period]
-    return sum(map(_weight_of, body)) * stretch.length // stretch.period
+def _weight(program: WengertList, run: Run) -> int:
+    body = program.equations[run.start : run.start + run.period]
+    return sum(map(_weight_of, body)) * run.count
 
 
 def _weight_of(equation: Equation) -> int:
@@ -98,12 +96,9 @@ class _Loop:
         return self.run.count - 1 - iteration if self.backwards else iteration
 
 
-def _loop(reading: Reading, stretch: Stretch, earlier: Sequence[_Loop]) -> _Loop | None:
-    """Return the loop that a stretch is, None where its operands do not go on steadily."""
-    run = steady_run(reading, stretch, _FEWEST)
+def _loop(reading: Reading, run: Run, earlier: Sequence[_Loop]) -> _Loop | None:
+    """Return the loop that a run is, None where it reads what cannot be handed to it."""
     for _ in range(8):  # each time the run is shorter
-        if run is None:
-            return None
         found = _slots(reading, run, earlier)
         if isinstance(found, list):
             if not _can_be_carried(reading, run):
@@ -196,6 +191,12 @@ def _can_be_carried(reading: Reading, run: Run) -> bool:
     )
 
 
+def _reads_much(loop: _Loop, outside: set[int]) -> bool:
+    """Return whether entries that are read one by one outweigh what the loop spares."""
+    read = sum(bool(loop.run.holds(code)) for code in outside)
+    return 4 * read > loop.run.stop - loop.run.start
+
+
 class _Rolled:
     """The list with loops, while it is made."""
 
@@ -204,12 +205,15 @@ class _Rolled:
         self.loops = sorted(loops, key=lambda loop: loop.run.start)
         self.equations: list[Equation] = []
         self._made: dict[int, Operand] = {}
-        self._outside: set[int] = set()
         program = reading.program
-        self._note_stacks()
-        if not all(self._reads_little_outside(loop) for loop in self.loops):
-            self.program = program
-            return
+        while True:
+            outside = self._note_stacks()
+            poor = [loop for loop in self.loops if _reads_much(loop, outside)]
+            if not poor:
+                break
+            while poor:  # what reads their stacks goes with them
+                self.loops = [loop for loop in self.loops if loop not in poor]
+                poor = [x for x in self.loops if not {s.source for s in x.slots} <= self._known()]
         position = 0
         following = iter([*self.loops, None])
         loop = next(following)
@@ -230,8 +234,17 @@ class _Rolled:
 
     # -------------------------------------------------------------- what is read from outside
 
-    def _note_stacks(self) -> None:
-        """Find out which values of loops must be kept for every iteration."""
+    def _known(self) -> set[_Loop | None]:
+        return {None, *self.loops}
+
+    def _note_stacks(self) -> set[int]:
+        """Find out which values of loops must be kept for every iteration.
+
+        Return those that are read one by one outside the loops.
+        """
+        outside: set[int] = set()
+        for loop in self.loops:
+            loop.stacked.clear()
         for loop in self.loops:
             for slot in loop.slots:
                 if slot.source is not None:
@@ -242,7 +255,8 @@ class _Rolled:
                     iteration, place = loop.run.placed(code)
                     if loop.run.count - iteration > loop.distances.get(place, 0):
                         loop.stacked[place] = None
-                        self._outside.add(code)
+                        outside.add(code)
+        return outside
 
     def _codes_outside(self) -> Iterator[int]:
         """Yield the codes that are read one by one: of loops, only what they start from."""
@@ -266,11 +280,6 @@ class _Rolled:
         codes = self.reading.codes[first[start] : first[stop]]
         literal = self.reading.literal[first[start] : first[stop]]
         yield from codes[~literal].tolist()
-
-    def _reads_little_outside(self, loop: _Loop) -> bool:
-        """Return whether entries read one by one do not outweigh what the loop spares."""
-        read = sum(bool(loop.run.holds(code)) for code in self._outside)
-        return 4 * read <= loop.run.stop - loop.run.start
 
     # -------------------------------------------------------------- operands
 
