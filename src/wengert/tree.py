@@ -94,7 +94,10 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     {'b': 20.0, 'a': (10.0, None)}
     """
     found, structure = _optree().tree_flatten(tree, namespace=_NAMESPACE)
-    unknown = {type(leaf) for leaf in found if _is_dataclass(type(leaf))}
+    kinds = {type(leaf) for leaf in found}
+    if kinds <= LEAF_TYPES:
+        return found, structure
+    unknown = [kind for kind in kinds if _is_dataclass(kind)]
     if not unknown:
         return found, structure
     for kind in unknown:

@@ -27,6 +27,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from .totals import adding_to_totals
 from .while_primitive import closed_flags
 
 # outputs = scan(*constants, *carry, *xs; body, constants, carry, length, reverse)
@@ -238,29 +239,32 @@ def _accumulating(
     Inputs: constants; cotangents of the carry, sums; entries. Outputs: cotangents of the carry,
     sums; cotangents of entries.
     """
-    ordered = WengertList([*constants, *carried, *entries], backward.equations, backward.outputs)
-    totals = [operand.aval for operand in backward.outputs[:sums]]
+    adding = adding_to_totals(backward, sums)
+    totals = adding.inputs[len(backward.inputs) :]
+    end = sums + len(carried)
+    ordered = WengertList(
+        [*constants, *carried, *totals, *entries],
+        adding.equations,
+        [*adding.outputs[sums:end], *adding.outputs[:sums], *adding.outputs[end:]],
+    )
     kinds = [variable.aval for variable in entries]
     # What was stacked comes back as NumPy's scalar, also where it was a Python number.
     stacked = [entry_aval(stacked_aval(aval, 1)) for aval in kinds]
-    if not sums and stacked == kinds:
+    given = [variable.aval for variable in [*constants, *carried, *totals]]
+    kept = [variable.aval for variable in [*carried, *totals]]
+    found = [operand.aval for operand in ordered.outputs[: len(kept)]]
+    if stacked == kinds and found == kept:
         return ordered
-    split = len(constants) + len(carried)
+    split = len(given)
 
     def step(*values: Any) -> list[Any]:
         raw = [raw_of(value) for value in values]
-        given = [
-            with_kind(value, aval) for value, aval in zip(raw[split + sums :], kinds, strict=True)
-        ]
-        found = evaluate_traced(ordered, [*raw[:split], *given])
-        added = [
-            fitted(total + term, aval)
-            for total, term, aval in zip(values[split : split + sums], found, totals, strict=False)
-        ]
-        return [*found[sums : sums + len(carried)], *added, *found[sums + len(carried) :]]
+        of_entries = [with_kind(v, aval) for v, aval in zip(raw[split:], kinds, strict=True)]
+        found = evaluate_traced(ordered, [*raw[:split], *of_entries])
+        fit = [fitted(value, aval) for value, aval in zip(found, kept, strict=False)]
+        return [*fit, *found[len(kept) :]]
 
-    avals = [variable.aval for variable in ordered.inputs]
-    return stage(step, [*avals[:split], *totals, *stacked], "the pullback of a scan")
+    return stage(step, [*given, *stacked], "the pullback of a scan")
 
 
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:

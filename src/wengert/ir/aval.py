@@ -86,6 +86,9 @@ _NUMBER_AVALS: dict[type, Aval] = {
     },
 }
 
+# The Aval that all numbers of a type have, None where the type does not tell it.
+number_aval = _NUMBER_AVALS.get
+
 
 # What has an attribute ``aval``: asking these what else they are costs more than all the rest.
 _WITH_AVAL: set[type] = {Aval}

@@ -63,6 +63,7 @@ def plan_memory(
     bytes_of: Callable[[Variable], int],
     donated: frozenset[int] = frozenset(),
     settled: int = 0,
+    matched: dict[int, int] | None = None,
 ) -> MemoryPlan:
     """Plan the memory of steps that run one after the other.
 
@@ -77,6 +78,8 @@ def plan_memory(
     donated : frozenset of int
         Inputs whose memory outputs may take over, from step `settled` on: the program runs to its
         end then. One that is left needs its inputs again.
+    matched : dict, optional
+        Of donated inputs, the only output that may take each over.
     """
     plan = MemoryPlan()
     given = set(inputs)
@@ -84,12 +87,12 @@ def plan_memory(
         if isinstance(operand, Variable) and operand not in given:
             plan.outputs.setdefault(operand, number)
     last = _last_reads(steps)
-    if donated:
-        _donate(plan, inputs, steps[settled:], last, donated, settled)
     heirs = _take_over(plan, steps, last, given)
     for taken, made in reversed(list(heirs.items())):
         if made in plan.outputs:
             plan.outputs[taken] = plan.outputs[made]
+    if donated:
+        _donate(plan, inputs, steps[settled:], last, donated, settled, matched)
     pool = _Pool()
     for number, step in enumerate(steps):
         ending = []
@@ -134,6 +137,7 @@ def _donate(
     last: dict[Variable, int],
     donated: frozenset[int],
     settled: int,
+    matched: dict[int, int] | None,
 ) -> None:
     """Let outputs take over the memory of inputs whose last readers make them."""
     numbers = {inputs[number]: number for number in donated}
@@ -143,6 +147,8 @@ def _donate(
                 continue
             output = plan.outputs.get(made)
             if output is None or output in plan.donations:
+                continue
+            if matched is not None and matched.get(numbers[taken]) != output:
                 continue
             plan.taken_over[made] = taken
             plan.donations[output] = numbers.pop(taken)

@@ -115,6 +115,7 @@ def plan_layout(
     parent: Layout | None = None,
     names: tuple[str, str] = ("inputs", "outputs"),
     donated: frozenset[int] = frozenset(),
+    carried: dict[int, int] | None = None,
 ) -> Layout:
     """Give every array of a program a place.
 
@@ -126,6 +127,9 @@ def plan_layout(
         What the places of inputs and outputs are called; outputs without a name have none.
     donated : frozenset of int
         Inputs whose memory may be used for outputs.
+    carried : dict, optional
+        Of a loop's body: for inputs in memory that are the loop's own, the output that may be made
+        there.
     """
     layout = Layout(parent)
     places = layout.places
@@ -133,7 +137,11 @@ def plan_layout(
         places[variable] = Place(names[0], i)
     moving = [step for step in steps if not step.numbers_only]
     settled = _settled(steps) if donated else 0
-    plan = plan_memory(program.inputs, program.outputs, moving, _bytes_in_memory, donated, settled)
+    if carried:  # a loop that is left is run again from its own inputs
+        donated = frozenset(carried)
+    plan = plan_memory(
+        program.inputs, program.outputs, moving, _bytes_in_memory, donated, settled, carried
+    )
     for variable, number in plan.outputs.items():
         if names[1]:
             places[variable] = Place(names[1], number)

@@ -1,7 +1,7 @@
 """Loops in native code: the equations ``while_loop`` and ``scan``, one function each.
 
 What a loop carries lies in registers where it is a number; an array lies in one of two places, and
-the steps of an iteration read the one and write the other.
+the steps of an iteration read the one and write the other, or in one place where they change it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class _Carried:
         self.variables = variables
         function = frame.function
         self.slots: list[str] = []
+        changed = frame.layout.donations
         # For an array, both places to write, and which is the next.
         self.places: list[tuple[str, str] | None] = []
         for number, variable in enumerate(variables):
@@ -44,8 +45,13 @@ class _Carried:
                 store(function, load(function, aval.dtype, source), slot)
                 self.places.append(None)
                 continue
-            other = frame.scratch(bytes_of(aval))
-            self.places.append((frame.output(number), other))
+            own = frame.output(number)
+            if number in changed:
+                frame.copy(own, source, bytes_of(aval))
+                self.places.append((own, own))
+                function.line(f"store ptr {own}, ptr {slot}")
+                continue
+            self.places.append((own, frame.scratch(bytes_of(aval))))
             function.line(f"store ptr {source}, ptr {slot}")
 
     def read(self, program: WengertList, first: int, where: str) -> None:
@@ -94,13 +100,22 @@ class _Carried:
 class _LoopFrame:
     """The function of a loop while it is written."""
 
-    def __init__(self, outer: Frame, lists: Sequence[WengertList], hint: str, inputs: int) -> None:
+    def __init__(
+        self,
+        outer: Frame,
+        lists: Sequence[WengertList],
+        hint: str,
+        inputs: int,
+        constants: int,
+        count: int,
+    ) -> None:
         shared = outer.shared
         self.steps: list[list[Step]] = [shared.arrange(program) for program in lists]
         names = ((_GIVEN, _MADE), (_TESTED, ""))
+        own = _changeable(lists[0], constants, count), None
         layouts = [
-            plan_layout(program, steps, outer.layout, where)
-            for program, steps, where in zip(lists, self.steps, names, strict=False)
+            plan_layout(program, steps, outer.layout, where, carried=carried)
+            for program, steps, where, carried in zip(lists, self.steps, names, own, strict=False)
         ]
         self.layout = layouts[0]
         for other in layouts[1:]:  # side by side in one workspace
@@ -128,6 +143,19 @@ class _LoopFrame:
         return Part(self.frame.module, self.name, self.layout.workspace)
 
 
+def _changeable(body: WengertList, constants: int, count: int) -> dict[int, int]:
+    """Return which inputs that are carried may be changed where they lie, and become which output.
+
+    One that is an output too, of another place, must last to the end of the iteration.
+    """
+    kept = set(body.outputs)
+    return {
+        constants + number: number
+        for number, variable in enumerate(body.inputs[constants : constants + count])
+        if not in_register(variable.aval) and variable not in kept
+    }
+
+
 class While(PartStep):
     """The step of a loop that runs while a condition holds."""
 
@@ -151,7 +179,8 @@ def _define_while(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     body: WengertList = params["body"]
     for_condition: int = params["condition_constants"]
     constants: int = params["body_constants"]
-    loop = _LoopFrame(outer, [body, condition], "while", inputs)
+    count = len(body.outputs)
+    loop = _LoopFrame(outer, [body, condition], "while", inputs, constants, count)
     frame = loop.frame
     function = frame.function
     loop.give(condition.inputs[:for_condition], 0, _TESTED, 0)
@@ -224,7 +253,7 @@ def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     constants: int = params["constants"]
     count: int = params["carry"]
     length: int = params["length"]
-    loop = _LoopFrame(outer, [body], "scan", inputs)
+    loop = _LoopFrame(outer, [body], "scan", inputs, constants, count)
     frame = loop.frame
     function = frame.function
     loop.give(body.inputs[:constants], 0, _GIVEN, 0)
