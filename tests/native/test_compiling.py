@@ -100,6 +100,30 @@ def test_memory_does_not_grow_with_compilations():
     assert engine.waiting() == 0
 
 
+def test_code_in_garbage_is_unmapped_under_the_lock_only(monkeypatch):
+    from llvmlite.binding.orcjit import ResourceTracker
+
+    under_lock = []
+    dispose = ResourceTracker._dispose
+
+    def noting(self):
+        under_lock.append(engine.lock._is_owned())
+        dispose(self)
+
+    gc.collect()
+    engine.free_dead()
+    monkeypatch.setattr(ResourceTracker, "_dispose", noting)
+    for number in range(5):  # a compiled function and its entry refer to each other
+        compiled = wg.jit(lambda x, k=float(number): x * k + 1.0, compile="now")
+        assert [compiled(2.0) for _ in range(2)] == [2.0 * number + 1.0] * 2
+    del compiled
+    gc.collect()
+    assert under_lock == [] or all(under_lock)
+    engine.free_dead()
+    assert len(under_lock) >= 5
+    assert all(under_lock)
+
+
 def test_interrupts_leave_things_sound():
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ finaliser, because a finaliser may run while another thread holds llvmlite's own
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import threading
 from collections import deque
@@ -30,8 +31,12 @@ PASSES = "whole pipeline, then always-inline"
 # helpers, BLAS and LAPACK. Object code refers to them by name.
 symbols: dict[str, int] = {}
 
-# Trackers of code that nobody refers to any more.
-_dead: deque[Any] = deque()
+# The trackers of all code that is mapped, by number, and the numbers of code that nobody refers to
+# any more. Trackers have finalisers of their own: none may be in a cycle that the garbage collector
+# finds, which would run them in any thread at any time.
+_mapped: dict[int, tuple[Any, Any]] = {}
+_dead: deque[int] = deque()
+_numbers = itertools.count()
 
 # A library costs time in proportion to those that its LLJIT had before (0.26 µs each).
 _LIBRARIES_PER_JIT = 256
@@ -117,14 +122,15 @@ class Code:
         From the name of an exported function to its address.
     """
 
-    __slots__ = ("_keeps", "addresses")
+    __slots__ = ("_number", "addresses")
 
-    def __init__(self, addresses: dict[str, int], keeps: Any) -> None:
+    def __init__(self, addresses: dict[str, int], tracker: Any, jit: Any) -> None:
         self.addresses = addresses
-        self._keeps = keeps
+        self._number = next(_numbers)
+        _mapped[self._number] = tracker, jit
 
     def __del__(self) -> None:
-        _dead.append(self._keeps)
+        _dead.append(self._number)
 
 
 def assemble(text: str, level: int = 0) -> bytes:
@@ -226,14 +232,14 @@ def link(objects: Iterable[bytes], exports: Iterable[str], externals: Iterable[s
             library.export_symbol(name)
         jit = engine.current_jit()
         tracker = library.link(jit, f"library{engine.libraries}")
-        return Code({name: tracker[name] for name in names}, (tracker, jit))
+        return Code({name: tracker[name] for name in names}, tracker, jit)
 
 
 def free_dead() -> None:
     """Unmap code that nobody refers to any more."""
     with lock:
         while _dead:
-            tracker, _ = _dead.popleft()
+            tracker, _ = _mapped.pop(_dead.popleft())
             tracker.close()
 
 
