@@ -3,13 +3,16 @@
 import random
 import signal
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import wengert as wg
+from native.fences import same_on_fenced_memory
 from native.programs import same
 from wengert.backends.llvm import compile_program
+from wengert.compile import optimise
 
 ARRAY = np.array([0.5, -1.0, 2.0])
 MATRIX = np.arange(9.0).reshape(3, 3) / 10 + np.eye(3)
@@ -144,6 +147,83 @@ def test_a_derivative_that_keeps_the_counter():
 
     (expected,), (found,), _ = straight_and_native(wg.grad(function), (np.arange(5.0),))
     same(found, expected, 8)
+
+
+def descent(x):
+    """A loop over a matrix, a vector and numbers, whose constants vary too."""
+
+    def step(state):
+        count, y, rate = state
+        return count + 1, np.tanh(MATRIX @ y) * rate + x, rate * 0.99
+
+    return np.sum(wg.while_loop(lambda state: state[0] < 40, step, (0, x, 1.0))[1] ** 2)
+
+
+def growing(x):
+    return wg.while_loop(lambda y: y < 1e3, lambda y: y * 1.01 + x * x, x)
+
+
+def never(x):
+    return wg.while_loop(lambda y: y < 0.0, lambda y: y * 2.0, x * 3.0)
+
+
+def twice(function):
+    return lambda x: np.sum(wg.grad(function)(x) * np.cos(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "x"), [(root, 2.0), (growing, 0.5), (never, 1.5), (descent, ARRAY)]
+)
+def test_derivatives_of_loops_while_a_condition_holds(function, x):
+    """The iterations are counted, and what they keep is kept, in native code."""
+    for derivative in (wg.grad(function), wg.grad(twice(function))):
+        program = optimise(wg.trace(derivative)(x))
+        native = compile_program(program)
+        assert native.called_back == ()
+        np.testing.assert_allclose(native(x)[0], derivative(x), rtol=1e-13, atol=1e-15)
+        same_on_fenced_memory(native, [x])
+
+
+def test_errors_and_interrupts_in_a_pullback_free_what_it_kept():
+    def inverses(x):
+        def step(state):
+            count, y = state
+            return count - 1.0, np.linalg.inv(y) - np.eye(8)
+
+        return np.sum(wg.while_loop(lambda state: state[0] > 0.0, step, (3.0, x))[1])
+
+    good, bad = 3.0 * np.eye(8), np.eye(8)  # the second inverse is that of zero
+    native = compile_program(optimise(wg.trace(wg.grad(inverses))(good)))
+    np.testing.assert_allclose(native(good)[0], wg.grad(inverses)(good), rtol=1e-12)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            with pytest.raises(np.linalg.LinAlgError):
+                native(bad)
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(50):
+            with pytest.raises(np.linalg.LinAlgError):
+                native(bad)
+        assert tracemalloc.get_traced_memory()[0] - before < 8000  # a record has 1000 bytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_functions_with_a_rule_of_their_own():
+    @wg.custom_jvp
+    def halved(x):
+        return 0.5 * np.sin(x)
+
+    halved.defjvp(lambda primals, tangents: (halved(*primals), 3.0 * tangents[0]))
+
+    def function(x):
+        return np.sum(halved(x) * x)
+
+    for derivative in (function, wg.grad(function)):
+        program = wg.trace(derivative)(ARRAY)
+        native = compile_program(program)
+        assert native.called_back == ()
+        np.testing.assert_allclose(native(ARRAY)[0], derivative(ARRAY), rtol=1e-14)
 
 
 def test_numbers_of_python_that_leave_64_bits():

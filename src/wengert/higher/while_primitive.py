@@ -14,6 +14,7 @@ from ..errors import ArgumentError
 from ..ir.aval import Aval, aval_of, zeros_of
 from ..ir.equation import Variable
 from ..ir.primitive import Primitive
+from ..ir.pullback import Pullback
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front, spread_over
 from ..ops.projection import add
@@ -30,6 +31,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from .unfolding import unfolded
 
 # outputs = while_loop(*condition constants, *body constants, *carry;
 #                      condition, body, condition_constants, body_constants)
@@ -253,6 +255,15 @@ def _varying_avals(loop: _Loop, varying: Sequence[bool]) -> list[Aval]:
 def _evaluate_pull(*values: Any, varying: tuple[bool, ...], **params: Any) -> tuple[Any, ...]:
     loop = _Loop(values, params)
     return _Tape(loop, varying).pull_back(loop.rest)
+
+
+def _unfold_pull(params: dict[str, Any]) -> Pullback:
+    body: WengertList = params["body"]
+    size: int = params["body_constants"]
+    varying: tuple[bool, ...] = params["varying"]
+    return remembered(  # type: ignore[no-any-return]
+        body, ("while pull", varying, size), lambda: unfolded(body, varying, size, varying[size:])
+    )
 
 
 def _infer_pull(*avals: Aval, varying: tuple[bool, ...], **params: Any) -> tuple[Aval, ...]:
@@ -551,6 +562,7 @@ while_pull = Primitive(
     push=_push_pull,
     record=_record_pull,
     batch=_batch_pull,
+    unfold=_unfold_pull,
     multiple=True,
     samples=_samples_pull,
     fails=tuple,

@@ -61,6 +61,9 @@ class Primitive:
         `wengert.ops.taylor_rules`).
     lower : callable or None
         How the compiler makes native code of it, in terms of an emitter.
+    unfold : callable or None
+        ``unfold(params)`` gives the lists that native code runs for the pullback of a loop; see
+        `wengert.ir.pullback`.
     samples, fails : callable
         Sample calls and declared failures, read by the tests; see `wengert.ops.samples`.
     """
@@ -85,6 +88,7 @@ class Primitive:
         "samples",
         "tangent",
         "taylor",
+        "unfold",
         "value_free",
         "zero_derivative",
     )
@@ -109,6 +113,7 @@ class Primitive:
         taylor: Callable[..., Any] | None = None,
         tayloring: Callable[[Primitive], Callable[..., Any]] | None = None,
         lower: Callable[..., Any] | None = None,
+        unfold: Callable[[dict[str, Any]], Any] | None = None,
         samples: Callable[[], Iterable[Any]] | None = None,
         fails: Callable[[], Iterable[Any]] | None = None,
         numpy: Any = None,
@@ -128,6 +133,7 @@ class Primitive:
         self.batch = batch if batch is not None or batching is None else batching(self)
         self.taylor = taylor if taylor is not None or tayloring is None else tayloring(self)
         self.lower = lower
+        self.unfold = unfold
         self.samples = samples
         self.fails = fails
         self.numpy = numpy

@@ -30,6 +30,7 @@ from .linalg import FactorisationStep, plan_factorisation
 from .looping import ScanStep, While
 from .recipes import can_lower
 from .scalars import ScalarEquation
+from .taping import WhilePull
 
 _KINDS: tuple[Any, ...] = (
     Guard,
@@ -37,6 +38,7 @@ _KINDS: tuple[Any, ...] = (
     CallStep,
     While,
     ScanStep,
+    WhilePull,
     EntryStep,
     GatherStep,
     RunMeanStep,

@@ -58,7 +58,10 @@ class CallStep(PartStep):
     @staticmethod
     def serves(equation: Equation) -> bool:
         """Return whether an equation runs one list."""
-        return equation.primitive.name in ("call", "checkpoint")
+        name = equation.primitive.name
+        if name == "custom_call":  # a function with a rule of its own, where it was staged
+            return equation.params["program"] is not None
+        return name in ("call", "checkpoint")
 
     def emit(self, frame: Frame) -> None:
         part = define_part(frame, self._program)

@@ -6,7 +6,7 @@ the steps of an iteration read the one and write the other, or in one place wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...ir.equation import Equation, Variable
@@ -19,13 +19,13 @@ from .values import load, store
 from .writer import offset
 
 # The names of places that only the function of a loop knows.
-_GIVEN, _MADE, _TESTED = "given", "made", "tested"
+GIVEN, MADE, _TESTED = "given", "made", "tested"
 
 # Loops of more steps than this can be interrupted.
 _LONG = 100_000
 
 
-class _Carried:
+class Carried:
     """What a loop carries: where each value lies between iterations."""
 
     def __init__(self, frame: Frame, variables: Sequence[Variable], first: int) -> None:
@@ -83,6 +83,16 @@ class _Carried:
             if places is not None:
                 self.frame.function.line(f"store ptr {target}, ptr {slot}")
 
+    def iterate(self, steps: Sequence[Step], body: WengertList) -> None:
+        """Run the steps of a body, and carry what they make."""
+        targets = self.prepare()
+        for number, target in enumerate(targets):
+            self.frame.bind(MADE, number, target)
+        for step in steps:
+            step.emit(self.frame)
+        deliver(self.frame, body.outputs, MADE)
+        self.advance(targets)
+
     def finish(self) -> None:
         """Put what is carried at the end where the outputs are."""
         frame, function = self.frame, self.frame.function
@@ -97,7 +107,7 @@ class _Carried:
             function.value(f"call ptr {moved}(ptr {target}, ptr {now}, i64 {bytes_of(aval)})")
 
 
-class _LoopFrame:
+class LoopFrame:
     """The function of a loop while it is written."""
 
     def __init__(
@@ -111,7 +121,7 @@ class _LoopFrame:
     ) -> None:
         shared = outer.shared
         self.steps: list[list[Step]] = [shared.arrange(program) for program in lists]
-        names = ((_GIVEN, _MADE), (_TESTED, ""))
+        names = ((GIVEN, MADE), (_TESTED, ""))
         own = _changeable(lists[0], constants, count), None
         layouts = [
             plan_layout(program, steps, outer.layout, where, carried=carried)
@@ -169,23 +179,29 @@ class While(PartStep):
         return equation.primitive.name == "while_loop"
 
     def emit(self, frame: Frame) -> None:
-        part = _define_while(frame, self._params, len(self.reads))
-        workspace = frame.scratch_of_part(part.workspace)
+        part = define_while(frame, self._params, self._params["body"], len(self.reads))
+        workspace = frame.scratch(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 
 
-def _define_while(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
+def define_while(
+    outer: Frame,
+    params: dict[str, Any],
+    body: WengertList,
+    inputs: int,
+    begin: Callable[[Frame], None] = lambda frame: None,
+) -> Part:
+    """Write the function of a loop; `begin` is written at the start of an iteration."""
     condition: WengertList = params["condition"]
-    body: WengertList = params["body"]
     for_condition: int = params["condition_constants"]
     constants: int = params["body_constants"]
-    count = len(body.outputs)
-    loop = _LoopFrame(outer, [body, condition], "while", inputs, constants, count)
+    count = len(params["body"].outputs)
+    loop = LoopFrame(outer, [body, condition], "while", inputs, constants, count)
     frame = loop.frame
     function = frame.function
     loop.give(condition.inputs[:for_condition], 0, _TESTED, 0)
-    loop.give(body.inputs[:constants], for_condition, _GIVEN, 0)
-    carried = _Carried(frame, body.inputs[constants:], for_condition + constants)
+    loop.give(body.inputs[:constants], for_condition, GIVEN, 0)
+    carried = Carried(frame, body.inputs[constants:], for_condition + constants)
     test, again, done = (function.new_label(hint) for hint in ("test", "again", "done"))
     function.line(f"br label %{test}")
     function.start(test)
@@ -196,22 +212,17 @@ def _define_while(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     holds = frame.value(condition.outputs[0]).text
     function.line(f"br i1 {holds}, label %{again}, label %{done}")
     function.start(again)
-    carried.read(body, constants, _GIVEN)
-    targets = carried.prepare()
-    for number, target in enumerate(targets):
-        frame.bind(_MADE, number, target)
-    for step in loop.steps[0]:
-        step.emit(frame)
-    deliver(frame, body.outputs, _MADE)
-    carried.advance(targets)
-    _let_interrupt(frame)
+    carried.read(body, constants, GIVEN)
+    begin(frame)
+    carried.iterate(loop.steps[0], body)
+    let_interrupt(frame)
     function.line(f"br label %{test}")
     function.start(done)
     carried.finish()
     return loop.end()
 
 
-def _let_interrupt(frame: Frame) -> None:
+def let_interrupt(frame: Frame) -> None:
     """Let a KeyboardInterrupt end the loop: every 1024 iterations Python handles its signals."""
     function = frame.function
     counter = function.slot(8)
@@ -253,11 +264,11 @@ def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     constants: int = params["constants"]
     count: int = params["carry"]
     length: int = params["length"]
-    loop = _LoopFrame(outer, [body], "scan", inputs, constants, count)
+    loop = LoopFrame(outer, [body], "scan", inputs, constants, count)
     frame = loop.frame
     function = frame.function
-    loop.give(body.inputs[:constants], 0, _GIVEN, 0)
-    carried = _Carried(frame, body.inputs[constants : constants + count], constants)
+    loop.give(body.inputs[:constants], 0, GIVEN, 0)
+    carried = Carried(frame, body.inputs[constants : constants + count], constants)
     entries = body.inputs[constants + count :]
     sources = [frame.input(constants + count + number) for number in range(len(entries))]
     results = body.outputs[count:]
@@ -274,24 +285,18 @@ def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     index = step_number
     if params["reverse"]:
         index = function.value(f"sub i64 {length - 1}, {step_number}")
-    carried.read(body, constants, _GIVEN)
+    carried.read(body, constants, GIVEN)
     for number, (variable, source) in enumerate(zip(entries, sources, strict=True)):
-        pointer = _entry(frame, source, index, bytes_of(variable.aval))
+        pointer = entry_at(frame, source, index, bytes_of(variable.aval))
         if in_register(variable.aval):
             frame.set(variable, load(function, variable.aval.dtype, pointer))
         else:
-            frame.bind(_GIVEN, constants + count + number, pointer)
-    targets = carried.prepare()
-    for number, target in enumerate(targets):
-        frame.bind(_MADE, number, target)
+            frame.bind(GIVEN, constants + count + number, pointer)
     for number, (operand, stack) in enumerate(zip(results, stacks, strict=True)):
-        frame.bind(_MADE, count + number, _entry(frame, stack, index, bytes_of(operand.aval)))
-    for step in loop.steps[0]:
-        step.emit(frame)
-    deliver(frame, body.outputs, _MADE)
-    carried.advance(targets)
+        frame.bind(MADE, count + number, entry_at(frame, stack, index, bytes_of(operand.aval)))
+    carried.iterate(loop.steps[0], body)
     if length > _LONG:
-        _let_interrupt(frame)
+        let_interrupt(frame)
     following = function.value(f"add i64 {step_number}, 1")
     function.line(f"store i64 {following}, ptr {counter}")
     function.line(f"br label %{test}")
@@ -300,6 +305,6 @@ def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     return loop.end()
 
 
-def _entry(frame: Frame, stack: str, index: str, size: int) -> str:
+def entry_at(frame: Frame, stack: str, index: str, size: int) -> str:
     bytes_before = frame.function.value(f"mul i64 {index}, {size}")
     return offset(frame.function, stack, bytes_before)
