@@ -136,3 +136,38 @@ def test_what_a_gradient_of_an_array_does_without_is_not_loaded():
         "assert wg.grad(lambda p: wg.cond(p['x'] > 0, np.sin, np.cos, p['x']))({'x': 0.5})\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("function", [lambda x, w: x * w, lambda x, w: x - w * x, np.multiply])
+def test_a_gradient_shares_no_memory_with_what_it_is_made_of(function):
+    # The cotangent of a sum is 1 everywhere: products with it are not computed.
+    x, w = np.linspace(1.0, 2.0, 20_000), np.linspace(2.0, 3.0, 20_000)
+    before = x.copy(), w.copy()
+    value, pullback = wg.vjp(lambda x, w: np.sum(function(x, w)), x, w)
+    assert value == np.sum(function(x, w))
+    found = [
+        *pullback(1.0),
+        *pullback(2.0),
+        *wg.grad(lambda *a: np.sum(function(*a)), (0, 1))(x, w),
+    ]
+    for gradient in found:
+        assert not np.may_share_memory(gradient, x)
+        assert not np.may_share_memory(gradient, w)
+        gradient[:] = np.nan
+    assert np.array_equal(x, before[0])
+    assert np.array_equal(w, before[1])
+    plain = wg.grad(lambda x, w: np.sum(function(x, w)), (0, 1))(x[:100], w[:100])
+    for one, other in zip(pullback(1.0), plain, strict=True):
+        assert np.array_equal(one[:100], other)
+
+
+def test_contributions_are_added_in_place_and_derivatives_overwrite_cotangents():
+    x = np.linspace(1.0, 2.0, 100_000)
+
+    def chain(x):
+        y = np.sin(x)
+        for _ in range(4):
+            y = -(3.0 * -(y * 2.0))  # keeps no array, and pulls back in the memory of one
+        return np.sum(y + x)
+
+    assert peak_of_gradient(chain, x) < 3.2 * x.nbytes

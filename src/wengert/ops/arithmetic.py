@@ -87,7 +87,7 @@ divide = elementwise(
     numpy=np.divide,
     evaluate=operator.truediv,
     operator="__truediv__",
-    products=(lambda g, y: g / y, lambda g, ans, y: -g * (ans / y)),
+    products=(lambda g, y: g / y, lambda g, ans, y: g * -(ans / y)),
     linear=lambda which, params: which == (0,),
     lower=lambda e, x, y: e.divide(x, y),
     samples=lambda: binary_samples(positive) + complex_samples(),

@@ -6,6 +6,7 @@ Broadcasting is undone here, never in a rule.
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,7 +20,15 @@ from ..tracing.operators import install_binary, install_unary
 from ..tracing.protocols import implement_ufunc, primitive_call
 from . import projection
 from .batch_rules import entrywise
-from .projection import fits, multiply_into, project, project_or_none
+from .projection import (
+    LARGE_BYTES,
+    fits,
+    multiply_into,
+    negated,
+    project,
+    project_or_none,
+    times,
+)
 
 Partial = Callable[..., Any] | int | str
 
@@ -28,11 +37,12 @@ class _Contribution:
     """One argument's factor in an elementwise derivative: applied to a tangent or a cotangent.
 
     Both modes use the same map, because a diagonal linear map is its own transpose. ``apply``
-    takes the change and the flat residuals, ``apply_owned`` may overwrite the change;
-    ``indices`` are the residuals that it reads. A ``constant`` is the same for every entry.
+    takes the change and the flat residuals; ``pull`` likewise, for a cotangent, and may return a
+    residual; ``pull_owned`` may overwrite the cotangent. ``indices`` are the residuals that they
+    read. A ``constant`` is the same for every entry.
     """
 
-    __slots__ = ("apply", "apply_owned", "constant", "factor", "indices")
+    __slots__ = ("apply", "constant", "factor", "indices", "pull", "pull_owned")
 
     def __init__(self, partial: Partial, order: tuple[str, ...], *, product: bool) -> None:
         self.constant: int | None = None
@@ -41,7 +51,8 @@ class _Contribution:
             self.constant = partial
             self.indices: tuple[int, ...] = ()
             self.apply: Pull = _times_constant(partial)
-            self.apply_owned: Pull = _negation_owned if partial == -1 else self.apply
+            self.pull: Pull = _negation if partial == -1 else self.apply
+            self.pull_owned: Pull = _negation_owned if partial == -1 else self.apply
             return
         names: tuple[str, ...] = ()
         if isinstance(partial, str):
@@ -55,19 +66,20 @@ class _Contribution:
             )
         self.indices = tuple(order.index(name) for name in names)
         if product and not isinstance(partial, str):
-            self.apply = self.apply_owned = _product(partial, self.indices)
+            self.apply = self.pull = self.pull_owned = _product(partial, self.indices)
             return
         function = None if isinstance(partial, str) else partial
         if function is None:
             self.factor = self.indices[0]
-        self.apply = _times(function, self.indices)
-        self.apply_owned = _times_owned(function, self.indices)
+        self.apply = _times(operators.mul, function, self.indices)
+        self.pull = _times(times, function, self.indices)
+        self.pull_owned = _times(multiply_into, function, self.indices)
 
     def project(self, cotangent: Any, kept: Any, aval: Aval) -> Any:
         """Return the argument's cotangent in its space: what is constant comes after the sums."""
         if self.constant is None:
-            return project_or_none(self.apply(cotangent, kept), aval)
-        return self.apply(project(cotangent, aval), kept) if self.constant else None
+            return project_or_none(self.pull(cotangent, kept), aval)
+        return self.pull(project(cotangent, aval), kept) if self.constant else None
 
     def project_masked(self, cotangent: Masked, kept: Any, aval: Aval) -> Any:
         """Do the same with the entries that influence the result."""
@@ -84,30 +96,31 @@ def _times_constant(partial: int) -> Pull:
     return lambda change, residuals: None
 
 
-def _negation_owned(change: Any, residuals: Any) -> Any:
-    return np.negative(change, out=change)
+def _negation(cotangent: Any, residuals: Any) -> Any:
+    return negated(cotangent)
 
 
-def _times(partial: Callable[..., Any] | None, indices: tuple[int, ...]) -> Pull:
+def _negation_owned(cotangent: Any, residuals: Any) -> Any:
+    return np.negative(cotangent, out=cotangent)
+
+
+def _times(
+    multiply: Callable[[Any, Any], Any],
+    partial: Callable[..., Any] | None,
+    indices: tuple[int, ...],
+) -> Pull:
     """Return the product with a partial, or with the residual itself where that is None."""
     only = indices[0] if indices else 0
     if partial is None:
-        return lambda change, residuals: change * residuals[only]
+        return lambda change, residuals: multiply(change, residuals[only])
     if len(indices) == 1:
-        return lambda change, residuals: change * partial(residuals[only])
+        return lambda change, residuals: multiply(change, partial(residuals[only]))
     if len(indices) == 2:
         first, second = indices
-        return lambda change, residuals: change * partial(residuals[first], residuals[second])
-    return lambda change, residuals: change * partial(*[residuals[i] for i in indices])
-
-
-def _times_owned(partial: Callable[..., Any] | None, indices: tuple[int, ...]) -> Pull:
-    if partial is None:
-        only = indices[0]
-        return lambda change, residuals: multiply_into(change, residuals[only])
-    return lambda change, residuals: multiply_into(
-        change, partial(*[residuals[i] for i in indices])
-    )
+        return lambda change, residuals: multiply(
+            change, partial(residuals[first], residuals[second])
+        )
+    return lambda change, residuals: multiply(change, partial(*[residuals[i] for i in indices]))
 
 
 def _product(function: Callable[..., Any], indices: tuple[int, ...]) -> Pull:
@@ -202,25 +215,27 @@ def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
 
 
 def _pull_one(only: _Contribution) -> Any:
-    apply = only.apply
+    apply = only.pull
+
+    def pull(cotangent: Any, residuals: Any) -> Any:
+        return apply(cotangent, residuals)
 
     def pull_masked(cotangent: Masked, residuals: Any) -> Any:
         return mask_result(apply(cotangent.value, residuals), cotangent.mask)
 
-    pull: Any = apply
-    pull.masked = pull_masked
-    pull.owned = only.apply_owned
+    pull.masked = pull_masked  # type: ignore[attr-defined]
+    pull.owned = only.pull_owned  # type: ignore[attr-defined]
     return pull
 
 
 def _pull_several(*chosen: _Contribution) -> Any:
-    applies = tuple(contribution.apply for contribution in chosen)
+    applies = tuple(contribution.pull for contribution in chosen)
     pull: Any
     pull_owned: Any
     if len(chosen) == 2:
         first, second = applies
         left, right = chosen
-        last = right.apply_owned
+        last = right.pull_owned
         if left.constant == 1:
             last = second  # the first argument gets the cotangent itself
         pull = _pull_both(left, right)
@@ -245,15 +260,21 @@ def _pull_several(*chosen: _Contribution) -> Any:
 
 
 def _pull_both(left: _Contribution, right: _Contribution) -> Any:
-    """Return the pull of two arguments: of sums, differences and products without a call."""
+    """Return the pull of two arguments; of sums and differences with fewer calls."""
     if (left.constant, right.constant) == (1, 1):
         return lambda cotangent, residuals: (cotangent, cotangent)
     if (left.constant, right.constant) == (1, -1):
-        return lambda cotangent, residuals: (cotangent, -cotangent)
+        return lambda cotangent, residuals: (cotangent, negated(cotangent))
     if left.factor is not None and right.factor is not None:
         i, j = left.factor, right.factor
-        return lambda cotangent, residuals: (cotangent * residuals[i], cotangent * residuals[j])
-    first, second = left.apply, right.apply
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            if type(cotangent) is np.ndarray and cotangent.nbytes > LARGE_BYTES:
+                return times(cotangent, residuals[i]), times(cotangent, residuals[j])
+            return cotangent * residuals[i], cotangent * residuals[j]
+
+        return pull
+    first, second = left.pull, right.pull
     return lambda cotangent, residuals: (first(cotangent, residuals), second(cotangent, residuals))
 
 

@@ -113,6 +113,40 @@ def expand(tangent: Any, aval: Aval) -> Any:
     return tangent if found == aval.dtype else cast(tangent, aval.dtype)
 
 
+# From this size on, reading and writing memory is what an operation costs.
+LARGE_BYTES = 64 * 1024
+
+
+def is_ones(value: np.ndarray[Any, Any]) -> bool:
+    """Return whether an array is known to be 1 everywhere: a view of one number, as sums give."""
+    return not any(value.strides) and value.size > 0 and value.item(0) == 1
+
+
+def times(cotangent: Any, factor: Any) -> Any:
+    """Return the product of a cotangent and a factor; the factor itself where that is known."""
+    if (
+        type(cotangent) is np.ndarray
+        and cotangent.nbytes > LARGE_BYTES
+        and type(factor) is np.ndarray
+        and factor.shape == cotangent.shape
+        and factor.dtype == cotangent.dtype
+        and is_ones(cotangent)
+    ):
+        return factor
+    return cotangent * factor
+
+
+def negated(cotangent: Any) -> Any:
+    """Return a cotangent with the other sign; of a view of one number another one."""
+    if (
+        type(cotangent) is np.ndarray
+        and cotangent.nbytes > LARGE_BYTES
+        and not any(cotangent.strides)
+    ):
+        return np.broadcast_to(-cotangent[(0,) * cotangent.ndim], cotangent.shape)
+    return -cotangent
+
+
 def multiply_into(buffer: Any, factor: Any) -> Any:
     """Return the product, in the memory of `buffer` where that is a plain array and it fits.
 

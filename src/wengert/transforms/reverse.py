@@ -16,12 +16,10 @@ from ..ir.aval import aval_of, zeros_of
 from ..ir.cotangent import Items, Masked, Part
 from ..ir.primitive import Primitive, Pull
 from ..ops.accumulation import add_part, combine, dense, dense_items, simplify
+from ..ops.projection import LARGE_BYTES
 from ..tracing.core import Trace, Traced, bind, is_exclusive, raw_of
 from ..tracing.creation import begin, end
 from .protection import Protection
-
-# Above this size a pull may write its result into a cotangent that nobody else holds.
-_REUSED_BYTES = 64 * 1024
 
 
 def _no_pull(cotangent: Any, residuals: Any) -> Any:
@@ -247,6 +245,7 @@ class ReverseTrace(Trace):
         rows = self.rows
         first = self.input_count
         float64 = np.float64
+        part: Any
         for position in range(start, first - 1, -1):
             cotangent = cotangents[position]
             if cotangent is None:
@@ -259,8 +258,8 @@ class ReverseTrace(Trace):
                 found = pull(cotangent, residuals)
             else:
                 owned = False
-                if kind is ndarray and cotangent.nbytes > _REUSED_BYTES:
-                    cotangent = None
+                if kind is ndarray and cotangent.nbytes > LARGE_BYTES:
+                    cotangent = found = part = previous = None
                     owned = is_exclusive(cotangents[position])
                     cotangent = cotangents[position]
                 elif kind is Masked and cotangent.mask is None and not hasattr(pull, "writes"):
@@ -268,7 +267,7 @@ class ReverseTrace(Trace):
                     owned = cotangent.owned
                     cotangent = cotangent.value
                     kind = type(cotangent)
-                    owned = owned and kind is ndarray and cotangent.nbytes > _REUSED_BYTES
+                    owned = owned and kind is ndarray and cotangent.nbytes > LARGE_BYTES
                 cotangents[position] = None  # its memory is needed no longer
                 if owned and hasattr(pull, "owned"):
                     found = pull.owned(cotangent, residuals)
@@ -283,6 +282,9 @@ class ReverseTrace(Trace):
                 kind = type(found)
                 if previous is None and (kind is float or kind is float64 or kind is ndarray):
                     cotangents[inputs] = found
+                elif kind is ndarray and found.nbytes > LARGE_BYTES:
+                    previous = None
+                    _add_large(cotangents, inputs, found)
                 elif kind is Part:
                     # No rule follows an input: its cotangent needs no mask.
                     cotangents[inputs] = add_part(previous, found, inputs >= first)
@@ -296,10 +298,26 @@ class ReverseTrace(Trace):
                     if previous is None:
                         cotangents[target] = part
                         continue
-                    if kind is not ndarray and type(previous) is kind:
+                    if kind is ndarray:
+                        if part.nbytes > LARGE_BYTES:
+                            previous = None
+                            _add_large(cotangents, target, part)
+                            continue
+                    elif type(previous) is kind:
                         cotangents[target] = previous + part
                         continue
                 cotangents[target] = combine(previous, part)
+
+
+def _add_large(cotangents: list[Any], target: int, part: Any) -> None:
+    """Add an array to a cotangent, in its memory where nobody else holds that."""
+    if type(cotangents[target]) is ndarray and is_exclusive(cotangents[target]):
+        total = cotangents[target]
+        if total.shape == part.shape and total.dtype == part.dtype:
+            np.add(total, part, out=total)
+            cotangents[target] = Masked(total, None, owned=True)
+            return
+    cotangents[target] = combine(cotangents[target], part)
 
 
 def _same_space(value: Any, ans: Any) -> bool:
