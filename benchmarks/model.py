@@ -78,8 +78,9 @@ class Workload:
     `inputs` maps a size to the input tuple (fixed seed) and `static` holds keyword arguments that
     are never traced. `by_hand` gives the exact derivative in NumPy alone: every system's result is
     compared with it before anything is timed. `driver(derivative, *inputs)`, where given, is timed
-    in place of one call of the derivative. `extras` adds operations to one system's own. `pause`
-    is the rest between two systems' turns, in seconds.
+    in place of one call of the derivative. With `per_example` the data hold examples along their
+    first axes, and the derivative is that of each example. `extras` adds operations to one system's
+    own. `pause` is the rest between two systems' turns, in seconds.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Workload:
     cannot: Mapping[str, str] = field(default_factory=dict)
     c_source: str = ""
     driver: Callable[..., Any] | None = None
+    per_example: bool = False
     extras: Mapping[str, Callable[..., Mapping[str, Operation]]] = field(default_factory=dict)
     time_value: bool = True
     time_by_hand: bool = True

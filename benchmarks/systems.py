@@ -76,6 +76,14 @@ def driven(derivative: Callable[..., Any], workload: Workload) -> Callable[..., 
     return drive
 
 
+def of_examples(derivative: Callable[..., Any], vmap: Any, workload: Workload) -> Any:
+    """The derivative, or that of each example of the data by a system's `vmap`."""
+    if not workload.per_example:
+        return derivative
+    axes = (None, *(0,) * (workload.function.__code__.co_argcount - 1))
+    return vmap(derivative, axes)
+
+
 def operations(
     workload: Workload,
     derivative: Callable[..., Any],
@@ -92,10 +100,12 @@ def operations(
 def eager(workload: Workload, inputs: tuple[Any, ...], package: Any, namespace: Any) -> Prepared:
     """Spell a workload for a library with `grad` and `value_and_grad` on NumPy's own arrays."""
     function = workload.function if namespace is None else respell(workload.function, namespace)
+    if namespace is None:
+        function = workload.respelled.get("wengert", function)
     function = bind_static(function, workload)
     transform = package.value_and_grad if workload.with_value else package.grad
-    derivative = driven(transform(function), workload)
-    return Prepared(operations(workload, derivative, function, inputs))
+    derivative = of_examples(transform(function), getattr(package, "vmap", None), workload)
+    return Prepared(operations(workload, driven(derivative, workload), function, inputs))
 
 
 # --- NumPy alone: the value, and the derivative written by hand -----------------------------------
@@ -146,7 +156,8 @@ def prepare_wengert_jit(workload: Workload, inputs: tuple[Any, ...]) -> Prepared
         # A respelled function is a new one, so that nothing cached for the last one is found.
         namespace = importlib.import_module("numpy")
         spelled = bind_static(respell(function, namespace), workload)
-        return wengert.jit(transform(spelled), compile=mode)
+        derivative = of_examples(transform(spelled), wengert.vmap, workload)
+        return wengert.jit(derivative, compile=mode)
 
     # In a loop of calls the program is compiled meanwhile; else what is timed is the compiled one.
     mode = "now" if workload.driver is None else "auto"
@@ -209,6 +220,10 @@ def prepare_torch(workload: Workload, inputs: tuple[Any, ...]) -> Prepared:
             (found,) = torch.autograd.grad(value, point)
         return (value.detach(), found) if workload.with_value else found
 
+    if workload.per_example:
+        derivative = of_examples(torch.func.grad(function), torch.func.vmap, workload)
+        return Prepared({DERIVATIVE: Operation(derivative, constants)})
+
     def derivative_at(point: Any, *data: Any) -> Any:
         return derivative(make_leaf(point), *data)
 
@@ -261,7 +276,7 @@ def jax_derivative(workload: Workload, system: str) -> Callable[..., Any]:
     jax = importlib.import_module("jax")
     transform = jax.value_and_grad if workload.with_value else jax.grad
     derivative: Callable[..., Any] = transform(jax_function(workload, system))
-    return derivative
+    return of_examples(derivative, jax.vmap, workload)  # type: ignore[no-any-return]
 
 
 def jax_inputs(inputs: tuple[Any, ...]) -> tuple[Any, ...]:

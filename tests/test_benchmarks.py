@@ -84,6 +84,12 @@ def by_differences(workload, inputs):
 
     if workload.driver is not None:
         return workload.driver(derivative, *inputs)
+    if workload.per_example:
+        point, *data = inputs
+        rows = [derivative(point, *example) for example in zip(*data, strict=True)]
+        columns = zip(*(leaves(row) for row in rows), strict=True)
+        stacked = iter([np.stack(column) for column in columns])
+        return map_leaves(lambda _: next(stacked), rows[0])
     return derivative(*inputs)
 
 

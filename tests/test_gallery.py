@@ -25,6 +25,9 @@ CHECKS = {
         found["misfit"] < 1e-5 and np.max(abs(found["found"] - found["true"])) < 0.3
     ),
     "kepler": lambda found: found["error"] < 1e-11,
+    "memory": lambda found: (
+        found["everything"][-1] > 400 and found["sqrt"][-1] < 60 and found["log"][-1] < 30
+    ),
     "methods": lambda found: (
         found["ratio"]["reverse mode"].error < 1e-15
         and len(found["logistic"].swell) == 12
