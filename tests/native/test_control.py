@@ -368,3 +368,17 @@ def test_a_captured_array_costs_its_entries():
     assert time.perf_counter() - start < 1.0  # with a copy a step: 80 GB, ten seconds at least
     weights = 0.9 ** np.arange(n)[::-1]
     np.testing.assert_allclose(found, weights * (np.sin(x) + x * np.cos(x)), rtol=1e-9, atol=1e-300)
+
+
+def test_large_arrays_changed_in_place():
+    """By several threads: what is read and written has one name in their functions."""
+    x = np.linspace(-2.0, 2.0, 30_000)
+
+    def relaxation(x):
+        return np.sum(wg.scan(lambda y, _: (y - 0.1 * np.sin(y), None), x, length=5)[0])
+
+    for function in (relaxation, wg.grad(relaxation)):
+        (found,) = compile_program(wg.trace(function)(x))(x)
+        np.testing.assert_allclose(found, function(x), rtol=1e-12, atol=1e-9)
+    donating = wg.jit(lambda x: np.exp(-x) * np.sin(x), donate_argnums=0, compile="now")
+    np.testing.assert_allclose(donating(x.copy()), np.exp(-x) * np.sin(x), rtol=1e-12)

@@ -56,7 +56,8 @@ def divided(writer: NestWriter, loop: Loop, before: Sequence[Node], name: str) -
     private = [buffer for buffer in used if buffer.private]
     if sum(buffer.size * buffer.dtype.itemsize for buffer in private) > _STACK:
         return False
-    shared = [buffer for buffer in used if not buffer.private]
+    # What is changed in place is read and written under one name.
+    shared = list({buffer.name: buffer for buffer in used if not buffer.private}.values())
     ranges = _Ranges(writer.function.module, name, shared, private, loop)
     nanoseconds = ranges.define(loop, before)
     function = writer.function
@@ -130,9 +131,9 @@ class _Ranges:
         self.name = name
         self.shared = shared
         self.private = private
-        written = set(_written_in(loop))
+        written = {buffer.name for buffer in _written_in(loop)}
         arguments = [
-            f"ptr noalias nocapture {'' if buffer in written else 'readonly '}%{buffer.name}"
+            f"ptr noalias nocapture {'' if buffer.name in written else 'readonly '}%{buffer.name}"
             for buffer in shared
         ]
         self.function = module.function(
