@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 import wengert as wg
 from transformations import TRANSFORMS
@@ -492,3 +493,54 @@ def test_every_error_has_a_built_in_base():
 def test_what_is_not_linear_has_no_transpose(function, like):
     with pytest.raises(errors.NotLinearError, match="is not linear"):
         wg.linear_transpose(function, like)
+
+
+# ------------------------------------------------------------------ what users mistype
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: wg.cond(True, 1.0, 2.0),
+            errors.ArgumentError,
+            "true_fun must be a function, got float$",
+        ),
+        (lambda: wg.checkpoint(np.sin, policy=3), errors.ArgumentError, "policy is None"),
+        (lambda: wg.root(lambda x: x**2 + 1, 1.0), errors.SingularSystemError, "^root: .*no root"),
+        (
+            lambda: wg.elementwise_grad(np.sum)(np.ones(3)),
+            errors.ArgumentError,
+            "shape .. of one of shape",
+        ),
+        (lambda: wg.compare_methods(lambda x, y: x * y, 1.0), errors.ArgumentError, "one of x, y"),
+        (lambda: wg.grad(lambda p: p["w"])({"w": 1.0, "n": "a"}), TypeError, "by a closure"),
+        (lambda: wg.config(max_paths="many"), errors.ArgumentError, "whole number of at least 1"),
+        (lambda: wg.config(verify=1), errors.ArgumentError, "verify is True or False, got 1"),
+        (lambda: wg.config(traced_packages="mine"), errors.ArgumentError, "tuple of names"),
+        (lambda: setattr(wg.config, "debug_nan", True), AttributeError, "it has .*debug_nans"),
+    ],
+)
+def test_mistakes_are_told_with_what_to_type(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_solver_in_c_that_goes_on_after_a_refusal():
+    """SciPy's brentq asks for the float, and goes on with the error set."""
+    with pytest.raises(errors.TracedValueError, match="would drop the derivative"):
+        wg.grad(lambda a: scipy.optimize.brentq(lambda x: x - a, -5.0, 5.0))(1.0)
+
+
+def test_a_wrong_setting_changes_none():
+    before = wg.config.verify
+    with pytest.raises(errors.ArgumentError):
+        wg.config(verify=not before, num_threads=0)
+    assert wg.config.verify is before
+
+
+def test_elementwise_grad_takes_what_is_broadcast():
+    x, y = np.ones(3), np.ones((2, 1))
+    found = wg.elementwise_grad(lambda x, y: x * y, (0, 1))(x, y)
+    np.testing.assert_array_equal(found[0], [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(found[1], [[3.0], [3.0]])

@@ -38,6 +38,30 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+_COUNTS = frozenset({"max_paths", "max_specialisations", "num_threads"})
+
+
+def _checked(name: str, value: object) -> object:
+    """Return the value of a setting, or say what it may be."""
+    if name in _COUNTS:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ArgumentError(f"{name} is a whole number of at least 1, got {value!r}")
+        return value
+    if name == "cache_dir":
+        if not isinstance(value, (str, os.PathLike)):
+            raise ArgumentError(f"cache_dir is a path, 'off', or empty, got {value!r}")
+        return os.fspath(value)
+    if name == "traced_packages":
+        if not isinstance(value, (tuple, list)) or not all(isinstance(n, str) for n in value):
+            raise ArgumentError(
+                f"traced_packages is a tuple of names, such as ('a',), got {value!r}"
+            )
+        return tuple(value)
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name} is True or False, got {value!r}")
+    return value
+
+
 class _Override:
     """The context returned by ``config(…)``: restores the previous values on exit."""
 
@@ -131,6 +155,14 @@ class Config:
         self.traced_packages: tuple[str, ...] = _environment_names("WENGERT_TRACED_PACKAGES")
         self.verify: bool = _environment_flag("WENGERT_VERIFY")
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+            return
+        if name not in self.names:
+            raise AttributeError(f"config has no setting {name!r}; it has {', '.join(self.names)}")
+        object.__setattr__(self, name, _checked(name, value))
+
     @property
     def debug_nans(self) -> bool:
         """Whether transformations look for nan and infinities."""
@@ -141,7 +173,7 @@ class Config:
         if value:
             for function in self._before_debugging:
                 function()
-        self._debug_nans = bool(value)
+        self._debug_nans = value
 
     def before_debugging(self, function: Callable[[], None]) -> None:
         """Have a function called before `debug_nans` takes effect: machine code cannot ask."""
@@ -154,8 +186,6 @@ class Config:
 
     @num_threads.setter
     def num_threads(self, value: int) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ArgumentError(f"num_threads is a whole number of at least 1, got {value!r}")
         self._threads[0] = value
 
     @property
@@ -175,6 +205,8 @@ class Config:
         unknown = [name for name in changes if name not in known]
         if unknown:
             raise ArgumentError(f"config has no setting {unknown[0]!r}; it has {', '.join(known)}")
+        for name, value in changes.items():
+            _checked(name, value)
         previous = {name: getattr(self, name) for name in changes}
         for name, value in changes.items():
             setattr(self, name, value)

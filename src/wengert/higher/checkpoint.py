@@ -122,8 +122,8 @@ def _normal_policy(policy: Policy) -> str | tuple[str, ...] | None:
         return policy
     if isinstance(policy, str):
         return (policy,)
-    names = tuple(policy)
-    if not all(isinstance(name, str) for name in names):
+    names = tuple(policy) if isinstance(policy, Iterable) else ()
+    if not names or not all(isinstance(name, str) for name in names):
         raise ArgumentError(
             f'checkpoint: policy is None, "cheap dropped", or names given with checkpoint_name, '
             f"got {policy!r}"

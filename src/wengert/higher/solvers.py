@@ -317,7 +317,14 @@ class _Newton(_Iteration):
 
             if left <= self.tolerance * max(1.0, min(scale, 1.0)):
                 return np.asarray(x)
-            step = solve_plainly(matvec, -value, self.method, 1e-10, None)
+            try:
+                step = solve_plainly(matvec, -value, self.method, 1e-10, None)
+            except SingularSystemError as error:
+                raise SingularSystemError(
+                    "root: the Jacobian of the function is singular where Newton's method has come "
+                    f"to, with {left:.1e} left. Start elsewhere; perhaps there is no root "
+                    f"({error})"
+                ) from None
             # Halve the step until it leaves less, as far as rounding allows to tell.
             for halvings in range(30):
                 trial = x + 0.5**halvings * step

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import ArgumentError, WengertError
 from ..symbolic.derivatives import derivative as symbolic_derivative
-from ..transforms.arguments import check_callable
+from ..transforms.arguments import check_callable, positional_names
 from ..transforms.derivatives import grad
 from ..transforms.staged import trace
 from .methods import METHODS, Function, Method, Prepared, operation_count, precise_derivative
@@ -269,6 +269,14 @@ def compare_methods(
     if not isinstance(x, (float, np.ndarray, np.floating)) or np.asarray(x).dtype.kind != "f":
         raise ArgumentError(
             f"compare_methods wants a float or an array of floats as the point, got {x!r:.60}"
+        )
+    needed = positional_names(fun, required=True)
+    if len(needed) > 1:
+        bound = ", ".join([needed[0], *("…" for _ in needed[1:])])
+        raise ArgumentError(
+            f"compare_methods takes a function of one number or array, got one of "
+            f"{', '.join(needed)}. Bind the others, lambda {needed[0]}: f({bound}), or take one "
+            "array: lambda v: f(*v)."
         )
     sizes = tuple(sizes)
     if sizes and not np.ndim(x):

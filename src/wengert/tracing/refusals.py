@@ -111,10 +111,13 @@ def write_refusal(*values: Any) -> TracedWriteError:
 
 
 def refusal_behind(error: BaseException) -> WengertError | None:
-    """Return our refusal where `error` is what NumPy made of it, else None.
+    """Return our refusal where `error` is what NumPy, or other C code, made of it, else None.
 
-    They are the same event if the instruction that raised is the one that was refused.
+    They are the same event if the instruction that raised is the one that was refused. C code that
+    goes on after an error ends in a `SystemError`, whose cause is that error.
     """
+    if isinstance(error, SystemError) and isinstance(error.__cause__, WengertError):
+        return error.__cause__
     if _last.code is None or isinstance(error, WengertError):
         return None
     traceback = error.__traceback__

@@ -51,11 +51,14 @@ def immediate(function: Entry) -> Entry:
 
 def check_callable(function: Any, name: str) -> None:
     """Raise unless the first argument of a transformation is a function."""
-    if not callable(function):
-        raise ArgumentError(
-            f"{name} takes a function as its first argument, got {type(function).__name__}. "
-            f"Write {name}(f)(x), not {name}(f(x))."
-        )
+    if callable(function):
+        return
+    if ":" in name or "(" in name:  # an argument of something that is called at once
+        raise ArgumentError(f"{name} must be a function, got {type(function).__name__}")
+    raise ArgumentError(
+        f"{name} takes a function as its first argument, got {type(function).__name__}. "
+        f"Write {name}(f)(x), not {name}(f(x))."
+    )
 
 
 # ------------------------------------------------------------------ selection
@@ -271,8 +274,8 @@ def as_primal(leaf: Any, what: str = "differentiate") -> Any:
         return leaf  # a foreign array that speaks NumPy's protocols
     raise NotDifferentiableError(
         f"cannot {what} with respect to a leaf of type {kind.__name__} ({leaf!r:.60}). Leaves "
-        "must be floats, complex numbers or arrays of them; give the other arguments a position "
-        "that argnums does not name."
+        "must be floats, complex numbers or arrays of them. Give what is not to be differentiated "
+        "as another argument, which argnums does not name, or by a closure: lambda x: f(x, other)."
     )
 
 

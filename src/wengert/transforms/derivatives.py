@@ -205,8 +205,34 @@ def grad(
     return transformed(fun, call)
 
 
+def _broadcasts(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Return whether a shape can be broadcast to another."""
+    padded = (1,) * (len(result) - len(shape)) + shape
+    return len(padded) == len(result) and all(
+        n in (1, m) for n, m in zip(padded, result, strict=True)
+    )
+
+
 def elementwise_grad(fun: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the derivative at each entry of a function that acts on each entry alone.
+
+    Parameters
+    ----------
+    fun : callable
+        Its result has the shape of its arguments, broadcast. That no entry depends on others is
+        taken on your word: for other functions the result is the column sums of the Jacobian.
+    argnums : int, str, or tuple of them
+        The arguments to differentiate, by position or by name.
+
+    Returns
+    -------
+    callable
+        Gives arrays like those arguments.
+
+    Raises
+    ------
+    ArgumentError
+        The result has not the shape of the arguments, so that `fun` does not act on each entry.
 
     Examples
     --------
@@ -224,6 +250,14 @@ def elementwise_grad(fun: Callable[..., Any], argnums: Argnums = 0) -> Callable[
             seeds = []
             for value, _ in recording.outputs:
                 aval = aval_of(value)
+                for given in recording.leaves.avals:
+                    if not _broadcasts(given.shape, aval.shape):
+                        raise ArgumentError(
+                            "elementwise_grad is for functions that act on each entry alone; this "
+                            f"one made an array of shape {aval.shape} of one of shape "
+                            f"{given.shape}. Use wengert.grad for one number, wengert.jacobian for "
+                            "all derivatives."
+                        )
                 seeds.append(1.0 if aval.kind == "python" else np.ones(aval.shape, aval.dtype)[()])
             return selection.pack(recording.pull_back(seeds, consume=True))
         finally:
