@@ -1,5 +1,6 @@
 """Primitives, one block each: values, rules, samples. Importing this package registers them all."""
 
+from ..tracing.protocols import implement_later
 from . import (  # noqa: F401
     arithmetic,
     complex_parts,
@@ -39,3 +40,5 @@ from . import (  # noqa: F401
     trigonometric,
     ufunc_methods,
 )
+
+implement_later("scipy.special", "wengert.ops.special")

@@ -5,7 +5,9 @@ The tables are filled by `ops` and `numpy`; nothing here knows a primitive.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,24 @@ functions: dict[Any, Callable[..., Any]] = {}
 # Functions that write to their first argument.
 _WRITERS = frozenset({np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal})
 constant_functions: set[Any] = set()
+
+
+# By the module that has the ufuncs, the module that implements them.
+_later: dict[str, str] = {}
+
+
+def implement_later(module: str, implementing: str) -> None:
+    """Have a module imported when an unknown ufunc is met and `module`, which is slow, is there."""
+    _later[module] = implementing
+
+
+def _load_later() -> bool:
+    """Import the modules that implement ufuncs of modules imported by now; say whether any."""
+    ready = {module: name for module, name in tuple(_later.items()) if module in sys.modules}
+    for module, name in ready.items():
+        import_module(name)
+        _later.pop(module, None)
+    return bool(ready)
 
 
 def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -107,6 +127,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     """Answer a ufunc, or one of its methods, called on a handle."""
     if method == "__call__":
         implementation = ufuncs.get(ufunc)
+        if implementation is None and _load_later():
+            implementation = ufuncs.get(ufunc)
         if implementation is not None:
             if kwargs:
                 return _call_with_keywords(ufunc, implementation, inputs, kwargs)
