@@ -5,7 +5,7 @@ import os
 os.environ["WENGERT_CACHE_DIR"] = "off"
 
 import wengert as wg
-import wengert.ops.special  # noqa: F401
+import wengert.ops.special
 
 # What is loaded at first use makes primitives too: the tests that loop over all of them find them.
 for _name in wg.__all__:
