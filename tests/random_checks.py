@@ -57,6 +57,10 @@ def expect(name, found, wanted, tolerance):
     found, wanted = np.asarray(found), np.asarray(wanted)
     if found.shape != wanted.shape:
         raise Disagreement(f"{name}: shape {found.shape}, expected {wanted.shape}")
+    finite = np.isfinite(wanted)
+    if not np.array_equal(found[~finite], wanted[~finite], equal_nan=True):
+        raise Disagreement(f"{name}: {found!r}, expected {wanted!r}")
+    found, wanted = found[finite], wanted[finite]
     scale = max(1.0, float(np.max(np.abs(wanted), initial=0.0)))
     error = float(np.max(np.abs(found - wanted), initial=0.0))
     if not error <= tolerance * scale:
@@ -106,12 +110,12 @@ REFUSALS = wg.errors.BatchingError, wg.errors.AliasingError, wg.errors.TracedWri
 def check_batched(function, point):
     """Raise where vmap of ``function`` is neither a loop nor a refusal; return which it was."""
     points = [tuple(np.asarray(x) + shift for x in point) for shift in (0.0, 0.013, -0.007)]
-    if any(np.asarray(x).dtype != float for x in point):
-        return False
+    if any(np.asarray(x).dtype != float or is_array_without_axes(x) for x in point):
+        return False  # an example of a batch is never an array without axes
     with np.errstate(all="ignore"):
         try:
             looped = np.stack([function(*of_arrays(arguments)) for arguments in points])
-        except (ValueError, IndexError):  # another count of selected entries, another shape
+        except (ValueError, IndexError, TypeError):  # another count of selected entries, or branch
             return False
         stacked = [np.stack(column) for column in zip(*points, strict=True)]
         try:
@@ -120,6 +124,10 @@ def check_batched(function, point):
             return False
         expect("vmap and a loop", found, looped, MODES)
     return True
+
+
+def is_array_without_axes(x):
+    return isinstance(x, np.ndarray) and not x.ndim
 
 
 def of_arrays(arguments):
@@ -170,8 +178,16 @@ def check_modes(program, point, expected, tolerance, counts, single):
         return
     compare(counts, "first", lambda h: program(moved(point, h, v)), tangent)
     if curvature is not None:
-        gradient_along = lambda h: paired(wg.grad(scalar)(moved(point, h, u)), v)  # noqa: E731
-        compare(counts, "second", gradient_along, curvature)
+        gradient_at = lambda at: lambda h: paired(wg.grad(scalar)(moved(at, h, u)), v)  # noqa: E731
+        try:
+            compare(counts, "second", gradient_at(point), curvature)
+        except Disagreement:
+            # Where arguments tie exactly, first derivatives share, and second ones are made of
+            # the shares: by policy. Ties come apart nearby, where nothing is an excuse.
+            near = moved(point, 1e-4, directions(point, 4.7))
+            here = paired(wg.hvp(scalar, near, v), u)
+            compare(Counter(), "second", gradient_at(near), here)
+            counts["second order at a tie"] += 1
 
 
 def check_second_order(scalar, given, u, v, tolerance):
@@ -206,7 +222,7 @@ def compare(counts, order, curve, found):
     """Compare with differences where these are sure of themselves."""
     try:
         estimate, doubt = extrapolated(curve)
-    except (ValueError, IndexError, TypeError):  # another branch at a moved point, which fails
+    except (ValueError, IndexError, TypeError, Warning):  # another branch, which fails or warns
         counts[f"{order} order undecided"] += 1
         return
     if not np.isfinite(estimate).all() or not doubt <= DIFFERENCES * scale(estimate):

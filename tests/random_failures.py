@@ -164,3 +164,36 @@ def squared_moduli_of_which_one_is_zero(x0):
     v2 = np.abs(x0)
     x0 += 1.0
     return np.sum(np.sin(v1 + 1.0)) + np.sum(v2 * v2 * x0) + np.sum(np.square(v2))
+
+
+# The slope at 0 was 0: zeros have signs, and the number with its own sign is the number.
+@found(np.array([-1.423, -0.0, 0.0, 0.163]))
+def number_with_its_own_sign(x0):
+    v1 = np.copysign(x0, x0)
+    return np.array([np.sum(np.sin(v1)), np.sum(v1 * v1)])
+
+
+# Raised: NumPy drops axes of one entry that a value has and the part has not, here too.
+@found(np.array([[0.31], [1.169]]))
+def value_of_more_axes_is_added_at(x0):
+    v1 = x0[[True, False], :1]
+    np.add.at(v1, np.s_[::2, -1], 0.5 * v1)
+    np.multiply.at(x0, np.s_[1:, 0], v1)
+    return np.sum(np.sin(x0)) + np.sum(v1)
+
+
+# Under vmap and jit the value was wrong: the new array is in the layout of the other, so that
+# whether a reshaped form of it is a view is not known.
+@found(np.array([[0.059, 0.337, -1.347], [0.536, 1.217, 0.263]]))
+def raveled_array_in_the_layout_of_another(x0):
+    v1 = np.zeros_like(x0.T)
+    v1.ravel()[::2] = 1.0
+    v2 = np.ones_like(np.sin(x0))
+    v2.reshape(-1)[1] = 5.0
+    return np.sum(v1 * x0.T) + np.sum(v2 * x0)
+
+
+# Infinite: NumPy divides by complex numbers through a reciprocal, which denormal ones have not.
+@found(np.array([1e-42, 3e-44, 0.5], dtype=np.float32))
+def squared_modulus_of_denormal_numbers(x0):
+    return np.abs(x0 - 2j * x0) ** 2

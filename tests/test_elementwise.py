@@ -157,7 +157,9 @@ def test_at_the_origin():
         assert mode(np.arctan2, argnums=(0, 1))(0.0, 0.0) == (0.0, 0.0)
         assert mode(np.sqrt)(0.0) == math.inf
         assert mode(np.copysign, argnums=(0, 1))(-3.0, 0.0) == (-1.0, 0.0)
-        assert mode(lambda x: np.copysign(x, -2.0))(0.0) == 0.0
+        assert mode(lambda x: np.copysign(x, -2.0))(0.0) == -1.0  # the branch of the sign bit
+        assert mode(lambda x: np.copysign(x, -2.0))(-0.0) == 1.0
+        assert mode(lambda x: np.copysign(x, x))(-0.0) == 1.0
     assert np.array(wg.hessian(lambda x: np.hypot(x[0], x[1]))(np.zeros(2))).tolist() == [
         [0.0, 0.0],
         [0.0, 0.0],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from reference import same
+from reference import close, same
 
 # Each gives a length of x that is 0 at 0, and its square as a polynomial.
 LENGTHS = {
@@ -166,3 +166,15 @@ def test_tiny_entries_whose_length_underflows_keep_the_slope_of_the_value():
     for derivative in (wg.grad, wg.jacfwd):
         assert derivative(np.linalg.norm)(tiny).tolist() == [0.0, 0.0, 0.0]
         assert wg.jit(derivative(np.linalg.norm))(tiny).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_moduli_of_denormal_numbers_have_the_slope_of_others(dtype):
+    tiny = np.finfo(dtype).smallest_subnormal
+    z = np.array([3 + 4j, -4 + 3j, 0.0, 1e3j]).astype(dtype) * tiny
+    for derivative in (
+        wg.grad(lambda z: np.sum(np.abs(z))),
+        lambda z: wg.vjp(np.abs, z)[1](np.ones(4, z.real.dtype))[0],
+    ):
+        for compiled in (derivative, wg.jit(derivative)):
+            close(compiled(z), np.array([0.6 - 0.8j, -0.8 - 0.6j, 0.0, -1j], dtype), 1e-6)

@@ -106,7 +106,11 @@ ufuncs[np.fabs] = _with_square(ufuncs[np.fabs])
 copysign = elementwise(
     "copysign",
     numpy=np.copysign,
-    products=(lambda g, x, ans: g * (np.sign(x) * np.sign(ans)), lambda g: None),
+    # Zeros have signs, too, so that copysign(x, x) has the slope 1 everywhere.
+    products=(
+        lambda g, x, ans: g * (np.copysign(1.0, x) * np.copysign(1.0, ans)),
+        lambda g: None,
+    ),
     lower=lowering.function("copysign"),
     samples=lambda: [
         *binary_samples(),

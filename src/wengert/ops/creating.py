@@ -59,6 +59,17 @@ def _layout_of(a: Any) -> Any:
     return plain
 
 
+def _laid_out_like(a: Any, made: Any, order: Any) -> Any:
+    """Return a cell made in the layout of another array, which may not be known.
+
+    Then whether a reshaped form of it is a view is not known either.
+    """
+    unknown = order in ("K", "A") and is_unknown(innermost(raw_of(a)))
+    if unknown and type(made) is Array and sum(length != 1 for length in made.shape) > 1:
+        made.relatives = []
+    return made
+
+
 def _implement_like(name: str) -> None:
     original = originals[name]
 
@@ -71,7 +82,8 @@ def _implement_like(name: str) -> None:
         shape: Any = None,
         **kw: Any,
     ) -> Any:
-        return _cell(original(_layout_of(a), dtype, order, False, shape, **kw))
+        made = _cell(original(_layout_of(a), dtype, order, False, shape, **kw))
+        return _laid_out_like(a, made, order)
 
 
 for _name in ("zeros_like", "ones_like", "empty_like"):
@@ -91,6 +103,7 @@ def full_like(
     device: Any = None,
 ) -> Any:
     made = _cell(originals["empty_like"](_layout_of(a), dtype, order, False, shape))
+    made = _laid_out_like(a, made, order)
     if type(made) is not Array:
         fill_value = plain_of(fill_value, "a fill value of an array that is not floating-point")
         made[...] = fill_value

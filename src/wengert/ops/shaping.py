@@ -256,6 +256,9 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
         return to_user(bind(reshape_primitive, raw, shape=shape, order=order))
     raw = read_handle(a)
     plain = innermost(raw)
+    if type(raw) is np.ndarray and _is_laid_out_somehow(a):
+        order = _known_order(order, raw.shape)
+        return _unrelated(a, raw.reshape(shape, order=order))  # type: ignore[call-overload]
     if type(plain) is np.ndarray:
         if order == "A":
             order = "F" if plain.flags.fnc else "C"
@@ -269,6 +272,19 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
     result = to_user(bind(reshape_primitive, raw, shape=shape, order=order))
     if is_unknown(plain):
         note_unknown_alias(a, result)
+    return result
+
+
+def _is_laid_out_somehow(a: Array) -> bool:
+    """Return whether an array was made in the layout of another one, which is not known."""
+    root = a if a.root is None else a.root
+    return root.relatives is not None
+
+
+def _unrelated(a: Array, made: np.ndarray[Any, Any]) -> Array:
+    """Return another form of an array: a view or a copy, so that neither may be written."""
+    result = Array(made.copy())
+    note_unknown_alias(a, result)
     return result
 
 
@@ -298,6 +314,8 @@ def _flattened(a: Any, order: str, *, copy: bool) -> Any:
         if type(a) is Array and not copy:
             note_unknown_alias(a, result)
         return result
+    if type(a) is Array and not copy and type(raw) is np.ndarray and _is_laid_out_somehow(a):
+        return _unrelated(a, plain.ravel(_known_order(order, plain.shape)))
     if order == "A":
         order = "F" if plain.flags.fnc else "C"
     axes = None

@@ -87,6 +87,9 @@ def at_tip(x: Any, change: Any) -> Any:
 
 def times_slope(change: Any, x: Any, length: Any, *others: Any) -> Any:
     """Return change · x / length; 0 where the length, which all operands vary, is 0."""
+    x_aval = aval_of(raw_of(x))
+    if x_aval.is_complex:
+        x, length = _out_of_denormals(x, length, np.finfo(x_aval.dtype))
     zero = np.equal(length, 0)
     if not possible(zero):
         return change * (x / length)
@@ -94,6 +97,18 @@ def times_slope(change: Any, x: Any, length: Any, *others: Any) -> Any:
     for other in others:
         found = found + at_tip(other, change)
     return np.where(zero, found, change * (x / np.where(zero, 1, length)))
+
+
+def _out_of_denormals(x: Any, length: Any, limits: Any) -> tuple[Any, Any]:
+    """Return complex numbers and a length, both larger where dividing by it would overflow.
+
+    NumPy divides by complex numbers through a reciprocal, which denormal ones do not have.
+    """
+    small = np.less(length, 4 * limits.tiny)
+    if not possible(small):
+        return x, length
+    factor = np.where(small, limits.dtype.type(2.0**60), limits.dtype.type(1))
+    return x * factor, length * factor
 
 
 def sum_of_tips(x: Any, axes: tuple[int, ...]) -> Any:

@@ -25,6 +25,7 @@ from ..tracing.protocols import (
     ufuncs,
 )
 from .axes import along, kept_shape, normalised_axes, operand_of, single_axis, taken
+from .batch_paths import infer_part
 from .batch_rules import BatchRule, front, one_by_one
 from .cumulative import ACCUMULATORS, accumulate_by
 from .indexing import indexed_add
@@ -330,6 +331,9 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
     # NumPy makes arrays of all operands: a Python number is not weak here.
     values = tuple(to_user(as_numpy_scalar(raw_of(operand_of(value)))) for value in operands)
     _check_castable(ufunc, target, values)
+    avals = tuple(aval_of(raw_of(value)) for value in dynamic)
+    ndim = infer_part(target.aval, avals, (("index", key),)).ndim
+    values = tuple(_without_leading_axes(value, ndim) for value in values)
     if ufunc in (np.add, np.subtract) and aval_of(raw_of(values[0])).dtype == target.dtype:
         value = values[0] if ufunc is np.add else -values[0]
         found = bind(indexed_add, raw_of(target), raw_of(value), *dynamic, path=(("index", key),))
@@ -349,6 +353,15 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
         now = turns == turn
         where = np.unravel_index(places[now], shape)
         _apply_at(ufunc, target, where, tuple(value[now] for value in values))
+
+
+def _without_leading_axes(value: Any, ndim: int) -> Any:
+    """Return a value without the axes of one entry by which it has more than `ndim`."""
+    shape = np.shape(value)
+    extra = len(shape) - ndim
+    if extra > 0 and all(length == 1 for length in shape[:extra]):
+        return np.reshape(value, shape[extra:])
+    return value
 
 
 def _apply_at(ufunc: np.ufunc, target: Any, key: Any, values: tuple[Any, ...]) -> None:

@@ -349,7 +349,10 @@ def refuse_overlap(root: Array) -> None:
 
 
 def note_unknown_alias(first: Array, second: Array) -> None:
-    """Note that two handles may or may not share memory: strides are not known while staging."""
+    """Note that two handles may or may not share memory: strides are not known while staging.
+
+    ``relatives`` are those handles; an empty list is had by an array of unknown layout without any.
+    """
     roots = [handle if handle.root is None else handle.root for handle in (first, second)]
     group = roots[0].relatives or [weakref.ref(roots[0])]
     group.append(weakref.ref(roots[1]))
