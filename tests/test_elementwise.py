@@ -160,10 +160,8 @@ def test_at_the_origin():
         assert mode(lambda x: np.copysign(x, -2.0))(0.0) == -1.0  # the branch of the sign bit
         assert mode(lambda x: np.copysign(x, -2.0))(-0.0) == 1.0
         assert mode(lambda x: np.copysign(x, x))(-0.0) == 1.0
-    assert np.array(wg.hessian(lambda x: np.hypot(x[0], x[1]))(np.zeros(2))).tolist() == [
-        [0.0, 0.0],
-        [0.0, 0.0],
-    ]
+    hessian = wg.hessian(lambda x: np.hypot(x[0], x[1]))(np.zeros(2))
+    assert np.isnan(hessian).all()  # no cone has a curvature at its tip
     assert wg.grad(np.abs)(0j) == 0
     assert wg.grad(np.angle)(0j) == 0
 
