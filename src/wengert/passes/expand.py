@@ -18,6 +18,7 @@ from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
 from ..tracing.core import bind, raw_of
 from ..tracing.staging import stage
+from .expand_searches import OF_INTEGERS, SEARCHES, NotExpanded
 
 Expansion = Callable[..., Any]
 
@@ -56,7 +57,7 @@ def _staged(equation: Equation) -> WengertList | None:
 
     try:
         found = stage(program, avals, equation.primitive.name)
-    except (StagingError, _NotExpanded):
+    except (StagingError, NotExpanded):
         return None
     (output,) = found.outputs
     if output.aval != equation.outputs[0].aval or not isinstance(output, Variable):
@@ -66,7 +67,11 @@ def _staged(equation: Equation) -> WengertList | None:
 
 def _serves(equation: Equation, avals: Sequence[Aval]) -> bool:
     first = avals[0]
-    return bool(first.shape) and first.size > 0 and first.dtype in (np.float64, np.float32)
+    if not first.shape or first.size == 0:
+        return False
+    if first.dtype.kind in "iu":
+        return equation.primitive.name in OF_INTEGERS
+    return first.dtype in (np.float64, np.float32)
 
 
 def _spliced(body: WengertList, equation: Equation) -> list[Equation]:
@@ -92,10 +97,6 @@ def _spliced(body: WengertList, equation: Equation) -> list[Equation]:
     return found
 
 
-class _NotExpanded(Exception):
-    """A signature has no decomposition."""
-
-
 # ------------------------------------------------------------------ statistics
 
 
@@ -107,7 +108,7 @@ def _count(x: Any, axes: Any) -> int:
 
 def _var(x: Any, *, axes: Any, ddof: Any, dtype: Any, keepdims: bool) -> Any:
     if dtype is not None and np.dtype(dtype) != x.dtype:
-        raise _NotExpanded
+        raise NotExpanded
     centred = x - np.mean(x, axes, keepdims=True)
     total = np.sum(centred * centred, axes, keepdims=keepdims)
     return total / x.dtype.type(max(_count(x, axes) - ddof, 0))
@@ -117,9 +118,38 @@ def _std(x: Any, **params: Any) -> Any:
     return np.sqrt(_var(x, **params))
 
 
+def _var_selected(
+    x: Any,
+    mean: Any,
+    where: Any,
+    *,
+    axes: Any,
+    ddof: Any,
+    dtype: Any,
+    keepdims: bool,
+    given: tuple[str, ...],
+) -> Any:
+    if (dtype is not None and np.dtype(dtype) != x.dtype) or "where" not in given:
+        raise NotExpanded
+    chosen = np.broadcast_to(where, np.shape(x))
+    zero = x.dtype.type(0)
+    count = np.sum(chosen, axes, keepdims=True).astype(x.dtype)
+    if "mean" not in given:
+        mean = np.sum(np.where(chosen, x, zero), axes, keepdims=True) / count
+    centred = x - mean
+    total = np.sum(np.where(chosen, centred * centred, zero), axes, keepdims=keepdims)
+    if not keepdims:
+        count = np.reshape(count, np.shape(total))
+    return total / np.maximum(count - x.dtype.type(ddof), zero)
+
+
+def _std_selected(*operands: Any, **params: Any) -> Any:
+    return np.sqrt(_var_selected(*operands, **params))
+
+
 def _mean_selected(x: Any, where: Any, *, axes: Any, dtype: Any, keepdims: bool) -> Any:
     if dtype is not None and np.dtype(dtype) != x.dtype:
-        raise _NotExpanded
+        raise NotExpanded
     chosen = np.broadcast_to(where, np.shape(x))
     total = np.sum(np.where(chosen, x, x.dtype.type(0)), axes, keepdims=keepdims)
     return total / np.sum(chosen, axes, keepdims=keepdims).astype(x.dtype)
@@ -128,7 +158,7 @@ def _mean_selected(x: Any, where: Any, *, axes: Any, dtype: Any, keepdims: bool)
 def _logsumexp(a: Any, b: Any, *, axes: Any, keepdims: bool, signed: bool, weighted: bool) -> Any:
     """Take out the largest entries, which count exactly, as SciPy does."""
     if weighted or signed:
-        raise _NotExpanded
+        raise NotExpanded
     one, zero = a.dtype.type(1), a.dtype.type(0)
     top = np.max(a, axes, keepdims=True)
     largest = np.equal(a, top)
@@ -149,20 +179,20 @@ def _norm(x: Any, *, ord: Any, axis: Any, keepdims: bool) -> Any:
     axes = (axis,) if isinstance(axis, (int, np.integer)) else axis
     if axes is None and ord is not None:
         if np.ndim(x) != 1:
-            raise _NotExpanded
+            raise NotExpanded
         axes = (0,)
     vector = axes is not None and len(axes) == 1
     if ord is None or ord == "fro" or (vector and ord == 2):
         return np.sqrt(np.sum(x * x, axes, keepdims=keepdims))
     if not vector:
-        raise _NotExpanded
+        raise NotExpanded
     if ord == 1:
         return np.sum(np.abs(x), axes, keepdims=keepdims)
     if ord == np.inf:
         return np.max(np.abs(x), axes, keepdims=keepdims)
     if ord == -np.inf:
         return np.min(np.abs(x), axes, keepdims=keepdims)
-    raise _NotExpanded
+    raise NotExpanded
 
 
 def _trace(x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
@@ -171,7 +201,7 @@ def _trace(x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
 
 def _sum_repeats(x: Any, *, repeats: Any, axis: int, length: int) -> Any:
     if not isinstance(repeats, int):
-        raise _NotExpanded
+        raise NotExpanded
     shape = np.shape(x)
     split = (*shape[:axis], length, repeats, *shape[axis + 1 :])
     return np.sum(np.reshape(x, split), axis + 1)
@@ -185,7 +215,7 @@ def _add_along(x: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> An
     if np.shape(x) != full or any(
         n != m for k, (n, m) in enumerate(zip(full, shape, strict=True)) if k != axis
     ):
-        raise _NotExpanded
+        raise NotExpanded
     key: list[Any] = []
     for k, n in enumerate(full):
         if k == axis:
@@ -212,10 +242,13 @@ EXPANSIONS: dict[str, Expansion] = {
     "var": _var,
     "std": _std,
     "mean_selected": _mean_selected,
+    "var_selected": _var_selected,
+    "std_selected": _std_selected,
     "logsumexp": _logsumexp,
     "norm": _norm,
     "trace": _trace,
     "sum_repeats": _sum_repeats,
     "add_along_axis": _add_along,
     "put_along_axis": _put_along,
+    **SEARCHES,
 }

@@ -468,6 +468,9 @@ def _arange(build: Any, equation: Equation, index: Index) -> Node:
         following = e.add(first, width)
         return e.add(first, e.multiply(place, e.subtract(following, first)))
 
+    if dtype.kind in "iu":  # exact: no entry is an exception
+        return build.apply(entry, (start, step, build.index(index[0], dtype)), dtype)  # type: ignore[no-any-return]
+
     def later() -> Node:
         return build.choose(  # type: ignore[no-any-return]
             [index[0].plus(-2)],
