@@ -12,6 +12,7 @@ import pytest
 import wengert as wg
 from wengert.backends.llvm import compile_program
 from wengert.backends.llvm.entry import Entry, attach, is_available
+from wengert.backends.llvm.program import NativeProgram
 from wengert.backends.llvm.signature import (
     Absent,
     Attribute,
@@ -301,11 +302,22 @@ def test_error_state():
     with np.errstate(all="raise"), pytest.raises(Missed):
         entry.call(1.0)
     assert entry.call(1.0) == 2.0
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), pytest.raises(Missed):
+        entry.call(1.0)
+
+
+@pytest.mark.parametrize("errors", ["warn", "ignore", "raise"])
+def test_programs_by_themselves_run_under_any_error_state(errors, monkeypatch):
+    def from_python(self, *leaves):
+        raise Missed
+
+    monkeypatch.setattr(NativeProgram, "_run_from_python", from_python)
+    native = compile_program(wg.trace(lambda x: (np.log(x), x * x))(2.0))
+    with np.errstate(all=errors):
+        assert native(3.0) == (np.log(3.0), 9.0)
+        assert native(0.0) == (-np.inf, 0.0)
         with pytest.raises(Missed):
-            entry.call(1.0)
-        entry.accept_error_state()
-        assert entry.call(1.0) == 2.0
+            native(np.float32(3.0))
 
 
 def test_exceptions_of_call_backs():

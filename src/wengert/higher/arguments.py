@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -105,6 +106,15 @@ def refuses(leaf: Any) -> bool:
     return hasattr(leaf, "__array_ufunc__") and not isinstance(leaf, (np.generic, type))
 
 
+_FLAT = tree.LEAF_TYPES | {Array, Traced}
+
+
+@functools.cache
+def _structure_of(count: int) -> tree.Structure:
+    """Return the structure of a call with so many numbers or arrays and no captured values."""
+    return tree.structure(((0.0,) * count, {}, []))
+
+
 class Call:
     """One call: its staged values, its constants, and the key of the programs that may answer it.
 
@@ -154,9 +164,15 @@ class Call:
             args = tuple(None if n in self.static else value for n, value in enumerate(args))
             kwargs = {key: value for key, value in kwargs.items() if key not in self.static}
         functions = [value for value in self.static.values() if callable(value)]
-        functions += [leaf for leaf in tree.leaves((args, kwargs)) if is_callable_of_user(leaf)]
+        flat = not kwargs and _FLAT.issuperset(map(type, args))
+        if not flat:
+            functions += [leaf for leaf in tree.leaves((args, kwargs)) if is_callable_of_user(leaf)]
         self.captures = captured(functions)
-        self.leaves, self._structure = tree.flatten((args, kwargs, self.captures.values()))
+        if flat and not self.captures.implicit:  # the common call: numbers and arrays
+            self.leaves = list(args)
+            self._structure = _structure_of(len(args))
+        else:
+            self.leaves, self._structure = tree.flatten((args, kwargs, self.captures.values()))
         self._which: list[int] = []
         self.values: list[Any] = []
         self.users: list[Any] = []

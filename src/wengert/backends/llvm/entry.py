@@ -264,6 +264,8 @@ class Entry:
     ----------
     fallback : callable
         Takes what no program takes.
+    any_errors : bool
+        Run programs under any error state of NumPy's, not only the one that processes start with.
 
     Attributes
     ----------
@@ -273,14 +275,14 @@ class Entry:
 
     __slots__ = ("_holder", "_variants", "call")
 
-    def __init__(self, fallback: Callable[..., Any]) -> None:
+    def __init__(self, fallback: Callable[..., Any], *, any_errors: bool = False) -> None:
         if not is_available():
             raise RuntimeError(
                 "this interpreter lays out objects otherwise than the entry reads them"
             )
         shared = _the_shared()
         variable, usual = numpy_abi.error_state()
-        self._holder = np.array([0, id(usual), id(variable)], np.uintp)
+        self._holder = np.array([0, 0 if any_errors else id(usual), id(variable)], np.uintp)
         self._variants: list[Any] = [usual]
         self.call: Callable[..., Any] = shared.make(
             ctypes.addressof(shared.definition), (fallback, self._holder, self._variants), None
@@ -333,13 +335,6 @@ class Entry:
             last.words[0] = variant.address
         else:
             self._holder[0] = variant.address
-
-    def accept_error_state(self) -> None:
-        """Run programs under NumPy's present error state too (it must only warn or ignore)."""
-        variable, _ = numpy_abi.error_state()
-        current = variable.get()
-        self._variants[0] = current
-        self._holder[code.HOLDER_FIELDS.index("errors")] = id(current)
 
 
 def attach(instance: Any, entry: Entry) -> None:

@@ -325,6 +325,9 @@ positional:
 {load("words", "holder", 16)}
 {_word("variable", "variable")}
 {_word("wanted", "errors")}
+  %any.errors = icmp eq ptr %wanted, null
+  br i1 %any.errors, label %begin, label %looking
+looking:
   %errors = alloca ptr
   store ptr null, ptr %errors
   %got = call i32 @PyContextVar_Get(ptr %variable, ptr null, ptr %errors)

@@ -54,7 +54,7 @@ VARIANT_FIELDS = (
 )
 RELEASES, RETRIES = 1, 2  # the interpreter's lock is let go; an exception goes to the fallback
 
-# The word of the holder of an entry: first program, what NumPy's error state must be.
+# The words of the holder of an entry: first program, what NumPy's error state must be (0: any).
 HOLDER_FIELDS = ("first", "errors", "variable")
 
 SMALL_WORKSPACE = 2048

@@ -90,13 +90,13 @@ class NativeProgram:
         """Return a builtin that takes the leaves, where the interpreter lets us have one."""
         if self.donations or not is_available():
             return self._run_from_python
-        entry = Entry(self._run_from_python)
+        entry = Entry(self._run_from_python, any_errors=True)
         outputs = self.program.outputs
         entry.add(
             self,
             [Leaf(variable.aval) for variable in self.program.inputs],
             Items(tuple, [_made(operand, j) for j, operand in enumerate(outputs)]),
-            declined=self.program.evaluate,
+            declined=self._evaluate,
             guarded=_guard_failed,
         )
         return entry.call
@@ -124,12 +124,17 @@ class NativeProgram:
         start = -(-workspace.ctypes.data // 64) * 64
         status = self._run(inputs.ctypes.data, outputs.ctypes.data, start)
         if status == DECLINED:
-            return program.evaluate(*leaves)
+            return self._evaluate(*leaves)
         if status != DONE:
             _guard_failed(status - 1)
         return tuple(
             _result(operand, room) for operand, room in zip(program.outputs, results, strict=True)
         )
+
+    def _evaluate(self, *leaves: Any) -> tuple[Any, ...]:
+        """Evaluate the list, as quietly as machine code computes."""
+        with np.errstate(all="ignore"):
+            return self.program.evaluate(*leaves)
 
     def as_text(self, form: str = "llvm") -> str:
         """Return the code as text.
