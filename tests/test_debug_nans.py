@@ -49,6 +49,17 @@ X = np.array([1.0, 0.0])
         lambda: wg.jit(culprit)(X),
         lambda: wg.jit(wg.grad(culprit))(X),
         lambda: wg.grad(lambda x: np.sum(wg.vmap(culprit)(x[None])))(X),
+        lambda: wg.vmap(culprit)(X[None]),
+        lambda: wg.vmap(wg.grad(culprit))(X[None]),
+        lambda: wg.jit(wg.vmap(culprit))(X[None]),
+        lambda: wg.checkpoint(culprit)(X),
+        lambda: wg.derivative(culprit, 2)(X),
+        lambda: wg.scan(lambda c, x: (c + culprit(x), None), 0.0, X[None]),
+        lambda: wg.while_loop(
+            lambda s: s[0] < 2, lambda s: (s[0] + 1, culprit(X * s[1])), (0, 1.0)
+        ),
+        lambda: wg.cond(True, culprit, np.sum, X),
+        lambda: wg.map(culprit, X[None]),
     ],
 )
 def test_forward(call):
@@ -112,6 +123,25 @@ def test_finite_programs_run_as_ever():
         return np.where(buffer > 100.0, 0.0, buffer).sum()
 
     np.testing.assert_allclose(wg.grad(writing)(x), [6 * x[0], 2 * x[1]])
+
+
+def test_what_examples_do_not_take_is_not_to_blame():
+    """Results decide whether anything is looked for."""
+    x = np.array([0.0, 1.0])
+    found = wg.vmap(lambda v: wg.cond(v > 0.5, np.log, np.sin, v))(x)
+    np.testing.assert_array_equal(found, [0.0, 0.0])
+
+
+def test_a_second_look_leaves_the_arguments_alone():
+    x = np.array([[1.0, 0.0], [2.0, 3.0]])
+
+    def writing(row):
+        row += 1.0
+        return np.log(row[1] - 1.0)
+
+    with pytest.raises(NonFiniteError, match="log made inf"):
+        wg.vmap(writing)(x)
+    np.testing.assert_array_equal(x, [[2.0, 1.0], [3.0, 4.0]])
 
 
 def test_compiled_functions_are_watched_from_then_on():

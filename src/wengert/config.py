@@ -93,7 +93,8 @@ class Config:
         ``WENGERT_CACHE_DIR``.
     debug_nans : bool
         Stop at the first operation, forward or backward, that makes a nan or an infinity of finite
-        numbers, and say where it stands; compiled functions run as they are meanwhile.
+        numbers in a function or transformation of wengert, and say where it stands; compiled
+        functions run as they are meanwhile.
         Environment: ``WENGERT_DEBUG_NANS``.
     full_tracebacks : bool
         Keep the frames of wengert itself in tracebacks. Environment: ``WENGERT_FULL_TRACEBACKS``.

@@ -18,8 +18,9 @@ from ..errors import (
     hide_own_frames,
 )
 from ..ir.aval import Aval, aval_of, zeros_of
-from ..tracing.core import Array, Trace, Traced, is_array_kind, raw_of, to_user
+from ..tracing.core import Array, Trace, Traced, is_array_kind, levels, raw_of, to_user
 from ..tracing.refusals import refusal_behind
+from .watching import watched
 
 Argnums = int | str | Sequence[int | str]
 Entry = TypeVar("Entry", bound=Callable[..., Any])
@@ -31,6 +32,8 @@ def transformed(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Ca
     @functools.wraps(function, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
+            if config.debug_nans and not levels.traces:
+                return watched(wrapper, args, kwargs)
             return wrapper(*args, **kwargs)
         except Exception as error:
             refused = refusal_behind(error)

@@ -198,14 +198,17 @@ class WatchTrace(Trace):
 
 
 def watched(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run a function that is not differentiated, and find what made its result not finite.
+    """Run a function or transformation, and find what made its result not finite.
 
-    Derivatives inside look for themselves, and know more: they come first.
+    Derivatives inside look for themselves, and know more: they come first. Where they found nothing
+    the function runs again, and every operation is looked at.
     """
+    leaves, structure = tree.flatten((args, kwargs))
+    # The first run may write them, for its caller to see; the second one starts where it did.
+    leaves = [leaf.copy() if type(leaf) is np.ndarray else leaf for leaf in leaves]
     result = function(*args, **kwargs)
     if all(map(is_finite, tree.leaves(result))):
         return result
-    leaves, structure = tree.flatten((args, kwargs))
     trace = WatchTrace(function)
     begin(trace)
     try:
@@ -221,5 +224,4 @@ def _seen(trace: WatchTrace, leaf: Any) -> Any:
     known = type(raw) is Traced or isinstance(raw, (float, complex, np.generic, np.ndarray))
     if not known or aval_of(raw).dtype.kind not in "fc":
         return leaf
-    # The function may have written its arguments: a second run must not, and starts where it can.
-    return to_user(Traced(trace, raw.copy() if type(raw) is np.ndarray else raw, None))
+    return to_user(Traced(trace, raw, None))
