@@ -15,6 +15,7 @@ from wengert.ir.primitive import registry
 POSITIVE = (1e-3, 0.3, 0.9, 1.0, 1.7, 12.0, 35.0)
 SOME = (1.7, 35.0)
 SIGNED = (-30.0, -1.2, -1e-4, 0.0, 0.3, 1.2, 8.0)
+SCALED = (-50.0, -1.5, 0.3, 1.7, 29.0, 31.0, 1e4)
 WITHIN = (0.01, 0.3, 0.5, 0.77, 0.99)
 FAR = (-5.0, -1.0, 0.0, 0.3, 2.0, 9.9, 10.5, 50.0, 1e4, 1e9)
 ORDER = 1.5
@@ -125,8 +126,8 @@ CASES = {
     "y1": (special.y1, lambda x: mpmath.bessely(1, x), SOME),
     "i0": (special.i0, lambda x: mpmath.besseli(0, x), SIGNED),
     "i1": (special.i1, lambda x: mpmath.besseli(1, x), SIGNED),
-    "i0e": (special.i0e, lambda x: mpmath.besseli(0, x) * mpmath.exp(-abs(x)), POSITIVE),
-    "i1e": (special.i1e, lambda x: mpmath.besseli(1, x) * mpmath.exp(-abs(x)), POSITIVE),
+    "i0e": (special.i0e, lambda x: mpmath.besseli(0, x) * mpmath.exp(-abs(x)), SCALED),
+    "i1e": (special.i1e, lambda x: mpmath.besseli(1, x) * mpmath.exp(-abs(x)), SCALED),
     "jv": (lambda x: special.jv(ORDER, x), lambda x: mpmath.besselj(ORDER, x), POSITIVE),
     "yv": (lambda x: special.yv(ORDER, x), lambda x: mpmath.bessely(ORDER, x), POSITIVE),
     "iv": (lambda x: special.iv(ORDER, x), lambda x: mpmath.besseli(ORDER, x), POSITIVE),
@@ -150,7 +151,7 @@ def modified(order, scaled):
 CASES |= {
     "k0": (special.k0, modified(0, 0), SOME),
     "k1": (special.k1, modified(1, 0), SOME),
-    "k0e": (special.k0e, modified(0, 1), SOME),
+    "k0e": (special.k0e, modified(0, 1), (*SOME, 500.0)),
     "k1e": (special.k1e, modified(1, 1), SOME),
 }
 
@@ -172,6 +173,27 @@ def test_derivatives(function, exact, points):
             np.testing.assert_allclose(found, slope(exact, x, 1), rtol=1e-12, atol=1e-290)
         second = slope(exact, x, 2)
         np.testing.assert_allclose(wg.grad(first)(x), second, rtol=1e-8, atol=1e-20)
+
+
+@pytest.mark.parametrize("x", [1e-3, 0.3, 2.0, 30.0, 500.0])
+def test_modified_bessel_functions_by_their_order(x):
+    assert wg.grad(special.kv, 0)(0.0, x) == 0.0
+    np.testing.assert_allclose(wg.grad(special.iv, 0)(0.0, x), -special.kv(0.0, x), rtol=1e-12)
+    for order in (0.1, 1.5, 10.0, -0.5):
+        for function, exact in ((special.iv, mpmath.besseli), (special.kv, mpmath.besselk)):
+            expected = slope(lambda v, exact=exact: exact(v, x), order, 1)
+            found = wg.grad(function, 0)(order, x)
+            np.testing.assert_allclose(found, expected, rtol=3e-12)
+    by_both = wg.grad(wg.grad(special.iv, 0), 1)(1.5, x)
+    np.testing.assert_allclose(by_both, wg.grad(wg.grad(special.iv, 1), 0)(1.5, x), rtol=1e-10)
+    twice = wg.numerical.derivative(lambda v: wg.grad(special.iv, 0)(v, x))(1.5)
+    np.testing.assert_allclose(wg.grad(wg.grad(special.iv, 0), 0)(1.5, x), twice, rtol=1e-6)
+
+
+def test_orders_where_there_is_no_rule():
+    assert np.isnan(wg.grad(special.iv, 0)(1.5, -2.0))
+    with pytest.raises(MissingRuleError, match="complex argument"):
+        wg.jvp(lambda v: special.iv(v, 1.0 + 0.5j), (1.5,), (1.0,))
 
 
 def test_every_ufunc_has_scipys_values_whatever_the_precision():
