@@ -6,6 +6,8 @@ which may hold a lock of LLVM; what has not been started then is not done.
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +22,7 @@ class Job:
         self._function: Callable[[], None] | None = function
         self._error: BaseException | None = None
         self._is_over = False
+        _guard_forks()
         _queue.append(self)
         _start()
 
@@ -46,8 +49,33 @@ class Job:
 
 
 _queue: deque[Job] = deque()
-_lock = threading.Lock()
+_lock = threading.RLock()
 _thread: threading.Thread | None = None
+# Held while a job runs. A fork waits for its end: the child would find modules half imported.
+_running = threading.RLock()
+
+
+def _before_fork() -> None:
+    _running.acquire()
+    _lock.acquire()
+
+
+def _after_fork() -> None:
+    _lock.release()
+    _running.release()
+
+
+@functools.cache
+def _guard_forks() -> None:
+    """Have forks wait, from the first job on.
+
+    What was registered last is called first: a job must end before the locks that it takes are
+    held by the fork, so whoever makes a job has imported what owns them.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+        )
 
 
 def _start() -> None:
@@ -63,10 +91,10 @@ def _work() -> None:
     main = threading.main_thread()
     while main.is_alive():
         try:
-            job = _queue.popleft()
+            with _running:  # a job that is taken is run on this side of a fork
+                _queue.popleft().run()
         except IndexError:
             return
-        job.run()
 
 
 def wait() -> None:

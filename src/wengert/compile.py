@@ -6,6 +6,7 @@ under ``config.verify``.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,9 @@ class Executable:
     def compile_meanwhile(self) -> None:
         """Let another thread compile the list; it is evaluated until that is done."""
         if self._job is None and not self.is_compiled:
+            importlib.import_module(
+                ".backends.llvm", __package__
+            )  # its locks, before those of jobs
             self._job = Job(self.compile)
 
     def compile(self) -> None:

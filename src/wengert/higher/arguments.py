@@ -14,6 +14,8 @@ from ..ir.aval import aval_of
 from ..tracing.core import Array, Traced, innermost, raw_of
 from ..transforms.arguments import positional_names
 from .captures import Captures, Clones, Slot, is_callable_of_user
+from .objects import is_object
+from .outside import Outside
 
 Capturing = Callable[[Sequence[Any]], Captures]
 
@@ -115,6 +117,12 @@ def _structure_of(count: int) -> tree.Structure:
     return tree.structure(((0.0,) * count, {}, []))
 
 
+def _has_identity(leaf: Any) -> bool:
+    """Return whether a leaf is an object with attributes; equal ones of others are the same."""
+    equals: Any = type(leaf).__eq__
+    return is_object(leaf) and equals is object.__eq__
+
+
 class Call:
     """One call: its staged values, its constants, and the key of the programs that may answer it.
 
@@ -166,7 +174,11 @@ class Call:
         functions = [value for value in self.static.values() if callable(value)]
         flat = not kwargs and _FLAT.issuperset(map(type, args))
         if not flat:
-            functions += [leaf for leaf in tree.leaves((args, kwargs)) if is_callable_of_user(leaf)]
+            functions += [
+                leaf
+                for leaf in tree.leaves((args, kwargs))
+                if not is_staged(leaf) and (is_callable_of_user(leaf) or _has_identity(leaf))
+            ]
         self.captures = captured(functions)
         if flat and not self.captures.implicit:  # the common call: numbers and arrays
             self.leaves = list(args)
@@ -215,6 +227,13 @@ class Call:
             start += count
         return frozenset(n for n, position in enumerate(self._which) if position in wanted)
 
+    def outside(self, fun: Callable[..., Any]) -> Outside:
+        """Return what the function can change outside, as it is now."""
+        captures = self.captures
+        opaque = [leaf for leaf in self.leaves if not is_staged(leaf)]
+        read = [value for _, value in captures.constant]
+        return Outside([fun, *captures.roots, *opaque, *read], captures.uncloned)
+
     def replaced(
         self, fun: Callable[..., Any], handles: Sequence[Any]
     ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
@@ -234,7 +253,12 @@ class Call:
         return clones.of(fun), args, kwargs
 
     def refuse_mutation(self) -> None:
-        """Raise where the function changed a list, dictionary or record that it was given."""
+        """Raise where the function changed a list, dictionary or record that it was given.
+
+        Or an attribute of a function.
+        """
+        if self._clones is not None and self._clones.has_new_attributes():
+            raise StagingError("the function assigns an attribute of a function; use a global name")
         leaves, given = self._given
         found, structure = tree.flatten(given)
         if structure != self._structure or any(

@@ -20,12 +20,16 @@ from ..errors import PACKAGE
 from ..ops.guards import is_same_value
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
+from .objects import attributes_read, names_in
+from .randomness import GENERATORS
 from .reading import reads_of
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
 _COMPARED = (bool, int, str, bytes, type(None), float, complex)
 # A container with more leaves than this is taken as it is: reading it would cost too much a call.
 _MOST_LEAVES = 1000
+# Arrays of so many bytes among what is compared are compared by their entries.
+_MOST_BYTES = 32 * 1024
 
 
 class Wrapper:
@@ -129,21 +133,53 @@ class Captures:
         self._modules: dict[int, ModuleType] = {}
         self._wrapped: dict[int, Any] = {}
         self._seen: set[Any] = set()
+        self._visited: dict[Any, Any] = {}
+        # Functions that run as they are, and the objects that they are methods of.
+        self.uncloned: list[tuple[FunctionType, Any]] = []
         for root in roots:
             self._visit(root)
+        self._look_at_objects()
 
     # -------------------------------------------------------------- looking
 
-    def _visit(self, value: Any) -> None:
-        """Look into something callable."""
+    def _look_at_objects(self) -> None:
+        """Note the attributes of objects in reach that some function names, and their methods."""
+        known = -1
+        while known < len(self._visited):
+            known = len(self._visited)
+            functions = [function for function, _ in self._visited.values()]
+            codes = [f.__code__ for f in functions if is_user_code(f.__code__)]
+            spelled = {value for _, value in self.constant if type(value) is str}
+            names = frozenset(spelled).union(*map(names_in, codes))
+            roots = [*self.roots, *(instance for _, instance in self._visited.values())]
+            roots += [v.holder if type(v) is Contents else v for _, v in self.constant]
+            roots += [slot.read() for slot in self.implicit]
+            for holder, name, value in attributes_read(roots, names):
+                self._watch(value)
+                self._visit(value, cloned=False)
+                if isinstance(value, MethodType):
+                    continue
+                slot = Slot("value", holder, None, f"{type(holder).__name__}.{name}", (name,))
+                self._compare(slot, value)
+
+    def _visit(self, value: Any, cloned: bool = True) -> None:
+        """Look into something callable.
+
+        What is not `cloned` runs as it is while the function is recorded: methods, and what they
+        call. Numbers that it reads are compared at each call.
+        """
         if isinstance(value, FunctionType):
-            self._visit_function(value, None)
+            self._visit_function(value, None, cloned)
         elif isinstance(value, MethodType):
             if isinstance(value.__func__, FunctionType):
-                self._wrapped[id(value)] = value
-                self._visit_function(value.__func__, value.__self__)
+                if cloned:
+                    self._wrapped[id(value)] = value
+                self._visit_function(value.__func__, value.__self__, cloned)
         elif isinstance(value, functools.partial):
-            if id(value) not in self._wrapped:
+            if not cloned:
+                for part in (value.func, *value.args, *value.keywords.values()):
+                    self._visit(part, cloned)
+            elif id(value) not in self._wrapped:
                 self._wrapped[id(value)] = value
                 self._visit(value.func)
                 for part in (*value.args, *value.keywords.values()):
@@ -151,36 +187,47 @@ class Captures:
                 self._note(Slot("value", value, None, "functools.partial", ("args",)))
                 self._note(Slot("value", value, None, "functools.partial", ("keywords",)))
         elif isinstance(value, Wrapper):
-            self._wrapped[id(value)] = value
-            self._visit(value.__wengert_function__)
+            if cloned:
+                self._wrapped[id(value)] = value
+            self._visit(value.__wengert_function__, cloned)
+        else:
+            called = vars(type(value)).get("__call__")
+            if isinstance(called, FunctionType):
+                self._visit_function(called, value, False)
 
-    def _visit_function(self, function: FunctionType, instance: Any) -> None:
-        if id(function) in self._functions:
+    def _visit_function(self, function: FunctionType, instance: Any, cloned: bool) -> None:
+        if (id(function), id(instance), cloned) in self._visited:
             return
+        self._visited[id(function), id(instance), cloned] = (function, instance)
         code = function.__code__
         own = code.co_filename.startswith(PACKAGE)
         if not own and not is_user_code(code):
             return
-        self._functions[id(function)] = function
+        if cloned:
+            self._functions[id(function)] = function
+        else:
+            self.uncloned.append((function, instance))
         name = function.__qualname__
         if own:  # a transformation around a user's function
             for cell, key in zip(function.__closure__ or (), code.co_freevars, strict=True):
                 value = Slot("cell", cell, key, key).read()
                 if is_callable_of_user(value):
-                    self._visit(value)
+                    self._visit(value, cloned)
             return
-        self._namespaces[id(function.__globals__)] = function.__globals__
+        if cloned:
+            self._namespaces[id(function.__globals__)] = function.__globals__
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         for key, cell in cells.items():
-            self._note(Slot("cell", cell, key, f"{key} (closure of {name})"))
+            self._note(Slot("cell", cell, key, f"{key} (closure of {name})"), cloned)
         for position, _ in enumerate(function.__defaults__ or ()):
-            self._note(Slot("default", function, position, f"a default of {name}"))
+            self._note(Slot("default", function, position, f"a default of {name}"), cloned)
         for key in function.__kwdefaults__ or {}:
-            self._note(Slot("keyword", function, key, f"the default of {key} in {name}"))
+            slot = Slot("keyword", function, key, f"the default of {key} in {name}")
+            self._note(slot, cloned)
         first = code.co_varnames[0] if instance is not None and code.co_argcount else None
         for kind, key, attributes in reads_of(code).chains:
             if kind == "global":
-                self._note_global(function.__globals__, key, attributes)
+                self._note_global(function.__globals__, key, attributes, cloned)
             elif kind == "cell" and key in cells:
                 value = Slot("cell", cells[key], key, key).read()
                 self._note_chain(Slot("cell", cells[key], key, key), value, attributes)
@@ -188,18 +235,18 @@ class Captures:
                 self._note_chain(Slot("value", instance, None, key), instance, attributes)
 
     def _note_global(
-        self, namespace: dict[str, Any], key: str, attributes: tuple[str, ...]
+        self, namespace: dict[str, Any], key: str, attributes: tuple[str, ...], cloned: bool
     ) -> None:
         slot = Slot("global", namespace, key, key)
         value = slot.read()
+        self._note(slot, cloned)
         if value is MISSING:  # a builtin, or not yet defined
-            self._note(slot)
             return
-        self._note(slot)
         if isinstance(value, ModuleType) and attributes and _is_user_module(value):
-            self._modules[id(value)] = value
-            self._namespaces[id(value.__dict__)] = value.__dict__
-            self._note_global(value.__dict__, attributes[0], attributes[1:])
+            if cloned:
+                self._modules[id(value)] = value
+                self._namespaces[id(value.__dict__)] = value.__dict__
+            self._note_global(value.__dict__, attributes[0], attributes[1:], cloned)
             return
         self._note_chain(slot, value, attributes)
 
@@ -215,39 +262,48 @@ class Captures:
             value = getattr(value, attribute, MISSING)
             if value is MISSING:
                 return
-            if hasattr(value, "bit_generator"):
-                self.generators.append(value)
+            self._watch(value)
             if callable(value):
-                self._visit(value)
+                self._visit(value, cloned=False)
                 return
             name = ".".join((root.name, *taken))
             slot = Slot(root.kind, root.holder, root.key, name, taken)
-            if isinstance(value, (*_COMPARED, np.generic, np.ndarray)):
+            if isinstance(value, (*_COMPARED, np.generic, np.ndarray, list, dict, set)):
                 self._compare(slot, value)
                 return
 
-    def _note(self, slot: Slot) -> None:
-        if slot.identity in self._seen:
+    def _note(self, slot: Slot, cloned: bool = True) -> None:
+        if (slot.identity, cloned) in self._seen:
             return
-        self._seen.add(slot.identity)
+        self._seen.add((slot.identity, cloned))
         value = slot.read()
-        if hasattr(value, "bit_generator"):
-            self.generators.append(value)
-        if is_implicit(value):
+        self._watch(value)
+        if cloned and (is_implicit(value) or _is_container(value)):
             self.implicit.append(slot)
+            if not is_implicit(value):
+                for leaf in tree.leaves(value):
+                    self._visit(leaf)
             return
-        if _is_container(value):
-            self.implicit.append(slot)
-            for leaf in tree.leaves(value):
-                self._visit(leaf)
-            return
-        self.constant.append((slot, value))
-        self._visit(value)
+        self.constant.append((slot, _remembered(value)))
+        self._visit(value, cloned)
+
+    def _watch(self, value: Any) -> None:
+        """Note a random generator, also where one of its methods is what is read."""
+        for each in (value, getattr(value, "__self__", None)):
+            if hasattr(each, "bit_generator") or isinstance(each, GENERATORS):
+                self.generators.append(each)
 
     def _compare(self, slot: Slot, value: Any) -> None:
         if slot.identity not in self._seen:
             self._seen.add(slot.identity)
             self.constant.append((slot, _remembered(value)))
+
+    def refresh(self) -> None:
+        """Take containers for what they are now: the recorded function itself has changed them."""
+        self.constant = [
+            (slot, Contents(value.holder) if type(value) is Contents else value)
+            for slot, value in self.constant
+        ]
 
     # -------------------------------------------------------------- at each call
 
@@ -300,7 +356,9 @@ class Clones:
             self._wrap(wrapped)
         for slot, value in captures.constant:
             if slot.kind == "global" and id(value) in self._made and not slot.attributes:
-                self._spaces[id(slot.holder)][slot.key] = self._made[id(value)]
+                space = self._spaces.get(id(slot.holder))
+                if space is not None:
+                    space[slot.key] = self._made[id(value)]
         for slot, value in zip(captures.implicit, values, strict=True):
             if slot.kind == "global":
                 self._spaces[id(slot.holder)][slot.key] = value
@@ -396,6 +454,16 @@ class Clones:
             return self._wrap(value)
         return self.of(value)
 
+    def has_new_attributes(self) -> bool:
+        """Return whether attributes of a function were assigned: of the clone, that is."""
+        return any(
+            vars(self._made[key]).keys() != vars(function).keys()
+            or any(
+                vars(self._made[key])[name] is not value for name, value in vars(function).items()
+            )
+            for key, function in self._captures._functions.items()
+        )
+
     def stores(self) -> list[tuple[Slot, Any]]:
         """Return the names outside that were assigned, and what they were assigned."""
         found = []
@@ -426,10 +494,50 @@ def _is_user_module(module: ModuleType) -> bool:
 
 
 def _remembered(value: Any) -> Any:
-    """Return what an attribute is compared with: a small array by its entries."""
-    if isinstance(value, np.ndarray) and value.nbytes <= 1024 and value.dtype.kind in "biufc":
+    """Return what a value is compared with: small arrays and containers by their entries."""
+    if (
+        isinstance(value, np.ndarray)
+        and value.nbytes <= _MOST_BYTES
+        and value.dtype.kind in "biufc"
+    ):
         return Entries(value)
+    if type(value) in (list, dict, set) and len(value) <= _MOST_LEAVES:
+        return Contents(value)
     return value
+
+
+class Contents:
+    """A container and what it held."""
+
+    __slots__ = ("copy", "holder")
+
+    def __init__(self, holder: Any) -> None:
+        self.holder = holder
+        self.copy = _remembered_entries(holder)
+
+    def holds(self) -> bool:
+        """Return whether it still holds that."""
+        holder, copy = self.holder, self.copy
+        if len(holder) != len(copy):
+            return False
+        if type(holder) is set:
+            return bool(holder == copy)
+        if type(holder) is dict and list(holder) != list(copy):
+            return False
+        found = holder.values() if type(holder) is dict else holder
+        expected = copy.values() if type(holder) is dict else copy
+        return all(
+            mine is other or _is_same(mine, other)
+            for mine, other in zip(found, expected, strict=True)
+        )
+
+
+def _remembered_entries(holder: Any) -> Any:
+    if type(holder) is set:
+        return set(holder)
+    if type(holder) is dict:
+        return {key: _remembered(value) for key, value in holder.items()}
+    return [_remembered(value) for value in holder]
 
 
 class Entries:
@@ -445,6 +553,8 @@ class Entries:
 def _is_same(found: Any, expected: Any) -> bool:
     if type(expected) is Entries:
         return found is expected.array and is_same_value(found, expected.copy)
+    if type(expected) is Contents:
+        return found is expected.holder and expected.holds()
     if type(found) is not type(expected):
         return False
     if isinstance(expected, (*_COMPARED, np.generic)):

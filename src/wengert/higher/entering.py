@@ -14,7 +14,7 @@ from .. import tree
 from ..backends.llvm import signature
 from ..ir.aval import aval_of
 from .arguments import Call, is_staged
-from .captures import MISSING, Entries, Slot
+from .captures import MISSING, Contents, Entries, Slot
 from .paths import Path
 from .results import Results
 
@@ -78,6 +78,8 @@ def _constant(value: Any) -> Any:
     """Return what matches a constant."""
     if type(value) is Entries:
         return signature.Entries(value.array)
+    if type(value) is Contents:
+        raise _CannotDescribeError
     if type(value) in (int, str, bytes) or (type(value) is float and value):
         return signature.Equal(value)
     return signature.Same(value)

@@ -371,17 +371,25 @@ class Jitted(Wrapper):
         fun = self.__wengert_function__
         trace = self.tracing(fun, values)
         known.traces += 1
+        outside = call.outside(fun)
+        recorded = False
         begin(trace)
         try:
             program, args, kwargs = call.replaced(fun, trace.attach())
             value = program(*args, **kwargs)
             call.refuse_mutation()
+            outside.refuse_traced(trace.owns)
+            recorded = True
             results = Results(trace, call.handles, value, call.stores())
             return Path(trace, results, call.values_of(self.donated) if self.donated else _NONE)
         finally:
             end(trace)
             trace.release()
             trace.visits = []  # they hold frames
+            if recorded:
+                call.captures.refresh()
+            else:  # the function runs again, as it is
+                outside.restore()
 
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
         """Let the native entry run a path, if it can match calls like this one."""

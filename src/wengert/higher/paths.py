@@ -11,6 +11,10 @@ from ..ir.wengert_list import WengertList
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
 from .rolling import roll
+from .scan_primitive import scan_primitive
+
+# What re-rolling makes loops of (`wengert.passes.reroll` finds it by its name).
+LOOP = scan_primitive
 
 
 class Path:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+# Generators besides those of `numpy.random.default_rng`.
+GENERATORS = (random.Random, np.random.RandomState)
+
 _PYTHON = "the generator of Python's random module"
 _SHARED = "the generator of numpy.random"
 
@@ -18,9 +21,13 @@ class Watch:
     __slots__ = ("_before", "_generators", "_kept")
 
     def __init__(self, values: Sequence[Any]) -> None:
-        self._generators = [value for value in values if hasattr(value, "bit_generator")]
+        self._generators = [
+            value
+            for value in values
+            if hasattr(value, "bit_generator") or isinstance(value, GENERATORS)
+        ]
         self._before = self._states()
-        self._kept = [generator.bit_generator.state for generator in self._generators]
+        self._kept = [_state(generator) for generator in self._generators]
 
     def _states(self) -> list[tuple[str, Any]]:
         shared = np.random.get_state(legacy=False)  # noqa: NPY002
@@ -30,7 +37,7 @@ class Watch:
             (_SHARED, (state["pos"], state["key"].tobytes(), shared)),
         ]
         for generator in self._generators:
-            found.append((repr(generator), str(generator.bit_generator.state)))
+            found.append((repr(generator), str(_state(generator))))
         return found
 
     def advanced(self) -> str | None:
@@ -46,4 +53,18 @@ class Watch:
         random.setstate(states[_PYTHON])
         np.random.set_state(states[_SHARED][2])  # noqa: NPY002
         for generator, state in zip(self._generators, self._kept, strict=True):
-            generator.bit_generator.state = state
+            if isinstance(generator, random.Random):
+                generator.setstate(state)
+            elif isinstance(generator, np.random.RandomState):
+                generator.set_state(state)
+            else:
+                generator.bit_generator.state = state
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, np.random.RandomState):
+        state = generator.get_state(legacy=False)
+        return state | {"state": state["state"] | {"key": state["state"]["key"].tolist()}}
+    return generator.bit_generator.state

@@ -35,7 +35,7 @@ _TINY = 16
 
 def reroll(program: WengertList) -> WengertList:
     """Return the list with loops in place of repeated stretches."""
-    if len(program) * _WEIGHT_OF_ARRAYS < _LEAST_WEIGHT:
+    if len(program) * _WEIGHT_OF_ARRAYS < _LEAST_WEIGHT or "scan" not in registry:
         return program
     reading = Reading(program)
     loops: list[_Loop] = []
