@@ -1,6 +1,8 @@
 """What compiled functions hold and reuse: background compilation, donated memory, bounds."""
 
+import contextlib
 import gc
+import signal
 import subprocess
 import sys
 import textwrap
@@ -375,3 +377,32 @@ def test_compiled_closures_are_freed():
     del fun, compiled
     gc.collect()
     assert not any(reference() is not None for reference in references)
+
+
+# An interrupt may come while the garbage collector calls back, which swallows it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupts_leave_things_sound():
+    choices = np.random.default_rng(0).integers(3, size=1500).tolist()
+
+    def wandering(x):
+        for choice in choices:
+            x = (x * 1.001, x - 0.25 * x, 1.0 - x * 0.5)[choice]
+        return x
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    expected = wg.grad(wandering)(0.3)
+    wg.jit(wg.grad(wandering), compile="now")(0.3)  # imports and starts all there is
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for delay in (0.003, 0.01, 0.02, 0.04, 0.06, 0.09):
+            compiled = wg.jit(wg.grad(wandering), compile="now")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                compiled(0.3)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert [compiled(0.3) for _ in range(2)] == [expected] * 2
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

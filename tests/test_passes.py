@@ -17,6 +17,7 @@ from wengert.ir.wengert_list import WengertList
 from wengert.passes.common import share_common
 from wengert.passes.dead_code import remove_dead_code
 from wengert.passes.fold import fold_constants
+from wengert.passes.inline import inline_calls
 from wengert.passes.simplify import ROWS, simplify
 
 # ------------------------------------------------------------------ the table of simplifications
@@ -261,3 +262,31 @@ def test_passes_take_linear_time():
 
     small, large = min(seconds(10_000) for _ in range(3)), seconds(100_000)
     assert large < 40 * small
+
+
+# ------------------------------------------------------------------ calls
+
+
+def test_calls_become_a_part_of_the_program():
+    inner = wg.jit(lambda x, y: (np.sin(x) * y, y))
+    middle = wg.jit(lambda x: inner(x, 2.0)[0] + inner(x, x)[1])
+    inner(0.3, 2.0), middle(0.3)
+
+    def outer(x):
+        return middle(x) * np.sin(x)
+
+    for fun in (outer, wg.grad(outer)):
+        program = wg.jit(fun).lower(0.3)._executable.staged
+        inlined = inline_calls(program)
+        verify(inlined)
+        assert all(equation.primitive.name != "call" for equation in inlined)
+        assert inlined.evaluate(0.3) == program.evaluate(0.3)
+    shared = optimise(wg.trace(outer)(0.3))
+    assert sum(equation.primitive.name == "sin" for equation in shared) == 1
+
+
+def test_a_call_that_returns_what_it_was_given():
+    same = wg.jit(lambda x, y: (y, x, 3.0))
+    same(1.0, 2.0)
+    program = wg.trace(wg.grad(lambda x: same(x, x * x)[0] * same(x, x)[1]))(1.5)
+    np.testing.assert_array_equal(inline_calls(program).evaluate(1.5), program.evaluate(1.5))

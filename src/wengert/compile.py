@@ -20,6 +20,7 @@ from .ir.wengert_list import WengertList
 from .passes.common import share_common
 from .passes.dead_code import remove_dead_code
 from .passes.fold import fold_constants
+from .passes.inline import inline_calls
 from .passes.reroll import reroll
 from .passes.simplify import simplify
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Pass = Callable[[WengertList], WengertList]
 
 PASSES: tuple[tuple[Pass, str], ...] = (
+    (inline_calls, "compiled functions that call others become one program"),
     (remove_dead_code, "a derivative reads little of what was computed on the way to it"),
     (reroll, "Python unrolls loops; the passes that follow take as long as a body"),
     (simplify, "derivative rules leave signs, ones and changes of kind behind"),
