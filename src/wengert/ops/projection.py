@@ -75,7 +75,7 @@ def cast(value: Any, dtype: np.dtype[Any]) -> Any:
 def project_masked(cotangent: Masked, aval: Aval) -> Any:
     """Return a masked cotangent projected; entries summed into one are selected if any was."""
     value = project(cotangent.value, aval)
-    shape = np.shape(cotangent.mask)
+    shape = shape_of(cotangent.mask)
     if shape == aval.shape:
         return selected(value, cotangent.mask)
     return selected(value, _sum_to(cotangent.mask.astype(np.float64), shape, aval.shape) != 0)
@@ -83,7 +83,7 @@ def project_masked(cotangent: Masked, aval: Aval) -> Any:
 
 def selected(value: Any, mask: Any) -> Any:
     """Return a cotangent with its mask; of a number the value or None, where that is known."""
-    flag = None if np.ndim(mask) else truth(mask)
+    flag = None if shape_of(mask) else truth(mask)
     if flag is None:
         return Masked(value, mask)
     return value if flag else None
@@ -100,14 +100,14 @@ def project_or_none(cotangent: Any, aval: Aval) -> Any:
 
 def select(mask: Any, value: Any) -> Any:
     """Return `value` where the mask holds and an exact zero elsewhere."""
-    if type(value) is np.ndarray and value.shape == np.shape(mask):
+    if type(value) is np.ndarray and value.shape == shape_of(mask):
         return np.where(mask, value, value.dtype.type(0))
     return np.where(mask, value, aval_of(raw_of(value)).dtype.type(0))
 
 
 def expand(tangent: Any, aval: Aval) -> Any:
     """Return a tangent broadcast and cast to the space of a result."""
-    if np.shape(tangent) != aval.shape:
+    if shape_of(tangent) != aval.shape:
         tangent = np.broadcast_to(tangent, aval.shape)
     found = aval_of(raw_of(tangent)).dtype
     return tangent if found == aval.dtype else cast(tangent, aval.dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.primitive import Primitive
+from ..tracing.core import ndim_of, shape_of
 from ..tracing.decisions import truth
 from . import projection
 from .batch_rules import entrywise
@@ -79,7 +80,7 @@ def selecting(
 
 def _chosen(mask: Any, change: Any) -> Any:
     """Return a tangent where it is selected, None for a number that is not."""
-    if np.ndim(mask) == 0:
+    if ndim_of(mask) == 0:
         flag = truth(mask)
         if flag is not None:
             return change if flag else None
@@ -112,7 +113,7 @@ def _part(cotangent: Any, choice: Choice | None, incoming: Any, aval: Aval) -> A
         return None
     mask, share = choice
     value = cotangent if share is None else cotangent * share
-    flag = None if np.ndim(mask) else truth(mask)
+    flag = None if ndim_of(mask) else truth(mask)
     if flag is False:
         return None
     if flag:
@@ -120,6 +121,8 @@ def _part(cotangent: Any, choice: Choice | None, incoming: Any, aval: Aval) -> A
             return projection.project(value, aval)
         mask = incoming
     else:
-        mask = np.broadcast_to(mask, np.shape(cotangent))
+        shape = shape_of(cotangent)
+        if shape_of(mask) != shape:
+            mask = np.broadcast_to(mask, shape)
         mask = mask if incoming is None else mask & incoming
     return projection.project_or_none(mask_result(value, mask), aval)

@@ -89,37 +89,36 @@ def where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue, /) -> Any:
 # ------------------------------------------------------------------ maximum and minimum
 
 
-def _shares(first: Any, second: Any, like: np.dtype[Any]) -> tuple[Choice, Choice]:
+def _shares(first: Any, second: Any, x: Any, y: Any) -> tuple[Choice, Choice]:
     """Return the choices of two operands from whether each precedes; ties where both or neither."""
     tie = np.equal(first, second)
-    share = np.where(tie, like.type(0.5), like.type(1)) if possible(tie) else None
+    if not possible(tie):
+        return (first, None), (second, None)
+    like = result_dtype(aval_of(x), aval_of(y))
+    share = np.where(tie, like.type(0.5), like.type(1))
     return (np.logical_or(first, tie), share), (np.logical_or(second, tie), share)
-
-
-def _dtype_of(*values: Any) -> np.dtype[Any]:
-    return result_dtype(*(aval_of(value) for value in values))
 
 
 def _larger(x: Any, y: Any) -> tuple[Choice, Choice]:
     """Choose the larger, or the one that is nan."""
     first, second = np.greater(x, y) | np.isnan(x), np.less(x, y) | np.isnan(y)
-    return _shares(first, second, _dtype_of(x, y))
+    return _shares(first, second, x, y)
 
 
 def _smaller(x: Any, y: Any) -> tuple[Choice, Choice]:
     first, second = np.less(x, y) | np.isnan(x), np.greater(x, y) | np.isnan(y)
-    return _shares(first, second, _dtype_of(x, y))
+    return _shares(first, second, x, y)
 
 
 def _larger_number(x: Any, y: Any) -> tuple[Choice, Choice]:
     """Choose the larger, or the one that is not nan."""
     first, second = np.greater(x, y) | np.isnan(y), np.less(x, y) | np.isnan(x)
-    return _shares(first, second, _dtype_of(x, y))
+    return _shares(first, second, x, y)
 
 
 def _smaller_number(x: Any, y: Any) -> tuple[Choice, Choice]:
     first, second = np.less(x, y) | np.isnan(y), np.greater(x, y) | np.isnan(x)
-    return _shares(first, second, _dtype_of(x, y))
+    return _shares(first, second, x, y)
 
 
 def _extremum_samples() -> list[Sample]:

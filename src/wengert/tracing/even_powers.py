@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..ir.primitive import Primitive
-from .core import bind
+from .core import Array, Traced, bind
+
+_PLAIN = frozenset({np.ndarray, np.float64, float})
 
 _answers: list[Callable[..., Any]] = []
 
@@ -24,6 +28,9 @@ def install_even_power(function: Callable[[Any, Any, Callable[[], Any]], Any]) -
 
 def even_power(primitive: Primitive, name: str, left: Any, right: Any) -> Any:
     """Return ``x**n``, or ``x * x`` of the same x, where that is an even power of a length."""
+    held = left.value if type(left) is Array else left
+    if type(held) is Traced and type(held.value) in _PLAIN:  # of one level: remembers nothing
+        return None
     exponent = right
     if name == "__mul__":
         if left is not right:

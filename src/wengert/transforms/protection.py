@@ -11,6 +11,8 @@ import numpy as np
 # A constant kept as a residual is copied up to this size; a larger one is locked against writes.
 COPIED_BYTES = 32 * 1024
 
+_HOLDING = frozenset({np.ndarray, tuple})
+
 
 class Protection:
     """The arrays of the user that one tape keeps.
@@ -67,8 +69,13 @@ class Protection:
             return self.kept(residual)
         if kind is tuple:
             for entry in residual:
-                if type(entry) is np.ndarray or type(entry) is tuple:
-                    return tuple(self.safe(entry, foreign) for entry in residual)
+                if type(entry) in _HOLDING:
+                    return tuple(
+                        [
+                            self.safe(entry, foreign) if type(entry) in _HOLDING else entry
+                            for entry in residual
+                        ]
+                    )
         return residual
 
     def protected(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
