@@ -54,6 +54,11 @@ CASES = {
     "sum of each row": (lambda x: np.sum(np.exp(x), axis=1), MATRIX),
     "sum of long rows": (lambda x: np.sum(np.exp(x), axis=1), numbers(3, 100_003)),
     "sum of each column": (lambda x: np.sum(np.exp(x), axis=0), MATRIX),
+    "sum and mean of each column": (
+        lambda x: np.sum(np.exp(x), axis=0) + np.mean(np.exp(x), axis=0) + np.max(x, axis=0),
+        numbers(17, 9001),
+    ),
+    "values and columns": (lambda x: np.exp(x) - np.sum(np.exp(x), axis=0), MATRIX),
     "sum of a block": (lambda x: np.sum(np.exp(x), axis=(0, 2)), numbers(50, 30, 171)),
     "largest": (lambda x: np.max(np.exp(x), axis=1), MATRIX),
     "running sum": (lambda x: np.cumsum(np.exp(x), axis=1), MATRIX),
@@ -81,6 +86,7 @@ def test_which_loops_are_divided():
     assert is_divided(lambda x: np.exp(x) * np.sin(x), numbers(SIZE))
     assert is_divided(lambda x: np.sum(np.exp(x)), numbers(SIZE))
     assert is_divided(lambda x: np.sum(np.exp(x), axis=1), MATRIX)
+    assert is_divided(lambda x: np.sum(np.exp(x), axis=0), MATRIX)
     assert not is_divided(lambda x: np.exp(x) * np.sin(x), numbers(2000))
     assert not is_divided(lambda x: np.cumsum(np.exp(x)), numbers(SIZE))
 

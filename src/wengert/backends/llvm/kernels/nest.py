@@ -15,17 +15,17 @@ import numpy as np
 from ....ir.equation import Equation, Variable
 from .affine import ZERO, Affine, Axis, Floor, constant, flattened, unflattened, variable
 from .build import MAX_BREAKS, Build, Constants
-from .indexing import index_operands
 from .nodes import Buffer, Combine, Fill, Load, Loop, Store
 from .reductions import Reduction
-from .sequential import scatter, store_running
-from .structural import window_of
+from .sequential import scatter, store_running, writes_window
 
 # So many entries are accumulated before they are combined pairwise: short enough for the accuracy
 # of float32 sums, long enough that combining costs nothing.
 BLOCK = 8192
 # Accumulators side by side: enough for vectors of any width, and for the latency of additions.
 LANES = 128
+# So many entries of a result that rows are added to stay in the cache, and with one thread.
+COLUMNS = 512
 # Innermost axes up to this length are written out.
 UNROLLED = 8
 # So many entries at most are written out in one place.
@@ -171,13 +171,6 @@ class NestBuilder:
         return build
 
 
-def _is_window(equation: Equation) -> bool:
-    """Return whether a scattered write goes to places that no index computes: all different."""
-    if index_operands(equation):
-        return False
-    return window_of(equation.operands[0].aval.shape, equation.params["path"]) is not None
-
-
 def _runs_on(access: Affine, first: int, second: int, extent: int) -> bool:
     """Return whether an access steps over axis `second` as over a part of axis `first`."""
     steps = {first: 0, second: 0}
@@ -219,6 +212,10 @@ class _Attempt:
         if self.divides:
             for entry in self.accumulations:
                 entry.keep_private()
+        self.columns: Affine | None = None
+        if not dry and self._takes_columns():
+            self.columns = ZERO
+            self.block_length = 0  # no lanes are cleared
 
     def _looped_levels(self) -> int:
         """Return how many levels are loops; those within are written out."""
@@ -248,13 +245,23 @@ class _Attempt:
             length = max(LANES, length // LANES * LANES)
         return level, length if self.levels[level].extent > length else 0
 
+    def _takes_columns(self) -> bool:
+        """Return whether rows are added up in the result, a part of the columns at a time."""
+        if self.divides or not self.accumulations or self.looped != len(self.levels):
+            return False
+        level = self.levels[self.vector]
+        if len(level.parts) > 1 or level.extent <= COLUMNS:
+            return False
+        apart = all(root.kind != "scatter" and root.axis not in level.axes for root in self.roots)
+        return apart and not any(entry.in_lanes for entry in self.accumulations)
+
     def _divides(self) -> bool:
         """Return whether iterations of the outermost loop write nothing in common."""
         if not self.looped:
             return False
         axes = self.levels[0].axes
         for root in self.roots:
-            if root.axis in axes or (root.kind == "scatter" and not _is_window(root.equation)):
+            if root.axis in axes or (root.kind == "scatter" and not writes_window(root.equation)):
                 return False
         return all(entry.divides for entry in self.accumulations)
 
@@ -263,7 +270,16 @@ class _Attempt:
             accumulation.start()
         if all(self.owner.space):
             self._opened(-1)
-            self._descend(0)
+            if self.columns is None:
+                self._descend(0)
+            else:
+                last = -(-self.levels[self.vector].extent // COLUMNS)
+                part = Axis(0, last, self.build.depth + 1, -1)
+                loop = self._open(Loop(part, [ZERO], [constant(last)]))
+                loop.divides = True
+                self.columns = variable(part) * COLUMNS
+                self._descend(0)
+                self._close(loop)
             self._closing(-1)
         else:
             for accumulation in self.accumulations:
@@ -296,6 +312,8 @@ class _Attempt:
             for accumulation in self.accumulations:
                 accumulation.close_block()
             self._close(loop)
+        elif self.columns is not None and number == self.vector:
+            self._parts(number, [self.columns], [self.columns.plus(COLUMNS)])
         else:
             self._parts(number, [], [])
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ....ir.equation import Equation
 from .affine import Affine, flattened
+from .indexing import index_operands
 from .nodes import Buffer, Node, Store
 from .reductions import combining
-from .structural import broadcast_index, target_of
+from .structural import broadcast_index, target_of, window_of
 
 if TYPE_CHECKING:
     from .build import Build
@@ -31,6 +32,13 @@ def scatter(build: Build, equation: Equation, buffer: Buffer, index: tuple[Affin
     position = build.access(target_of(build, equation, index))
     combine = combining("add") if equation.primitive.name == "indexed_add" else None
     build.emit(Store(buffer, position, node, combine))
+
+
+def writes_window(equation: Equation) -> bool:
+    """Return whether a scattered write goes to places that no index computes: all different."""
+    if index_operands(equation):
+        return False
+    return window_of(equation.operands[0].aval.shape, equation.params["path"]) is not None
 
 
 def store_running(
