@@ -123,3 +123,46 @@ def test_everything_is_reachable_and_named(page):
     )
     assert unnamed == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_large_graphs_step_at_a_scale_at_which_one_can_read(browser, tmp_path):
+    def logistic(x):
+        v = x
+        for _ in range(600):
+            v = 4 * v * (1 - v)
+        return v
+
+    path = tmp_path / "large.html"
+    graph = wg.draw(logistic, 0.25)
+    graph.save(path)
+    opened = browser.new_page(viewport={"width": 1000, "height": 700})
+    opened.goto(path.as_uri())
+    assert 2 <= opened.locator(".node").count() < 100  # of 1801: only what can be seen
+    for key in ("Home", "ArrowRight", "ArrowRight", "End", "ArrowLeft"):
+        opened.keyboard.press(key)
+        current = opened.locator(".node.current")
+        if key != "Home":
+            assert current.count() == 1
+            box = current.bounding_box()
+            assert box["width"] > 60
+            assert 0 <= box["x"] < 1000
+            assert 0 <= box["y"] < 700
+    opened.locator("#fit").click()
+    assert opened.locator(".node").count() == len(graph.nodes)
+    opened.keyboard.press("ArrowLeft")
+    assert opened.locator(".node").count() < 100
+    opened.close()
+
+
+def test_tables_show_their_captions_in_narrow_windows(browser, tmp_path):
+    path = tmp_path / "table.html"
+    page = f"<!doctype html><meta charset=utf-8><body>{wg.explain(neuron, 2.0, 1.0).to_html()}"
+    path.write_text(page, encoding="utf-8")
+    opened = browser.new_page(viewport={"width": 390, "height": 780})
+    opened.goto(path.as_uri())
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for caption in opened.locator(".wengert-trace > p").all():
+        assert caption.bounding_box()["x"] + caption.bounding_box()["width"] <= 390
+    opened.keyboard.press("Tab")
+    assert opened.evaluate("document.activeElement.getAttribute('role')") == "region"
+    opened.close()

@@ -116,6 +116,9 @@ def _product(x: Formula, y: Formula) -> Formula:
         return x
     if x.number == 0 or y.number == 0:
         return number_formula(0)
+    if x.number is not None and y.text.startswith("1 / ") and y.latex.startswith(r"\frac{1}"):
+        over = y.latex.removeprefix(r"\frac{1}")  # 0.5·(1 / y) is 0.5 / y
+        return Formula(f"{x.text} / {y.text[4:]}", rf"\frac{{{x.latex}}}{over}", _PRODUCT)
     if x.number == -1:
         return _negation(y)
     if y.number == -1:

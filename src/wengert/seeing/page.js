@@ -84,7 +84,7 @@ function describe(i, back) {
   if (back) {
     const terms = outgoing[i].filter((k) => data.edges[k].amount !== null);
     if (terms.length) {
-      parts.push(heading("is the sum of"));
+      parts.push(heading(terms.length === 1 ? "Its derivative comes from" : "Its derivative is the sum of"));
       for (const k of terms) parts.push(text("p", data.edges[k].title, "term"));
     } else {
       parts.push(text("p", "The output's derivative by itself is 1."));
@@ -186,6 +186,18 @@ function element(name, attributes) {
 
 // ------------------------------------------------------------------ zooming
 
+// Of a large picture only what can be seen is in the document (`cull` sees to it): a browser lays out
+// all that is there at each move, what is not displayed too. Edges and nodes have a group each, so
+// that nodes stay above.
+const large = data.nodes.length > 400;
+const layers = { edges: element("g", {}), nodes: element("g", {}) };
+const drawn = { nodes: nodes.map(() => false), edges: edges.map(() => false) };
+if (large) {
+  for (const made of [...edges, ...nodes]) made.remove();
+  view.append(layers.edges, layers.nodes);
+}
+
+let size = svg.getBoundingClientRect(); // asked for again only when it may have changed: that takes time
 let scale = 1;
 let left = 0;
 let top_ = 0;
@@ -193,35 +205,69 @@ let top_ = 0;
 function place() {
   view.setAttribute("transform", `translate(${left} ${top_}) scale(${scale})`);
   svg.classList.toggle("far", scale < 0.3);
+  if (large) cull();
 }
 
+// Takes in what can be seen, and out what cannot.
+function cull() {
+  const { width, height } = size;
+  const room = 400;
+  const whole = scale < 0.3;
+  const from = { x: -left / scale - room, y: -top_ / scale - room };
+  const to = { x: (width - left) / scale + room, y: (height - top_) / scale + room };
+  const meets = (a, b) => whole
+    || (Math.max(a.x, b.x) > from.x && Math.min(a.x, b.x) < to.x
+      && Math.max(a.y, b.y) > from.y && Math.min(a.y, b.y) < to.y);
+  const set = (kind, made, i, seen) => {
+    if (drawn[kind][i] === seen) return;
+    drawn[kind][i] = seen;
+    if (seen) layers[kind].append(made);
+    else made.remove();
+  };
+  data.nodes.forEach((node, i) => set("nodes", nodes[i], i, meets(node, node)));
+  data.edges.forEach((edge, i) =>
+    set("edges", edges[i], i, meets(data.nodes[edge.source], data.nodes[edge.target])));
+}
+
+// Below this one cannot read a node; steps are shown larger then.
+const readable = 0.35;
+
+// Shows all of the graph, however small.
 function fit() {
-  const { width, height } = svg.getBoundingClientRect();
+  const { width, height } = size;
   scale = Math.min(1.5, (width - 24) / data.width, (height - 24) / data.height);
-  if (scale < 0.35 && data.nodes.length < 400) scale = Math.min(0.8, (width - 24) / data.width);
-  scale = Math.max(scale, 0.02);
   left = (width - data.width * scale) / 2;
   top_ = Math.max(12, (height - data.height * scale) / 2);
   place();
 }
 
+// Shows all of a small graph, and of a large one what is around the current node.
+function arrange() {
+  size = svg.getBoundingClientRect();
+  fit();
+  const now = current();
+  if (now) reveal(now.node);
+}
+
 function zoom(factor, x, y) {
-  const { width, height } = svg.getBoundingClientRect();
+  const { width, height } = size;
   x = x === undefined ? width / 2 : x;
   y = y === undefined ? height / 2 : y;
-  const wanted = Math.max(0.02, Math.min(4, scale * factor));
+  const wanted = Math.max(0.001, Math.min(4, scale * factor));
   left = x - (x - left) * (wanted / scale);
   top_ = y - (y - top_) * (wanted / scale);
   scale = wanted;
   place();
 }
 
-// Moves the picture when the current node is outside of it; at a scale at which one can read.
+// Moves the picture when the current node is outside of it, or too small to be read.
 function reveal(i) {
-  const { width, height } = svg.getBoundingClientRect();
+  const { width, height } = size;
+  const small = scale < readable;
+  if (small) scale = 0.8;
   const x = left + data.nodes[i].x * scale;
   const y = top_ + data.nodes[i].y * scale;
-  if (x > 40 && x < width - 40 && y > 20 && y < height - 20) return;
+  if (!small && x > 40 && x < width - 40 && y > 20 && y < height - 20) return;
   left += width / 2 - x;
   top_ += height / 2 - y;
   place();
@@ -292,6 +338,8 @@ addEventListener("keydown", (event) => {
     action();
   }
 });
-addEventListener("resize", fit);
-fit();
+addEventListener("resize", arrange);
+if (large) scale = 0.8;
+else fit();
+place();
 show();

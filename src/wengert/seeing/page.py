@@ -115,7 +115,7 @@ def _groups(graph: Graph) -> tuple[list[dict[str, Any]], dict[int, int]]:
     groups: list[dict[str, Any]] = []
     group_of = {}
     for (_, line), members in by_line.items():
-        if 1 < len(members) < len(graph.nodes) - 1:
+        if 1 < len(members) < len(graph.nodes):
             for i in members:
                 group_of[i] = len(groups)
             groups.append({"line": line, "members": members})

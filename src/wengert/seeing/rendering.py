@@ -301,21 +301,24 @@ def to_latex(explanation: Explanation, *, full: bool) -> str:
 
 _STYLE = """
 .wengert-trace{font:14px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;
- color:#16202c;background:#fff;overflow-x:auto;max-width:100%;border:1px solid #c9d1db;
- border-radius:6px;margin:0 0 12px}
-.wengert-trace:focus-visible{outline:3px solid #0b5cad}
+ color:#16202c;background:#fff;max-width:100%;border:1px solid #c9d1db;border-radius:6px;
+ margin:0 0 12px;overflow:hidden}
+.wengert-trace>p{margin:0;padding:8px 10px;font-weight:600}
+.wengert-trace>div{overflow-x:auto}
+.wengert-trace>div:focus-visible{outline:3px solid #0b5cad;outline-offset:-3px}
 .wengert-trace table{border-collapse:collapse;width:100%;margin:0;font:inherit;color:inherit}
-.wengert-trace caption{text-align:left;padding:8px 10px;font-weight:600;caption-side:top;
- color:#16202c}
 .wengert-trace th,.wengert-trace td{text-align:left;padding:4px 10px;vertical-align:top;
  border-top:1px solid #e3e8ee;white-space:nowrap;background:none;color:inherit}
 .wengert-trace thead th{font-weight:600;color:#44525f;background:#f3f6f9}
 .wengert-trace tbody th{font-weight:600;color:#0b5cad}
-.wengert-trace td.number{text-align:right;font-variant-numeric:tabular-nums}
+.wengert-trace .number{text-align:right;font-variant-numeric:tabular-nums}
 .wengert-trace td.folded{color:#5a6876;font-style:italic}
+@media (max-width:600px){.wengert-trace{font-size:13px}.wengert-trace th,.wengert-trace td{
+ padding:4px 7px}}
 @media (prefers-color-scheme:dark){.wengert-trace{color:#e6ecf2;background:#131a22;
- border-color:#39465a}.wengert-trace caption{color:#e6ecf2}.wengert-trace thead th{
- color:#b6c3d1;background:#1c2632}.wengert-trace th,.wengert-trace td{border-color:#2a3544}
+ border-color:#39465a}.wengert-trace>div:focus-visible{outline-color:#7db8f2}
+ .wengert-trace thead th{color:#b6c3d1;background:#1c2632}
+ .wengert-trace th,.wengert-trace td{border-color:#2a3544}
  .wengert-trace tbody th{color:#7db8f2}.wengert-trace td.folded{color:#9fb0c2}}
 """.strip()
 
@@ -332,8 +335,12 @@ def sections_html(tables: list[Section]) -> str:
 
 def _html(section: Section) -> str:
     caption = html.escape(section.caption)
-    heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in section.heads)
     numbers = {i for i, head in enumerate(section.heads) if head in _NUMERIC or "∂/∂" in head}
+    kinds = [' class="number"' if i in numbers else "" for i in range(len(section.heads))]
+    heads = "".join(
+        f'<th scope="col"{kind}>{html.escape(head)}</th>'
+        for kind, head in zip(kinds, section.heads, strict=True)
+    )
     body = []
     for row in section.rows:
         if isinstance(row, str):
@@ -341,14 +348,17 @@ def _html(section: Section) -> str:
             body.append(f"<tr>{span}{html.escape(row)}</td></tr>")
             continue
         cells = [f'<th scope="row">{html.escape(row[0])}</th>']
-        for i, cell in enumerate(row[1:], start=1):
-            kind = ' class="number"' if i in numbers else ""
-            cells.append(f"<td{kind}>{html.escape(cell)}</td>")
+        cells += [
+            f"<td{kind}>{html.escape(cell)}</td>"
+            for kind, cell in zip(kinds[1:], row[1:], strict=True)
+        ]
         body.append("<tr>" + "".join(cells) + "</tr>")
+    # The caption stands outside of what scrolls, so that a narrow window shows all of it.
     return (
-        f'<div class="wengert-trace" role="region" tabindex="0" aria-label="{caption}">'
-        f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<div class="wengert-trace"><p>{caption}</p>'
+        f'<div role="region" tabindex="0" aria-label="{caption}">'
+        f"<table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></div></div>"
     )
 
 
