@@ -189,6 +189,30 @@ def test_python_raises(name, args, error):
         native(*values)
 
 
+HALVES = [0.5, np.float64(0.5), np.array(0.5), np.array([0.5]), np.array([0.5, 0.5])]
+
+
+def _long(x):
+    return np.full(100, x)
+
+
+BASES = [np.float64, np.array, lambda x: np.array([x]), lambda x: np.array([x, x])]
+
+
+@pytest.mark.parametrize("name", ["power", "power_operator"])
+def test_roots_where_numpy_takes_them(name):
+    """NumPy raises to 0.5 by the root or by a logarithm; they differ at two points."""
+    for base, half, constant in itertools.product([*BASES, _long], HALVES, (False, True)):
+        if base is _long and np.size(half) > 1:
+            continue
+        for x in (-0.0, -np.inf, 2.0):
+            literal = {1} if constant else ()
+            program, values = one_equation(name, (base(x), half), {}, literal=literal)
+            with np.errstate(all="ignore"):
+                expected = program.evaluate(*values)[0]
+                same(compile_program(program)(*values)[0], expected, 0 if x < 2 else 2)
+
+
 def test_integers_of_python_have_no_limit():
     for name in ("add", "multiply", "subtract"):
         program, _ = one_equation(name, (1, 1), {})

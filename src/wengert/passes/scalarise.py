@@ -14,7 +14,7 @@ import numpy as np
 from ..ir.aval import Aval
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.paths import follow, is_basic_index
-from ..ir.primitive import registry
+from ..ir.primitive import Primitive, registry
 from ..ir.wengert_list import WengertList
 from .contractions import contraction_of
 
@@ -205,12 +205,16 @@ class _Scalarising:
         return self._product(equation)
 
     def _each(self, equation: Equation) -> bool:
-        if _is_root(equation):
-            root = Equation(registry["sqrt"], equation.operands[:1], {}, equation.outputs)
-            return self._each(root)
+        primitive = equation.primitive
+        if primitive.numpy is np.power:  # entries alone do not show what they are part of
+            given = [operand.aval for operand in equation.operands]
+            rooted = takes_root(primitive, given, equation.outputs[0].aval)
+            primitive = registry["power" if rooted else "power_operator"]
         avals = [_entry_aval(operand.aval) for operand in equation.operands]
+        if primitive.name == "power_operator":
+            avals = [_scalar_aval(aval) for aval in avals]
         results = tuple(Aval((), v.aval.dtype, "scalar") for v in equation.outputs)
-        if not self._is_known(equation.primitive, avals, equation.params, results):
+        if not self._is_known(primitive, avals, equation.params, results):
             return False
         shape = equation.outputs[0].aval.shape
         read = [self._entries(operand) for operand in equation.operands]
@@ -219,9 +223,12 @@ class _Scalarising:
         for index in np.ndindex(shape):
             variables = [Variable(aval) for aval in results]
             operands = [own[index] for own in entries]
-            self.equations.append(
-                Equation(equation.primitive, operands, equation.params, variables)
-            )
+            if primitive.name == "power_operator":
+                operands = [
+                    self._as_scalar(operand, aval.dtype) if aval.kind == "scalar" else operand
+                    for operand, aval in zip(operands, avals, strict=True)
+                ]
+            self.equations.append(Equation(primitive, operands, equation.params, variables))
             for one, variable in zip(made, variables, strict=True):
                 one[index] = variable
         for variable, one in zip(equation.outputs, made, strict=True):
@@ -368,18 +375,17 @@ class _Scalarising:
         return True
 
 
-def _is_root(equation: Equation) -> bool:
-    """Return whether arrays are raised to 0.5: NumPy takes the root of arrays, not of numbers.
+def takes_root(primitive: Primitive, operands: Sequence[Aval], result: Aval) -> bool:
+    """Return whether NumPy raises to 0.5 by the root, which differs at -0.0 and at -inf.
 
-    They differ at -0.0 and at -inf.
+    ``np.power`` does where one exponent serves a whole loop, the operator where it meets an array.
     """
-    if equation.primitive.name not in ("power", "power_operator"):
+    if primitive.numpy is not np.power:
         return False
-    base, exponent = equation.operands
-    if not isinstance(exponent, Literal) or np.ndim(exponent.value):
+    base, exponent = operands
+    if exponent.size != 1 or (exponent.shape and result.size == 1):
         return False
-    dtype = equation.outputs[0].aval.dtype
-    return bool(exponent.value == 0.5) and dtype.kind == "f" and base.aval.dtype == dtype
+    return primitive.name == "power" or "array" in (base.kind, exponent.kind)
 
 
 def _box(operand: Operand, shape: tuple[int, ...]) -> Entries:
@@ -390,6 +396,10 @@ def _box(operand: Operand, shape: tuple[int, ...]) -> Entries:
 
 def _entry_aval(aval: Aval) -> Aval:
     return Aval((), aval.dtype, "scalar") if aval.shape else aval
+
+
+def _scalar_aval(aval: Aval) -> Aval:
+    return Aval((), aval.dtype, "scalar") if aval.kind == "array" else aval
 
 
 def _moves_entries(path: Any, equation: Equation) -> bool:

@@ -76,6 +76,8 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         known = _known_power(emitter, x, operands[1])
         if known is not None:
             return _checked(emitter, known)
+        if emitter.rooted and operands[1].number is None and x.dtype.kind == "f":
+            return _power_or_root(emitter, x, operands[1])
     if x.dtype.kind == "c" and name in complex_functions.FUNCTIONS and not emitter.python:
         return complex_functions.FUNCTIONS[name](emitter, x)
     if x.dtype.kind != "f":
@@ -98,6 +100,14 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         raise CannotLower(f"no native function {name}")
     called = function.module.declare(symbol, kind, *kinds)
     return _checked(emitter, Value(x.dtype, function.value(f"call {kind} {called}({listed})")))
+
+
+def _power_or_root(emitter: TextEmitter, x: Value, y: Value) -> Value:
+    """Return x to a power that may be found to be 0.5."""
+    emitter.rooted = False
+    found = emitter.math("power", x, y)
+    half = emitter.compare("eq", y, constant(0.5, y.dtype))
+    return emitter.select(half, emitter.math("sqrt", x), found)
 
 
 def _checked(emitter: TextEmitter, result: Value) -> Value:
@@ -140,10 +150,14 @@ def _known_power(emitter: TextEmitter, x: Value, y: Value) -> Value | None:
 
 def _known_power_of_float(emitter: TextEmitter, x: Value, exponent: float) -> Value | None:
     function = emitter.function
+    if exponent == 0.5 and emitter.rooted:
+        return emitter.math("sqrt", x)
     if function.module.level < 2:
         return None
-    if exponent == 0.5:  # NumPy's arrays too take the root, nan of -inf
-        return emitter.math("sqrt", x)
+    if exponent == 0.5:  # 0.0 of -0.0, infinite at -inf
+        root = emitter.add(emitter.math("sqrt", x), constant(0, x.dtype))
+        low, high = constant(-np.inf, x.dtype), constant(np.inf, x.dtype)
+        return emitter.select(emitter.compare("eq", x, low), high, root)
     if exponent == int(exponent):
         return Value(x.dtype, math.emit_power(function, int(exponent), x.dtype, x.text))
     return None

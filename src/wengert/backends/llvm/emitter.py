@@ -30,12 +30,15 @@ class TextEmitter:
         Operands and result are Python numbers.
     exact : bool
         Python does not round integers to floats in this operation first.
+    rooted : bool
+        An exponent of 0.5 takes the root here.
     """
 
     def __init__(self, function: Function) -> None:
         self.function = function
         self.python = False
         self.exact = False
+        self.rooted = False
         self._declined: str | None = None
 
     # -------------------------------------------------------------- declining

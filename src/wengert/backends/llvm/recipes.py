@@ -14,6 +14,7 @@ import numpy as np
 from ...ir.aval import Aval, aval_of
 from ...ir.emitter import CannotLower
 from ...ir.equation import Equation, Literal, Variable
+from ...passes.scalarise import takes_root
 from .emitter import TextEmitter
 from .lowering import lower
 from .values import Value, constant, is_supported
@@ -134,6 +135,9 @@ def recipe_of(equation: Equation, level: int = 0) -> Recipe | None:
     for variable in equation.outputs:
         aval = variable.aval
         key.append((aval.dtype.num, aval.dtype.byteorder, aval.kind))
+    if primitive.numpy is np.power:
+        avals = [operand.aval for operand in equation.operands]
+        key.append(takes_root(primitive, avals, equation.outputs[0].aval))
     if equation.params:
         key.append(tuple(sorted(equation.params.items(), key=_name)))
     found: tuple[Any, ...] = tuple(key)
