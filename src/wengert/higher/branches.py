@@ -19,6 +19,7 @@ from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Fail, Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import bind, innermost, is_decided, ndim_of, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, immediate
@@ -32,6 +33,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from ..transforms.taylor_lists import of_one_list
 from .bodies import Body, common_aval, converted, merged_captures, raw_leaves, stage_body
 
 # ------------------------------------------------------------------ what people call
@@ -217,6 +219,15 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     return found[:count], tuple(changes)
 
 
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    index = series[0][0]
+
+    def run(operands: list[Any], branches: list[WengertList]) -> Any:
+        return bind(switch_primitive, index, *operands, branches=tuple(branches))
+
+    return of_one_list(series[1:], params["branches"], run)
+
+
 class _Halves:
     """The branches that keep residuals, and those that pull back, for one set of wanted operands.
 
@@ -382,6 +393,7 @@ switch_primitive = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

@@ -18,6 +18,7 @@ from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Fail, Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import bind
 from ..tracing.staging import stage
 from ..transforms.lists import (
@@ -29,6 +30,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from ..transforms.taylor_lists import of_one_list
 
 # outputs = call(*operands; program)
 
@@ -61,6 +63,13 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
         if not is_zero(pushing.outputs[count + position]):
             changes[index] = found[count + position]
     return found[:count], tuple(changes)
+
+
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    def run(operands: list[Any], programs: list[WengertList]) -> Any:
+        return bind(call, *operands, program=programs[0])
+
+    return of_one_list(series, [params["program"]], run)
 
 
 class _Halves:
@@ -142,6 +151,7 @@ call = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

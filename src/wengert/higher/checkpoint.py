@@ -17,6 +17,7 @@ from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, entrywise
 from ..ops.families import structural
 from ..ops.samples import Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import Traced, bind, is_staging, levels, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, transformed
@@ -32,6 +33,7 @@ from ..transforms.lists import (
     vjp_of_list,
 )
 from ..transforms.reverse import ReverseTrace
+from ..transforms.taylor_lists import of_one_list
 from .bodies import raw_leaves, stage_body
 from .parting import Cotangents, Part, parts_of
 from .replay import Call, SavingTrace, Segment, redirect
@@ -238,6 +240,13 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     return found[:count], tuple(changes)
 
 
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    def run(operands: list[Any], programs: list[WengertList]) -> Any:
+        return bind(checkpointed, *operands, **(params | {"program": programs[0]}))
+
+    return of_one_list(series, [params["program"]], run)
+
+
 class _Halves:
     """The program that saves what the policy says, and the one that pulls back from there."""
 
@@ -359,6 +368,7 @@ checkpointed = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

@@ -18,8 +18,10 @@ from ..ir.primitive import Primitive
 from ..ops.batch_rules import batch_size, moved, spread_over
 from ..ops.projection import add
 from ..ops.samples import Fail, Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import bind
 from ..transforms.lists import fitted, in_groups, jvp_in_groups, vjp_of_list
+from ..transforms.taylor_lists import parted
 from .scan_primitive import (
     Scan,
     apart,
@@ -27,6 +29,7 @@ from .scan_primitive import (
     infer_scan,
     run_scan,
     sample_params,
+    taylor_scan,
     varying_outputs,
 )
 from .while_primitive import closed_flags
@@ -116,6 +119,11 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     operands, pushed, _, kept = _pushed(primals, tangents, params)
     found = bind(checkpointed_scan, *operands, **pushed)
     return apart(found, kept, scan.output_groups)
+
+
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    operands, changed, kept, groups = taylor_scan(series, params)
+    return parted(bind(checkpointed_scan, *operands, **changed), kept, groups, len(series[0]) - 1)
 
 
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -364,6 +372,7 @@ checkpointed_scan = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

@@ -15,6 +15,7 @@ from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, moved, spread_over
 from ..ops.kinds import with_kind
 from ..ops.samples import Fail, Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import bind, raw_of
 from ..tracing.staging import stage
 from ..transforms.lists import (
@@ -27,6 +28,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from ..transforms.taylor_lists import of_operands, parted, taylor_in_groups, varying
 from .totals import adding_to_totals
 from .while_primitive import closed_flags
 
@@ -149,6 +151,29 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
         reverse=scan.reverse,
     )
     return apart(found, kept, scan.output_groups)
+
+
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    operands, changed, kept, groups = taylor_scan(series, params)
+    return parted(bind(scan_primitive, *operands, **changed), kept, groups, len(series[0]) - 1)
+
+
+def taylor_scan(
+    series: list[Series], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any], tuple[bool, ...], tuple[int, int]]:
+    """Return operands and parameters of the scan of coefficients, and which its outputs have."""
+    scan = Scan([each[0] for each in series], params)
+    first, count, _ = scan.groups
+    order = len(series[0]) - 1
+    flags = closed_flags(scan.body, varying(series), first, count)
+    kept = varying_outputs(scan.body, flags, first, count)
+    body = taylor_in_groups(scan.body, flags, scan.groups, kept, scan.output_groups, order)
+    changed = params | {
+        "body": body,
+        "constants": first + order * sum(flags[:first]),
+        "carry": count + order * sum(flags[first : first + count]),
+    }
+    return of_operands(series, flags, scan.groups), changed, kept, scan.output_groups
 
 
 def apart(
@@ -414,6 +439,7 @@ scan_primitive = Primitive(
     evaluate=run_scan,
     infer=infer_scan,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

@@ -19,6 +19,7 @@ from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front, spread_over
 from ..ops.projection import add
 from ..ops.samples import Fail, Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import Traced, bind, ndim_of, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.lists import (
@@ -31,6 +32,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from ..transforms.taylor_lists import of_operands, parted, taylor_in_groups, varying
 from .unfolding import unfolded
 
 # outputs = while_loop(*condition constants, *body constants, *carry;
@@ -147,6 +149,25 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     changes = iter(found[loop.count :])
     carried = [next(changes) if flag else None for flag in flags[size:]]
     return found[: loop.count], tuple(carried)
+
+
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    loop = _Loop([each[0] for each in series], params)
+    order, skipped = len(series[0]) - 1, len(loop.for_condition)
+    given = series[skipped:]
+    groups, carry = (len(loop.constants), loop.count), (loop.count,)
+    flags = closed_flags(loop.body, varying(given), *groups)
+    kept = flags[groups[0] :]
+    avals = [aval_of(each[0]) for each in given[groups[0] :]]
+    further = [aval for aval, flag in zip(avals, kept, strict=True) if flag for _ in range(order)]
+    changed = params | {
+        "condition": _padded(loop.condition, further),
+        "body": taylor_in_groups(loop.body, flags, groups, kept, carry, order),
+        "body_constants": groups[0] + order * sum(flags[: groups[0]]),
+    }
+    operands = of_operands(given, flags, groups)
+    found = bind(while_loop_primitive, *loop.for_condition, *operands, **changed)
+    return parted(found, kept, carry, order)
 
 
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -533,6 +554,7 @@ while_loop_primitive = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

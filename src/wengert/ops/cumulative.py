@@ -23,6 +23,8 @@ from .batch_rules import along_axis
 from .families import structural
 from .recurrence import recurrence, shift
 from .samples import Fail, Sample, array
+from .taylor_products import running_product
+from .taylor_rules import TaylorRule
 
 # ------------------------------------------------------------------ neighbours and products
 
@@ -74,6 +76,7 @@ def accumulator(
     numpy: np.ufunc,
     slopes: Slopes,
     samples: Callable[[], Iterable[Sample]],
+    tayloring: Callable[[Primitive], TaylorRule] | None = None,
 ) -> Primitive:
     """Make a running reduction yᵢ = f(yᵢ₋₁, xᵢ) from the partial derivatives of its step.
 
@@ -122,6 +125,7 @@ def accumulator(
         fails=lambda: [Fail(ValueError, "out of bounds", array(3), axis=1, dtype=None)],
         numpy=numpy,
         batching=along_axis,
+        tayloring=tayloring,
     )
 
 
@@ -213,6 +217,7 @@ cumulative_product_primitive = accumulator(
     "cumprod",
     numpy=np.multiply,
     slopes=_slopes_of_product,
+    tayloring=running_product,
     samples=lambda: [
         *_samples(),
         Sample(np.array([2.0, 0.0, 3.0, 0.5]), axis=0, dtype=None),

@@ -17,6 +17,7 @@ from . import projection
 from .axes import Axes, all_axes, kept, reduced_shape, spread
 from .batch_rules import reducing, reducing_masked
 from .samples import Fail, Sample, array
+from .taylor_rules import TaylorRule
 
 
 class Weights(NamedTuple):
@@ -55,6 +56,7 @@ def reducer(
     samples: Callable[[], Iterable[Sample]],
     selected: Callable[[], Iterable[Sample]],
     fails: Callable[[], Iterable[Fail]],
+    tayloring: Callable[[Primitive], TaylorRule] | None = None,
 ) -> Reducer:
     """Make the primitives of a reduction from its partial derivatives.
 
@@ -67,6 +69,8 @@ def reducer(
         where not given, `ans` is the result in a shape that broadcasts against `x`.
     samples, selected, fails : callable
         Samples of the two primitives, and the failures of the first.
+    tayloring : callable, optional
+        Makes the Taylor rule of the first.
     """
     reduce: Any = numpy.reduce  # its stub wants keywords, which cost 0.1 µs
 
@@ -177,6 +181,7 @@ def reducer(
         name,
         family="reducer",
         batching=reducing,
+        tayloring=tayloring,
         arguments=("x",),
         evaluate=evaluate,
         infer=infer,

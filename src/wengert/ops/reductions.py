@@ -20,6 +20,7 @@ from .cumulative import exclusive_products
 from .kinds import astype
 from .reducer_family import Reducer, Weigh, Weights, reducer
 from .samples import Fail, Sample, array
+from .taylor_products import product
 
 # ------------------------------------------------------------------ partial derivatives
 
@@ -201,6 +202,7 @@ reduce_product = reducer(
     "prod",
     numpy=np.multiply,
     weigh=weigh_product,
+    tayloring=product,
     samples=lambda: _samples() + _zero_samples(),
     selected=lambda: _selected_samples(initial=0.7),
     fails=_out_of_bounds,

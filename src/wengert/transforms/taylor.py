@@ -67,7 +67,10 @@ class TaylorTrace(Trace):
             return bind(primitive, *primals, **params)
         with np.errstate(all="ignore"):
             if primitive.taylor is not None:
-                return self.wrap(primitive.taylor(given, params))
+                series = primitive.taylor(given, params)
+                if primitive.multiple:
+                    return tuple(self.wrap(entry) for entry in series)
+                return self.wrap(series)
             ans = bind(primitive, *primals, **params)
             if primitive.linear(which, params) or primitive.family in _LOCALLY_LINEAR:
                 found = self._each(primitive, ans, primals, given, which, params)
