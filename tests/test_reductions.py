@@ -4,6 +4,7 @@ Values are NumPy's to the bit; derivatives are compared with differences in both
 closed form where differences do not reach: zeros, ties, nan, infinities.
 """
 
+import functools
 import math
 import warnings
 
@@ -529,3 +530,43 @@ def test_initial_of_another_precision():
     for start in (-0.7, np.float64(-0.7)):
         assert wg.grad(lambda i: np.min(x, initial=i))(start) == 1.0
         assert wg.jvp(lambda i: np.min(x, initial=i), (start,), (2.0,))[1] == 2.0
+
+
+INTO = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "var": np.var,
+    "std": functools.partial(np.std, ddof=1),
+    "std in double": functools.partial(np.std, dtype=np.float64),
+    "ptp": np.ptp,
+    "median": np.median,
+    "percentile": functools.partial(np.percentile, q=30.0),
+    "nansum": np.nansum,
+    "nanmean": np.nanmean,
+    "nanvar": np.nanvar,
+    "nanstd": np.nanstd,
+    "nanmedian": np.nanmedian,
+    "nanquantile": functools.partial(np.nanquantile, q=0.3),
+}
+
+
+@pytest.mark.parametrize("precision", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("name", INTO)
+def test_out_of_another_precision(name, precision):
+    """Where NumPy rounds to the dtype of `out`, so do transformations; derivatives come along."""
+    for dtype in (np.float16, np.float32, np.float64):
+        x = np.random.default_rng(3).normal(size=(5, 7)).astype(dtype)
+
+        def stored(x):
+            out = np.zeros(7, precision)
+            INTO[name](x, axis=0, out=out)
+            return out
+
+        value, tangent = wg.jvp(stored, (x,), (np.ones_like(x),))
+        np.testing.assert_array_equal(value, stored(x))
+        assert value.dtype == tangent.dtype == precision
+        gradient = wg.grad(lambda x: np.sum(stored(x)))(x)
+        exact = wg.grad(lambda x: np.sum(INTO[name](x, axis=0)))(x.astype(float))
+        assert gradient.dtype == dtype
+        coarse = np.float16 in (dtype, precision)
+        np.testing.assert_allclose(gradient, exact, rtol=0.05 if coarse else 1e-5, atol=1e-3)

@@ -5,6 +5,7 @@ import pytest
 
 import wengert as wg
 from function_cases import check_derivatives, check_memory, check_value
+from modes import agrees
 from reference import same
 from wengert.errors import AliasingError
 from wengert.ir.aval import Aval
@@ -255,3 +256,23 @@ def test_staged_reshape_is_a_view_or_a_copy_nobody_knows(left):
         return [flat]
 
     assert stage(alone, [Aval((2, 3), np.float64)]).equations
+
+
+@pytest.mark.parametrize(
+    ("window", "axis"), [(3, 0), ((2, 3), None), ((2, 2), (1, 1)), (1, -1), ((3, 2), (1, 0))]
+)
+def test_sliding_windows(window, axis):
+    view = np.lib.stride_tricks.sliding_window_view
+    x = np.arange(20.0).reshape(4, 5) ** 1.5
+    agrees(lambda x: view(x, window, axis) ** 2, x)
+    np.testing.assert_array_equal(wg.jit(lambda x: view(x, window, axis))(x), view(x, window, axis))
+    both = wg.vmap(lambda x: view(x, window, axis))(np.stack([x, 2 * x]))
+    np.testing.assert_array_equal(both[1], 2 * view(x, window, axis))
+
+
+def test_sliding_windows_that_do_not_fit_or_would_be_written():
+    view = np.lib.stride_tricks.sliding_window_view
+    with pytest.raises(ValueError, match="window shape"):
+        wg.grad(lambda x: np.sum(view(x, 7)))(np.ones(5))
+    with pytest.raises(wg.errors.MissingRuleError, match="write into x itself"):
+        wg.grad(lambda x: np.sum(view(x, 2, writeable=True)))(np.ones(5))

@@ -14,6 +14,7 @@ from . import (
     probability,
     sequences,
     stencils,
+    unusual,
 )
 from .registry import FLAGS, PROGRAMS, Program
 
@@ -27,6 +28,7 @@ MODULES = (
     probability,
     sequences,
     stencils,
+    unusual,
 )
 
 assert {entry.function.__module__ for entry in PROGRAMS.values()} == {m.__name__ for m in MODULES}

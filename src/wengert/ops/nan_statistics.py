@@ -56,6 +56,16 @@ def _divided(total: Any, count: Any) -> Any:
     return quotient if aval_of(operand_of(quotient)).dtype == dtype else quotient.astype(dtype)
 
 
+def _sum_in(out: Any, x: Any, axis: Any, dtype: Any, keepdims: Any, where: Any) -> Any:
+    """Return a sum as NumPy computes it for an ``out=``: in the wider precision, then rounded."""
+    if out is None:
+        return sum_of(x, axis, dtype, None, keepdims, NOT_GIVEN, where)
+    chosen = loop_dtype(dtype, operand_of(x), out)
+    total = sum_of(x, axis, chosen, None, keepdims, NOT_GIVEN, where)
+    found = aval_of(operand_of(total)).dtype
+    return total if found == out.dtype or out.dtype.kind != "f" else total.astype(out.dtype)
+
+
 def _check_inexact(dtype: Any, out: Any) -> None:
     if dtype is not None and np.dtype(dtype).kind not in "fc":
         raise TypeError("If a is inexact, then dtype must be inexact")
@@ -79,9 +89,7 @@ def nanmean(
         return mean(x, axis, dtype, out, keepdims, where=where)
     _check_inexact(dtype, out)
     count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=keepdims, where=where)
-    if out is not None:
-        dtype = loop_dtype(dtype, operand_of(a), out)
-    found = _divided(sum_of(x, axis, dtype, None, keepdims, NOT_GIVEN, where), count)
+    found = _divided(_sum_in(out, x, axis, dtype, keepdims, where), count)
     if observed(count == 0):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     return found if out is None else store_results((out,), (found,), "unsafe")
@@ -100,19 +108,33 @@ def nanvar(
     mean: Any = NOT_GIVEN,
     correction: Any = NOT_GIVEN,
 ) -> Any:
+    found = _nanvar(a, axis, dtype, out, ddof, keepdims, where, mean, correction)
+    return found if out is None else store_results((out,), (found,), "unsafe")
+
+
+def _nanvar(
+    a: Any,
+    axis: Any,
+    dtype: Any,
+    out: Any,
+    ddof: Any,
+    keepdims: Any,
+    where: Any,
+    mean: Any,
+    correction: Any,
+) -> Any:
+    """Return the variance as NumPy computes it for an ``out=``, which is left as it is."""
     x, mask = without_nan(a, 0)
     where = _or_true(where)
     if mask is None:
         return var(
-            x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
+            x, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
         )
     _check_inexact(dtype, out)
     if correction is not NOT_GIVEN:
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
-    if out is not None:
-        dtype = loop_dtype(dtype, operand_of(a), out)
     count = np.sum(~mask, axis=axis, dtype=np.intp, keepdims=True, where=where)
     if mean is NOT_GIVEN:
         mean = _divided(sum_of(x, axis, dtype, None, True, NOT_GIVEN, where), count)
@@ -124,7 +146,7 @@ def nanvar(
     squares = deviation * deviation
     if known.is_complex:
         squares = np.real(np.multiply(deviation, np.conj(deviation)))
-    total = sum_of(squares, axis, dtype, None, keepdims, NOT_GIVEN, where)
+    total = _sum_in(out, squares, axis, dtype, keepdims, where)
     freedom = np.reshape(count, np.shape(total))[()] - ddof
     found = _divided(total, freedom)
     bad = freedom <= 0
@@ -132,7 +154,7 @@ def nanvar(
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
     if possible(bad):
         found = np.where(bad, aval_of(operand_of(found)).dtype.type(np.nan), found)[()]
-    return found if out is None else store_results((out,), (found,), "unsafe")
+    return found
 
 
 def _length(x: Any, axis: Any) -> Any:
@@ -156,11 +178,7 @@ def nanstd(
     mean: Any = NOT_GIVEN,
     correction: Any = NOT_GIVEN,
 ) -> Any:
-    if out is not None:
-        dtype = loop_dtype(dtype, operand_of(a), out)
-    square = nanvar(
-        a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
-    )
+    square = _nanvar(a, axis, dtype, out, ddof, keepdims, where, mean, correction)
     zero = np.equal(square, 0)
     if possible(zero):  # equal entries: the tip of a cone, as the length of the deviations has it
         one = aval_of(operand_of(square)).dtype.type(1)

@@ -375,9 +375,11 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
     largest, smallest = max(a, axis, None, keepdims), min(a, axis, None, keepdims)
     if out is None:
         return largest - smallest
-    wider = loop_dtype(None, operand_of(a), out)  # NumPy subtracts in the precision of `out`
+    wider = loop_dtype(None, operand_of(a), out)  # NumPy subtracts in the wider precision
     if wider is not None:
         largest, smallest = largest.astype(wider), smallest.astype(wider)
+    elif out.dtype.kind == "f":  # the largest has been in `out` by then
+        largest = largest.astype(out.dtype)
     return store_results((out,), (largest - smallest,), "unsafe")
 
 

@@ -49,6 +49,9 @@ def _count(shape: tuple[int, ...], axes: Axes, where: Any = True) -> Any:
 def _infer_by(function: Callable[..., Any]) -> Callable[..., Any]:
     def infer(x: Aval, *others: Aval, axes: Axes, keepdims: bool, dtype: Any, **params: Any) -> Any:
         shape = reduced_shape(x.shape, all_axes(axes, x.ndim), keepdims)
+        store = params.get("store")  # the dtype of an ``out=``: an array, 0-d ones too
+        if store is not None:
+            return Aval(shape, store)
         found = function(np.ones(1, x.dtype), dtype=dtype).dtype
         return Aval(shape, found, kind_of_result(shape))
 
@@ -147,8 +150,19 @@ mean_selected = irregular(
 def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tuple[Primitive, ...]:
     """Make ``name(x)`` and ``name_selected(x, mean, where)``: Σ |x - m|²/(n - ddof) or its root."""
 
-    def evaluate(x: Any, *, axes: Axes, keepdims: bool, dtype: Any, ddof: Any) -> Any:
-        return numpy(x, axes, dtype, None, ddof, keepdims)
+    def into(x: Any, store: Any, dtype: Any, *others: Any, **keywords: Any) -> Any:
+        """Return what NumPy computes, by way of an ``out=`` of the dtype `store` where given."""
+        axes, ddof, keepdims = others
+        out = None
+        if store is not None:
+            shape = reduced_shape(np.shape(x), all_axes(axes, np.ndim(x)), keepdims)
+            out = np.empty(shape, store)
+        return numpy(x, axes, dtype, out, ddof, keepdims, **keywords)
+
+    def evaluate(
+        x: Any, *, axes: Axes, keepdims: bool, dtype: Any, ddof: Any, store: Any = None
+    ) -> Any:
+        return into(x, store, dtype, axes, ddof, keepdims)
 
     def evaluate_selected(
         x: Any,
@@ -160,13 +174,14 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         dtype: Any,
         ddof: Any,
         given: Any,
+        store: Any = None,
     ) -> Any:
         keywords = {}
         if "mean" in given:
             keywords["mean"] = mean
         if "where" in given:
             keywords["where"] = where
-        return numpy(x, axes, dtype, None, ddof, keepdims, **keywords)
+        return into(x, store, dtype, axes, ddof, keepdims, **keywords)
 
     def split(values: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
         if len(values) == 1:
@@ -273,6 +288,7 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
             *_samples(ddof=0),
             *_samples(ddof=1)[:5],
             Sample(array(5), **_plain(ddof=0.5)),
+            Sample(array(3, 4), **_plain((1,), ddof=0, store=np.dtype(np.float32)), second=False),
         ],
         fails=lambda: [Fail(ValueError, "out of bounds", array(3), **_plain((1,), ddof=0))],
     )
@@ -373,8 +389,11 @@ def _mean_in(out: Any, x: Any, axis: Any, dtype: Any, keepdims: Any, where: Any)
     chosen = loop_dtype(dtype, x, out)
     found = mean(x, axis, chosen, None, keepdims, where=where)
     narrow = out.dtype
-    if narrow.kind not in "fc" or aval_of(operand_of(found)).dtype == narrow:
+    halves = aval_of(x).dtype == np.float16 and dtype is None  # NumPy adds up in float32
+    if narrow.kind not in "fc" or (aval_of(operand_of(found)).dtype == narrow and not halves):
         return found
+    if halves and chosen is None:
+        chosen = np.float32
     total = sum_of(x, axis, chosen, None, keepdims, NOT_GIVEN, where)
     count = np.reshape(
         _count(np.shape(x), None if axis is None else normalised_axes(axis, np.ndim(x)), where),
@@ -395,17 +414,19 @@ def _spread_by(
     where: Any,
     mean: Any,
     correction: Any,
+    store: np.dtype[Any] | None = None,
 ) -> Any:
+    """Answer ``var`` or ``std``; `store` is the dtype of an ``out=`` that is not the result's."""
     if correction is not NOT_GIVEN:
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
     x = operand_of(a)
     if out is not None:
-        chosen = loop_dtype(dtype, x, out)
-        found = _spread_by(
-            primitives, numpy, x, axis, chosen, None, ddof, keepdims, where, mean, NOT_GIVEN
-        )
+        settings = (axis, dtype, None, ddof, keepdims, where, mean, NOT_GIVEN)
+        other = out.dtype.kind == "f" and out.dtype != (dtype or aval_of(x).dtype)
+        store = out.dtype if other and aval_of(x).dtype.kind == "f" else None
+        found = _spread_by(primitives, numpy, x, *settings, store)
         return store_results((out,), (found,), "unsafe")
     if _drops(x, dtype):
         return numpy(
@@ -418,6 +439,8 @@ def _spread_by(
         )
     params = _common(x, axis, keepdims, dtype)
     params["ddof"] = ddof
+    if store is not None:
+        params["store"] = store
     given: tuple[str, ...] = ()
     if mean is NOT_GIVEN or mean is None:
         mean = 0.0

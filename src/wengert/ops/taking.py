@@ -503,15 +503,22 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
         return
     values = np.reshape(array_raw(vals), (-1,))
     mask = indices_of(mask)
+    if np.size(mask) != np.size(arr):
+        raise ValueError("place: mask and data must be the same size")
     if type(mask) is not np.ndarray and np.size(values) == 1:  # the same for every entry
         arr[...] = np.where(mask, values[0], arr)
         return
-    chosen = np.flatnonzero(plain_of(mask, "the mask of place"))
-    if not chosen.size:
+    chosen = places_of(to_user(mask), "the mask of place")
+    count = np.size(chosen)
+    if not count:
         return
     if not np.size(values):
         raise ValueError("Cannot insert from an empty array!")
-    Flat(arr)[chosen] = values
+    if type(mask) is np.ndarray:
+        Flat(arr)[chosen] = values
+    else:
+        shape = shape_of(arr)
+        arr[np.unravel_index(chosen, shape)] = values[np.arange(count) % np.size(values)]
 
 
 @implements(np.putmask)

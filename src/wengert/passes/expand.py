@@ -106,8 +106,8 @@ def _count(x: Any, axes: Any) -> int:
     return int(np.prod([shape[axis] for axis in chosen]))
 
 
-def _var(x: Any, *, axes: Any, ddof: Any, dtype: Any, keepdims: bool) -> Any:
-    if dtype is not None and np.dtype(dtype) != x.dtype:
+def _var(x: Any, *, axes: Any, ddof: Any, dtype: Any, keepdims: bool, store: Any = None) -> Any:
+    if store is not None or (dtype is not None and np.dtype(dtype) != x.dtype):
         raise NotExpanded
     centred = x - np.mean(x, axes, keepdims=True)
     total = np.sum(centred * centred, axes, keepdims=keepdims)
