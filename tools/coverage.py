@@ -16,8 +16,14 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
 import numpy as np  # noqa: E402
 
+import wengert as wg  # noqa: E402
+import wengert.ops.special  # noqa: E402
 from surface import CALLS, GAPS, GROUPS, NOTES, ZERO  # noqa: E402
-from wengert.ir.primitive import registry  # noqa: E402
+from wengert.ir.primitive import Primitive, registry  # noqa: E402
+
+# What is loaded at first use makes primitives too.
+for _name in wg.__all__:
+    getattr(wg, _name)
 
 OPENING = """\
 # What of NumPy is covered
@@ -103,7 +109,84 @@ def page() -> str:
             "| --- | --- | --- | --- | --- |",
         ]
         lines += [_row(name, group) for name in names]
+    lines += [_special_functions(), _primitives()]
     return "\n".join(lines) + "\n"
+
+
+PRIMITIVES = """\
+
+## The primitives
+
+All that the registry holds, slot by slot (`tests/test_registry.py` says which slots are due; each
+has samples, calls on which all of this is checked). **jvp** and **vjp**: *given* by a rule or by
+the family; *derived* from the other one by transposition; *zero* where the derivative is.
+**batch**: *rule*, or *loop* where examples are done one by one. **Taylor**: *rule*; of the others
+linear ones act on each coefficient, the rest follow from their jvp. **lower**: *own* where the
+primitive says itself what its native code is; of the others some are kernels of the backend or are
+made of other primitives when they are compiled, the rest call NumPy or SciPy from native code.
+
+| primitive | family | jvp | vjp | batch | Taylor | lower |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def _rule(primitive: Primitive, own: Any, other: Any) -> str:
+    if primitive.zero_derivative:
+        return "zero"
+    return "given" if own is not None else "derived" if other is not None else "none"
+
+
+def _slots(primitive: Primitive) -> str:
+    """Return the row of a primitive."""
+    forward = primitive.tangent or primitive.push
+    backward = primitive.reverse or primitive.record
+    batch = "" if primitive.batch is None else "rule"
+    if hasattr(primitive.batch, "one_by_one"):
+        batch = "loop"
+    cells = [
+        _code(primitive.name),
+        primitive.family.replace("_", " "),
+        _rule(primitive, forward, backward),
+        _rule(primitive, backward, forward),
+        batch,
+        "rule" if primitive.taylor is not None else "",
+        "own" if primitive.lower is not None else "",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _primitives() -> str:
+    named = sorted(registry, key=lambda primitive: primitive.name)
+    return PRIMITIVES + "\n".join(map(_slots, named))
+
+
+SPECIAL = """\
+
+## scipy.special
+
+Called by SciPy's own names. *No derivative* names the arguments that a derivative is refused for,
+with an error; integers such as degrees have none anyway.
+
+| name | no derivative with respect to |
+| --- | --- |
+"""
+
+
+def _special_functions() -> str:
+    rows = []
+    for primitive in sorted(registry, key=lambda primitive: primitive.name):
+        if not primitive.name.startswith("special_"):
+            continue
+        sample = next(iter(primitive.samples()))
+        chosen = range(len(primitive.arguments)) if sample.wrt is None else sample.wrt
+        if primitive.zero_derivative:
+            refused = ["(the derivative is zero)"]
+        else:
+            names = enumerate(primitive.arguments)
+            refused = [_code(argument) for i, argument in names if i not in chosen]
+        name = _code(primitive.name.removeprefix("special_"))
+        rows.append(f"| {name} | {', '.join(refused)} |")
+    return SPECIAL + "\n".join(rows)
 
 
 def main(arguments: list[str]) -> int:

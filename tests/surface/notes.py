@@ -27,7 +27,7 @@ NOTES: dict[str, str] = {
     "linalg.eig": "Vectors are normalised as LAPACK does; their phase is kept fixed.",
     "linalg.lstsq": "At constant rank.",
     "linalg.pinv": "At constant rank.",
-    "quantile": "Weights carry no derivative.",
-    "percentile": "Weights carry no derivative.",
+    "quantile": "Weights choose an entry: their derivative is zero.",
+    "percentile": "Weights choose an entry: their derivative is zero.",
     "math.sin": "The math module takes plain numbers only: the error says to use numpy.",
 }
