@@ -158,14 +158,17 @@ hyp2f1 = special(
 # ------------------------------------------------------------------ polynomials
 
 
-def _polynomial(name: str, partial: Any) -> Primitive:
+def _polynomial(name: str, partial: Any, **others: float) -> Primitive:
+    """Make the primitive of a family of polynomials; `others` are values of its parameters."""
+    parameters = [without(name, argument) for argument in others]
     return special(
         name,
         without(name, "its degree"),
+        *parameters,
         partial,
-        arguments=("n", "x"),
-        at=(3, _WITHIN),
-        wrt=(1,),
+        arguments=("n", *others, "x"),
+        at=(3, *others.values(), _WITHIN),
+        wrt=(1 + len(others),),
     )
 
 
@@ -182,33 +185,21 @@ eval_hermitenorm = _polynomial(
     "eval_hermitenorm", lambda n, x: n * scipy.eval_hermitenorm(_below(n), x)
 )
 eval_laguerre = _polynomial("eval_laguerre", lambda n, x: -scipy.eval_genlaguerre(n - 1, 1.0, x))
-eval_genlaguerre = special(
+eval_genlaguerre = _polynomial(
     "eval_genlaguerre",
-    without("eval_genlaguerre", "its degree"),
-    without("eval_genlaguerre", "alpha"),
     lambda n, alpha, x: -scipy.eval_genlaguerre(n - 1, alpha + 1, x),
-    arguments=("n", "alpha", "x"),
-    at=(3, 0.5, _WITHIN),
-    wrt=(2,),
+    alpha=0.5,
 )
-eval_gegenbauer = special(
+eval_gegenbauer = _polynomial(
     "eval_gegenbauer",
-    without("eval_gegenbauer", "its degree"),
-    without("eval_gegenbauer", "alpha"),
     lambda n, alpha, x: 2 * alpha * scipy.eval_gegenbauer(n - 1, alpha + 1, x),
-    arguments=("n", "alpha", "x"),
-    at=(3, 0.5, _WITHIN),
-    wrt=(2,),
+    alpha=0.5,
 )
-eval_jacobi = special(
+eval_jacobi = _polynomial(
     "eval_jacobi",
-    without("eval_jacobi", "its degree"),
-    without("eval_jacobi", "alpha"),
-    without("eval_jacobi", "beta"),
     lambda n, a, b, x: 0.5 * (n + a + b + 1) * scipy.eval_jacobi(n - 1, a + 1, b + 1, x),
-    arguments=("n", "a", "b", "x"),
-    at=(3, 0.5, 1.2, _WITHIN),
-    wrt=(3,),
+    a=0.5,
+    b=1.2,
 )
 
 # ------------------------------------------------------------------ Lambert's W
