@@ -279,3 +279,17 @@ def test_scipy_is_imported_by_the_user_alone():
         "assert wg.grad(expit)(0.0) == 0.25\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_rule_of_the_users_own_stays():
+    """SciPy's functions get their rules when the first without one is met, not over others."""
+    program = (
+        "import numpy as np, wengert as wg\n"
+        "from scipy import special\n"
+        "from wengert import extend\n"
+        "extend.elementwise('own', numpy=special.expit, partials=(lambda ans: 7 * ans,))\n"
+        "assert wg.grad(special.expit)(0.0) == 3.5\n"
+        "assert wg.grad(special.ndtr)(0.0) == 1 / np.sqrt(2 * np.pi)\n"
+        "assert wg.grad(special.expit)(0.0) == 3.5\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

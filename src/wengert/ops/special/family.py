@@ -13,6 +13,7 @@ from scipy import special as scipy_special
 
 from ...errors import MissingRuleError
 from ...ir.primitive import Primitive
+from ...tracing.protocols import ufuncs
 from ..elementwise_family import Partial, elementwise
 from ..samples import Sample
 
@@ -61,9 +62,11 @@ def special(
             found.append(Sample(np.array(complex_at)))
         return found
 
+    numpy = getattr(scipy_special, name) if ufunc is None else ufunc
     return elementwise(
         f"special_{name}",
-        numpy=getattr(scipy_special, name) if ufunc is None else ufunc,
+        numpy=numpy,
+        implements=numpy not in ufuncs,  # the user's own rule stays
         partials=partials,
         arguments=arguments,
         samples=samples,
