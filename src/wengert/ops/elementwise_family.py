@@ -51,7 +51,7 @@ class _Contribution:
             self.constant = partial
             self.indices: tuple[int, ...] = ()
             self.apply: Pull = _times_constant(partial)
-            self.pull: Pull = _negation if partial == -1 else self.apply
+            self.pull: Pull = _negation() if partial == -1 else self.apply
             self.pull_owned: Pull = _negation_owned if partial == -1 else self.apply
             return
         names: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class _Contribution:
         if function is None:
             self.factor = self.indices[0]
         self.apply = _times(operators.mul, function, self.indices)
-        self.pull = _times(times, function, self.indices)
+        self.pull = _pull_by(function, self.indices)
         self.pull_owned = _times(multiply_into, function, self.indices)
 
     def project(self, cotangent: Any, kept: Any, aval: Aval) -> Any:
@@ -96,8 +96,11 @@ def _times_constant(partial: int) -> Pull:
     return lambda change, residuals: None
 
 
-def _negation(cotangent: Any, residuals: Any) -> Any:
-    return negated(cotangent)
+def _negation() -> Pull:
+    def pull(cotangent: Any, residuals: Any) -> Any:
+        return negated(cotangent) if type(cotangent) is np.ndarray else -cotangent
+
+    return pull
 
 
 def _negation_owned(cotangent: Any, residuals: Any) -> Any:
@@ -121,6 +124,28 @@ def _times(
             change, partial(residuals[first], residuals[second])
         )
     return lambda change, residuals: multiply(change, partial(*[residuals[i] for i in indices]))
+
+
+def _pull_by(partial: Callable[..., Any] | None, indices: tuple[int, ...]) -> Pull:
+    """Return the same for cotangents: of numbers with fewer calls."""
+    only = indices[0] if indices else 0
+    if partial is None:
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            if type(cotangent) is np.ndarray:
+                return times(cotangent, residuals[only])
+            return cotangent * residuals[only]
+
+    elif len(indices) == 1:
+
+        def pull(cotangent: Any, residuals: Any) -> Any:
+            if type(cotangent) is np.ndarray:
+                return times(cotangent, partial(residuals[only]))
+            return cotangent * partial(residuals[only])
+
+    else:
+        return _times(times, partial, indices)
+    return pull
 
 
 def _product(function: Callable[..., Any], indices: tuple[int, ...]) -> Pull:
@@ -215,16 +240,13 @@ def _plan(chosen: Sequence[_Contribution], length: int) -> Plan:
 
 
 def _pull_one(only: _Contribution) -> Any:
-    apply = only.pull
-
-    def pull(cotangent: Any, residuals: Any) -> Any:
-        return apply(cotangent, residuals)
+    pull: Any = only.pull  # each contribution has a function of its own
 
     def pull_masked(cotangent: Masked, residuals: Any) -> Any:
-        return mask_result(apply(cotangent.value, residuals), cotangent.mask)
+        return mask_result(pull(cotangent.value, residuals), cotangent.mask)
 
-    pull.masked = pull_masked  # type: ignore[attr-defined]
-    pull.owned = only.pull_owned  # type: ignore[attr-defined]
+    pull.masked = pull_masked
+    pull.owned = only.pull_owned
     return pull
 
 
