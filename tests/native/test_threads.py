@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from kernels import test_fused_programs as fused
+from kernels import test_reductions as reductions
+from kernels import test_writes as writes
 from wengert.backends.llvm import compile_program
 from wengert.backends.llvm.build import build
+from wengert.backends.llvm.kernels import divide, nest
 from wengert.backends.llvm.threads import PARALLEL
 
 SIZE = 200_003
@@ -89,6 +93,31 @@ def test_which_loops_are_divided():
     assert is_divided(lambda x: np.sum(np.exp(x), axis=0), MATRIX)
     assert not is_divided(lambda x: np.exp(x) * np.sin(x), numbers(2000))
     assert not is_divided(lambda x: np.cumsum(np.exp(x)), numbers(SIZE))
+
+
+@pytest.fixture
+def dividing(monkeypatch):
+    """Divide every loop that can be, however short it is, among three threads."""
+    for name, value in (("WORTHWHILE", -1.0), ("_FEWEST", 1), ("_WHOLE", 1), ("_TASK", 0.01)):
+        monkeypatch.setattr(divide, name, value)
+    monkeypatch.setattr(nest, "COLUMNS", 3)
+    with wg.config(num_threads=3):
+        yield
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_programs_with_every_loop_divided(dividing, seed):
+    fused.test_random_programs_are_numpys_to_the_bit(seed, np.float64)
+
+
+@pytest.mark.parametrize("shape", reductions.SHAPES)
+def test_reductions_with_every_loop_divided(dividing, shape):
+    reductions.test_sums_over_any_axes(shape)
+
+
+@pytest.mark.parametrize("name", writes.KEYS)
+def test_writes_with_every_loop_divided(dividing, name):
+    writes.test_every_kind_of_index_reads_writes_and_adds(name)
 
 
 def test_writes_to_computed_places_stay_in_order():
