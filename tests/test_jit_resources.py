@@ -242,6 +242,36 @@ def test_what_is_read_after_a_result_is_made_is_not_overwritten():
             np.testing.assert_array_equal(a, b)
 
 
+def test_several_results_of_one_kernel_do_not_overwrite_each_others_operands():
+    def mixed(x, y, z):
+        return y * 0.5, z + x, x * y, x - 1.0
+
+    compiled = wg.jit(mixed, donate_argnums=(0, 1, 2), compile="now")
+    for size in (1, 33, 1000):
+        for _ in range(3):
+            x, y, z = np.arange(size) + 1.0, np.linspace(0.0, 1.0, size), np.full(size, 3.0)
+            expected = mixed(x, y, z)
+            for a, b in zip(compiled(x.copy(), y.copy(), z.copy()), expected, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_loops_that_carry_arrays_crosswise():
+    def crossed(a, b, c, d):
+        def body(state, x):
+            a, b, c, d = state
+            scaled = a * 0.9 * 0.9
+            new = d + 0.25
+            return (new, b + a * 0.5 + new, scaled * x, c + scaled * (1 - x)), None
+
+        return wg.scan(body, (a, b, c, d), np.linspace(0.0, 1.0, 5))[0]
+
+    arrays = [np.linspace(0.0, k, 33) for k in (1.0, 2.0, 3.0, 4.0)]
+    compiled = wg.jit(crossed, compile="now")
+    for _ in range(3):
+        for a, b in zip(compiled(*arrays), crossed(*arrays), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_an_argument_that_is_returned_keeps_its_entries():
     compiled = wg.jit(lambda x: (x, x + 1.0), donate_argnums=0, compile="now")
     for _ in range(3):

@@ -72,6 +72,39 @@ def test_a_loop_and_its_reverse_sweep_are_two_loops():
     assert len(forward.params["body"]) == 3
 
 
+def stacked(program):
+    return [len(e.outputs) - e.params["carry"] for e in loops_of(program)]
+
+
+def test_what_is_cheap_is_not_stacked():
+    def scanned(x, k):
+        def body(state, t):
+            a, b = state
+            return (a + 0.1 * (b * (1 - a) - k * a), b - t * (a * (2 - b))), None
+
+        return sum(wg.scan(body, (x, 2 * x), np.linspace(0.0, 1.0, 50))[0])
+
+    for fun in (wg.grad(scanned, (0, 1)), wg.value_and_grad(scanned)):
+        executable = recorded(fun, np.float64(0.3), np.float64(0.7))
+        assert stacked(executable.staged)[0] > 2
+        assert stacked(executable.program)[0] == 2  # a and b themselves
+        verify(executable.program)
+        point = np.float64(0.3), np.float64(0.7)
+        native = wg.jit(fun, compile="now")
+        for a, b, c in zip(
+            executable.program.evaluate(*executable_values(executable, point)),
+            executable.staged.evaluate(*executable_values(executable, point)),
+            wg.tree.leaves([native(*point) for _ in range(2)][-1]),
+            strict=True,
+        ):
+            assert same_bits(a, b)
+            np.testing.assert_allclose(c, a, rtol=1e-14)
+
+
+def executable_values(executable, point):
+    return point[: len(executable.staged.inputs)]
+
+
 def test_bodies_are_optimised():
     program = recorded(wg.grad(logistic), 0.3).program
     names = [e.primitive.name for e in loops_of(program)[1].params["body"]]

@@ -43,14 +43,31 @@ class KernelStep:
 
     @property
     def overwrites(self) -> tuple[tuple[Variable, Variable], ...]:
-        """What may be written over a read array: all is computed entry by entry, at one place."""
-        if self._kinds() != {"elementwise"}:
+        """What may be written over a read array: all is computed entry by entry, at one place.
+
+        An entry is read once, before what is made of it is stored. One that goes into another
+        result only could be read after its place was overwritten.
+        """
+        shapes = {variable.aval.shape for variable in self.writes}
+        if self._kinds() != {"elementwise"} or len(shapes) > 1:
             return ()
+        read = {variable: {variable} for variable in self.kernel.inputs}
+        for equation in self.kernel.equations:
+            found: set[Variable] = set()
+            for operand in equation.operands:
+                if isinstance(operand, Variable):
+                    found |= read[operand]
+            read.update((variable, found) for variable in equation.outputs)
         return tuple(
             (made, taken)
             for made in self.writes
             for taken in self.kernel.inputs
-            if made.aval.shape == taken.aval.shape and made.aval.dtype == taken.aval.dtype
+            if made.aval.shape == taken.aval.shape
+            and made.aval.dtype == taken.aval.dtype
+            and (
+                taken in read[made]
+                or not any(taken in read[other] for other in self.writes if other is not made)
+            )
         )
 
     def _kinds(self) -> set[str | None]:
@@ -60,9 +77,10 @@ class KernelStep:
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("kernel")
         kernel = self.kernel
+        shares = bool(frame.layout.taken_over)
         in_place = {
             self.writes.index(made): kernel.inputs.index(taken)
-            for made, taken in (*self.reuses, *self.overwrites)
+            for made, taken in (*self.reuses, *(self.overwrites if shares else ()))
             if frame.layout.shares(made, taken)
         }
         code = define_kernel(frame.loops, name, kernel, in_place)
