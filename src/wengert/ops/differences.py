@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import RegistryError
 from ..ir.aval import Aval, aval_of, is_differentiable
-from ..tracing.core import innermost, raw_of
+from ..tracing.core import Batched, innermost, raw_of
 from .projection import project
 
 # By name: the steps h of (Σ weight · f(x + step · h · t)) / h, and the power of the machine epsilon
@@ -115,6 +115,8 @@ def _epsilon(value: Any) -> float:
 
 def _largest(value: Any) -> float:
     plain = innermost(raw_of(value))
+    while type(plain) is Batched:  # one step for all examples
+        plain = innermost(plain.value)
     # While staging nothing is known of the size: numbers of about one are assumed.
     return 1.0 if type(plain) is Aval else float(np.max(np.abs(plain), initial=0.0))
 
