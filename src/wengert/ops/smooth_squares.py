@@ -7,21 +7,36 @@ it is differentiated as the smooth function that it is. Its value stays what Num
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
+from ..ir.primitive import Primitive
 from ..tracing.core import Batched, Traced, bind, raw_of, to_user
 from ..tracing.even_powers import install_even_power
 from ..tracing.protocols import ufuncs
+from .batch_rules import BatchRule, batch_size, spread_over
 from .elementwise_family import elementwise
 from .samples import Sample, array
+
+
+def _together(primitive: Primitive) -> BatchRule:
+    """Return the batch rule: both arguments have the examples that one of them has."""
+
+    def batch(values: Sequence[Any], axes: Sequence[Any], params: dict[str, Any]) -> Any:
+        size = batch_size(values, axes)
+        spread = [spread_over(value, axis, size) for value, axis in zip(values, axes, strict=True)]
+        return bind(primitive, *spread, **params), 0
+
+    return batch
+
 
 # The value of one argument with the derivative of another.
 valued = elementwise(
     "valued",
+    batching=_together,
     numpy=lambda value, smooth: value,
     arguments=("value", "smooth"),
     infer=lambda value, smooth: value,
