@@ -7,6 +7,15 @@ from wengert.ir.equation import Equation, Literal, Variable
 from wengert.ir.primitive import registry
 from wengert.ir.wengert_list import WengertList
 
+# Sums and products of many entries: they are added up in another order than NumPy's. Logarithms of
+# sums lose digits where they are near zero, NumPy's more than native ones.
+ORDERED = {"sum", "mean", "prod", "sum_selected", "prod_selected", "recurrence"} | {
+    f"{name}{part}"
+    for name in ("logaddexp", "logaddexp2")
+    for part in ("", "_reduce", "_reduce_selected", "_accumulate")
+}
+PRODUCTS = {"matmul", "dot", "vdot", "vecdot", "matvec", "vecmat", "tensordot", "einsum"}
+
 
 def is_number(value):
     return isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)) and (

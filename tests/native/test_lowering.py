@@ -62,6 +62,31 @@ EXACT = {
 # Functions of complex numbers in which NumPy's own formulas cancel: as a whole they are as near.
 CANCELLING = {"exp2", "expm1", "log1p"}
 
+# Units in the last place that parts of complex results may be off, by the elementary functions
+# on the way: two, of one unit, and their product; a logarithm of a modulus; quotients of products.
+# NumPy's own are as far from the exact values.
+COMPLEX_UNITS = {
+    "exp": 2.5, "sin": 2.5, "cos": 2.5, "sinh": 2.5, "cosh": 2.5, "sqrt": 2, "log": 1, "log2": 2,
+    "log10": 3, "tan": 4.5, "tanh": 5.5,
+}  # fmt: skip
+
+# Loops of NumPy's that have no native code: its own values, by calling back.
+_WHOLE = "? B Q b i q"
+_PAIRS = "BB QQ bb ii qq"
+CALLED_BACK = {
+    **dict.fromkeys(["arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh"], "D F"),
+    **dict.fromkeys(["ceil", "floor", "trunc"], _WHOLE),
+    **dict.fromkeys(["power", "power_operator"], f"{_PAIRS} DD FF"),
+    **dict.fromkeys(["equal", "not_equal", "less", "less_equal"], "Qq qQ"),
+    **dict.fromkeys(["greater", "greater_equal"], "Qq qQ"),
+    "divmod": f"{_PAIRS} dd ff",
+    "float_power": "DD",
+    "fmod": _PAIRS,
+    "modf": "d f",
+    "reciprocal": "B Q b i q",
+    "rint": "D F",
+}
+
 EXTREMA = {"maximum", "minimum", "fmax", "fmin"}
 
 
@@ -100,7 +125,10 @@ def _values(code):
 
 
 def _program(name, inputs):
-    columns = list(zip(*itertools.product(*map(_values, inputs)), strict=True))
+    rows = itertools.product(*map(_values, inputs))
+    if name.startswith("power") and inputs[1:] in tuple("biq"):
+        rows = [row for row in rows if row[1] >= 0]  # NumPy refuses
+    columns = list(zip(*rows, strict=True))
     arrays = [np.array(column, code) for column, code in zip(columns, inputs, strict=True)]
     return one_equation(name, arrays, {})
 
@@ -108,15 +136,18 @@ def _program(name, inputs):
 @pytest.mark.parametrize(("name", "inputs"), sorted(set(_ufuncs())))
 def test_special_operands(name, inputs):
     program, values = _program(name, inputs)
-    if any(isinstance(step, CallBack) for step in arrange(program)):
-        return
+    calls_back = any(isinstance(step, CallBack) for step in arrange(program))
+    assert calls_back == (inputs in CALLED_BACK.get(name, "").split())
     with np.errstate(all="ignore"):
         expected = program.evaluate(*values)
         found = compile_program(program)(*values)
     complex_input = any(code in "FD" for code in inputs)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == theirs.dtype
-        limit = 4 if complex_input else 0 if name in EXACT else 2
+        limit = 0 if name in EXACT or calls_back else 2
+        if complex_input and not calls_back:
+            # The expected values are as far from the exact ones.
+            limit = 2 * COMPLEX_UNITS.get(name, 1)
         bad = [
             (tuple(value[i] for value in values), ours[i], theirs[i])
             for i in range(len(theirs))
@@ -182,4 +213,4 @@ def test_complex_functions_of_every_size(name, dtype):
         rounded = theirs[finite].astype(ours.dtype)
         distance = np.abs(ours[finite] - theirs[finite]) / np.spacing(np.abs(rounded))
         i = np.argmax(distance)
-        assert distance[i] <= 5, (x[finite][i], ours[finite][i])
+        assert distance[i] <= COMPLEX_UNITS[name], (x[finite][i], ours[finite][i])

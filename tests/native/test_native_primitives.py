@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from native.fences import same_on_fenced_memory
-from native.programs import close, one_equation, same
+from native.programs import ORDERED, PRODUCTS, close, one_equation, same
 from primitive_calls import each, samples_of
 from wengert.backends.llvm import compile_program
 from wengert.ir.primitive import registry
@@ -25,16 +25,6 @@ EXACT = {
     "remainder",
     "floor_divide",
 }
-
-
-# Sums and products of many entries: they are added up in another order than NumPy's. Logarithms of
-# sums lose digits where they are near zero, NumPy's more than native ones.
-ORDERED = {"sum", "mean", "prod", "sum_selected", "prod_selected", "recurrence"} | {
-    f"{name}{part}"
-    for name in ("logaddexp", "logaddexp2")
-    for part in ("", "_reduce", "_reduce_selected", "_accumulate")
-}
-PRODUCTS = {"matmul", "dot", "vdot", "vecdot", "matvec", "vecmat", "tensordot", "einsum"}
 
 
 @pytest.mark.parametrize(("name", "index"), each(samples_of))
