@@ -100,7 +100,9 @@ CREATED = [
 WRITES = [
     "{t}[{i}] = {v}", "{t}[{i}] = {v}", "{t}[{i}] += {v}", "{t}[{i}] *= {v}", "{t} += {v}",
     "{t} *= 0.5", "{t} -= {v}", "{t} /= 1.5 + {t} ** 2", "np.add({t}, {v}, out={t})",
-    "np.multiply({t}[{i}], {v}, out={t}[{i}])", "np.add.at({t}, np.s_[{i}], {v})",
+    "np.multiply({t}[{i}], {v}, out={t}[{i}])",
+    # NumPy reads past the end of a value that has more axes than the part.
+    "np.add.at({t}, np.s_[{i}], np.broadcast_to({v}, {t}[{i}].shape))",
     "{t}.T[{i}] = {v}",
     "{t}.flat[-1] = {v}", "np.copyto({t}, {v})", "{t}.fill(0.3)", "np.put({t}, [0, -1], {v})",
     "np.fill_diagonal({t}, {v})", "{t}[[0, -1]] = {t}[[-1, 0]]",
@@ -108,7 +110,8 @@ WRITES = [
     "{t}.sort()", "{t}[{t} > 0.2] = {v}", "{t}[{t} < 0.1] *= 0.5", "{t}[1:] = {t}[:-1]",
     "{t}[1:] += {t}[:-1]", "{t}[::-1] += {t}", "{t}[...] = {t} * {v}", "{t}.reshape(-1)[0] = {v}",
     "np.sin({t}, out={t})", "np.place({t}, {t} > 0.5, [0.1, 0.2])", "{t}.ravel()[::2] = {v}",
-    "np.subtract.at({t}, [0, 0], {v})", "{t}[..., 0] = {v}", "{t}[:, None][{i}] = {v}",
+    "np.subtract.at({t}, [0, 0], np.broadcast_to({v}, {t}[[0, 0]].shape))",
+    "{t}[..., 0] = {v}", "{t}[:, None][{i}] = {v}",
     "{t}[np.argmax({t})] = {v}", "np.putmask({t}, {t} > 0, {v})", "{t} **= 2", "{t} %= 1.7",
     "np.maximum({t}, {v}, out={t})", "np.add({t}, 1.0, out={t}, where={t} < 0.3)",
     "{t}[{i}] -= {t}",
