@@ -370,3 +370,54 @@ def flat_of_transposed(a):
     a.T.flat[1:3] = a[0, :2] * a[1, 1]
     a.T.flat = a.flat[::-1] * 0.5
     return a
+
+
+# Functions whose result is a view in some cases only.
+
+
+@program(SQUARE)
+def diagonal_by_einsum(a):
+    diagonal = np.einsum("ii->i", a)
+    diagonal *= a[0]
+    a[1, 1] = 3.0 * a[0, 1]
+    return np.concatenate([a.ravel(), diagonal])
+
+
+@program(SQUARE)
+def transpose_by_einsum(a):
+    np.einsum("ij->ji", a)[0] = a[1] * 2.0
+    np.einsum(a, [1, 0])[:, 1] += 1.0
+    np.einsum("...j->j...", a, optimize=True)[1] *= a[0, 0]
+    return a.ravel()
+
+
+@program(SQUARE)
+def diagonals_of_a_stack_by_einsum(a):
+    stack = np.array([a, a * 2.0])
+    np.einsum("kii->ki", stack)[...] = a[:2]
+    summed = np.einsum("kij->ij", stack)
+    summed[0] = 7.0
+    return np.concatenate([stack.ravel(), summed.ravel()])
+
+
+@program(VECTOR)
+def zeros_trimmed_off(x):
+    padded = np.zeros(8)
+    padded[2:7] = x
+    inner = np.trim_zeros(padded)
+    inner[0] = inner[1] * 2.0
+    padded[3] *= x[0]
+    return np.concatenate([padded, inner])
+
+
+@program(SQUARE)
+def conversions_that_copy_only_for_the_order(a):
+    b = a.astype(float, copy=False)
+    b[0] *= 2.0
+    c = a.astype(float, order="C", copy=False)
+    c[1] *= a[0]
+    d = a.T.astype(float, order="F", copy=False)
+    d[2] += 1.0
+    e = a.astype(float, order="F", copy=False)
+    e[0] = 5.0
+    return np.concatenate([a.ravel(), e.ravel()])

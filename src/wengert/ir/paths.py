@@ -3,8 +3,8 @@
 A path is a tuple of steps, each a tuple whose first entry names it:
 ``("index", key)``, ``("transpose", axes)``, ``("reshape", shape, order)``, ``("real",)``,
 ``("imag",)``, ``("view", dtype)`` between complex numbers and pairs of reals, and for views that
-may only be read ``("diagonal", offset, axis1, axis2)`` and ``("broadcast", shape)``. Works on
-plain arrays only.
+may only be read ``("diagonal", offset, axis1, axis2)`` and ``("broadcast", shape)``; a diagonal
+that may be written, as einsum gives it, has a fifth entry. Works on plain arrays only.
 
 An index key may name values that are not known when the path is made: `IndexOperand` ``(k, ndim)``
 stands for the k-th index operand of the primitive that has the path; `resolved` puts them in.
@@ -95,7 +95,7 @@ def apply_step(array: Any, step: Step) -> Any:
         if array.shape[-1] > 1 and array.strides[-1] != array.itemsize:  # of another layout
             array = np.ascontiguousarray(array)
         return array.view(step[1])
-    diagonal = array.diagonal(*step[1:])
+    diagonal = array.diagonal(*step[1:4])
     if array.flags.writeable:  # cotangents are added through it; the user's writes are refused
         diagonal.flags.writeable = True
     return diagonal
@@ -103,7 +103,9 @@ def apply_step(array: Any, step: Step) -> Any:
 
 def is_read_only(path: Path) -> bool:
     """Return whether a step leads to a view that NumPy does not let anyone write."""
-    return any(step[0] in ("diagonal", "broadcast") for step in path)
+    return any(
+        step[0] == "broadcast" or (step[0] == "diagonal" and len(step) == 4) for step in path
+    )
 
 
 def follow(array: Any, path: Path) -> Any:

@@ -15,7 +15,7 @@ from ..ops.distinct import distinct, distinct_count
 from ..ops.places import places_of
 from ..ops.shaping import as_array
 from ..ops.taking import taken
-from ..tracing.core import bind, ndim_of, raw_of, shape_of, to_user
+from ..tracing.core import Array, bind, ndim_of, raw_of, shape_of, to_user
 from ..tracing.creation import implements_creation, originals
 from ..tracing.keys import Length, known_value
 from ..tracing.protocols import has_traced, implements, plain_of
@@ -204,7 +204,10 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     numbers = np.arange(1, used.size + 1).reshape(used.shape) * used
     kept = originals["trim_zeros"](numbers, trim, axis)
     where = _block(used.shape, kept)
-    return filt[where[0]] if isinstance(filt, (list, tuple)) else array[where]
+    if isinstance(filt, (list, tuple)):
+        return filt[where[0]]
+    whole: Any = filt if type(filt) is Array else array
+    return whole[where]  # a view
 
 
 def _extent(flags: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, Traced, bind, to_user
+from ..tracing.core import Array, Traced, bind, make_view, to_user
 from ..tracing.protocols import implements, store_results
 from . import projection
 from .batch_rules import logical_ndim
@@ -287,6 +287,23 @@ def _from_sublists(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
     return (subscripts if result is None else f"{subscripts}->{text(result)}"), operands
 
 
+def _viewed(x: Array, subscripts: str) -> Any:
+    """Return a view of one operand where nothing is summed, as NumPy does; else None."""
+    shape = np.shape(x)
+    (term,), result = parse(subscripts, (len(shape),))
+    if set(term) != set(result) or len(set(zip(term, shape, strict=True))) != len(result):
+        return None
+    view, labels = make_view(x, ("index", Ellipsis)), list(term)
+    for label in result:
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            view = make_view(view, ("diagonal", 0, first, second, "writeable"))
+            labels = [*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], label]
+    axes = tuple(labels.index(label) for label in result)
+    return view if axes == tuple(range(len(axes))) else make_view(view, ("transpose", axes))
+
+
 @implements(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Any:
     if isinstance(operands[0], str):
@@ -296,6 +313,10 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: A
     values = [operand(value) for value in values]
     if optimize is not False:
         keywords["optimize"] = optimize
+    if out is None and len(values) == 1 and type(values[0]) is Array:
+        view = _viewed(values[0], subscripts)
+        if view is not None:
+            return view
     result = to_user(bind(einsum_primitive, *values, subscripts=subscripts, **keywords))
     if out is None:
         return result

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, Traced, bind, raw_of, to_user
+from ..tracing.core import Array, Traced, bind, innermost, note_unknown_alias, raw_of, to_user
 from ..tracing.operators import install_method
 from .batch_rules import entrywise
 from .families import structural
@@ -86,7 +86,7 @@ def astype(
             f"according to the rule {casting!r}"
         )
     if not copy and target == given.dtype and given.kind != "python":
-        return x
+        return x if type(x) is not Array else _in_order(x, order)
     if target.kind == "O" and type(raw) is Traced:
         return _objects(x)
     if target.kind not in "fc":
@@ -95,6 +95,18 @@ def astype(
         raw = raw_of(np.real(raw))
     kind = "scalar" if given.kind == "python" else given.kind
     return to_user(bind(convert, raw, aval=Aval(given.shape, target, kind)))
+
+
+def _in_order(x: Array, order: str) -> Any:
+    """Return an array itself where it is laid out as asked, else a copy."""
+    plain = innermost(raw_of(x))
+    if order in ("K", "A") or plain.ndim < 2:
+        return x
+    if type(plain) is np.ndarray:
+        return x if plain.flags["C" if order == "C" else "F"] else x.copy(order)
+    result = x.copy()
+    note_unknown_alias(x, result)  # whether it is a copy depends on strides
+    return result
 
 
 def _objects(x: Any) -> Any:
