@@ -219,3 +219,28 @@ def test_a_hidden_refusal_ends_at_the_users_line():
     assert last.line == "plain[0] = x"
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [float, complex, math.sin, np.float32, np.float64, lambda x: np.asarray([float(x)])[0]],
+    ids=["float", "complex", "math", "float32", "float64", "asarray"],
+)
+@pytest.mark.parametrize("called_before", [False, True])
+def test_a_compiled_function_drops_no_derivative(convert, called_before):
+    """Recorded without a derivative, a plain number is guarded; under one it would be a zero."""
+    function = wg.jit(lambda x, y: np.real(convert(x)) * y)
+    if called_before:
+        assert function(1.3, 2.0) == np.real(convert(1.3)) * 2.0
+    for derivative in (
+        lambda: wg.grad(function)(1.3, 2.0),
+        lambda: wg.jacfwd(function)(1.3, 2.0),
+        lambda: wg.linearize(function, 1.3, 2.0)[1](1.0, 0.0),
+        lambda: wg.derivative(lambda x: function(x, 2.0))(1.3),
+        lambda: wg.jit(wg.grad(function))(1.3, 2.0),
+    ):
+        with pytest.raises(errors.TracedValueError, match="drop"):
+            derivative()
+    assert wg.grad(function, 1)(1.3, 2.0) == np.real(convert(1.3))
+    constant = wg.jit(lambda x: np.real(convert(wg.stop_gradient(x))) * x)
+    assert wg.grad(constant)(1.3) == np.real(convert(1.3))

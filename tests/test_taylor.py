@@ -288,3 +288,15 @@ def test_wrong_arguments(run, error, message):
     with pytest.raises(error, match=message):
         run()
     assert raw_of(wg.derivative(np.sin)(0.0)) == 1.0
+
+
+def test_powers_of_zero():
+    """Limits where there are any, as the other modes have them; curvatures there are nan."""
+    with np.errstate(all="ignore"):
+        assert wg.derivative(lambda x: x**0.5)(0.0) == np.inf
+        assert wg.derivative(lambda x: x**1.5)(0.0) == 0.0
+        assert wg.derivative(lambda x: 0.0**x, 2)(2.0) == 0.0
+        first = wg.derivative(lambda x: np.power(x, 1.5))(np.array([0.0, 4.0]))
+        second = wg.derivative(lambda x: np.power(x, 1.5), 2)(np.array([0.0, 4.0]))
+    np.testing.assert_allclose(first, [0.0, 3.0], rtol=1e-14)
+    np.testing.assert_allclose(second, [np.nan, 0.375], rtol=1e-14)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..compile import Executable
-from ..errors import ArgumentError
-from ..ir.aval import Aval
+from ..errors import ArgumentError, TracedValueError
+from ..ir.aval import Aval, aval_of
 from ..ir.equation import Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front
+from ..ops.guards import guard
 from ..ops.samples import Fail, Sample, array
 from ..ops.taylor_rules import Series
 from ..tracing.core import bind
@@ -28,6 +29,7 @@ from ..transforms.lists import (
     is_zero,
     jvp_of_list,
     remembered,
+    varying_variables,
     vjp_of_list,
 )
 from ..transforms.taylor_lists import of_one_list
@@ -48,9 +50,28 @@ def _infer(*avals: Aval, program: WengertList) -> tuple[Aval, ...]:
     return tuple(operand.aval for operand in program.outputs)
 
 
+def _refuse_dropped(program: WengertList, flags: Sequence[bool]) -> None:
+    """Raise where a program made a plain number of a value that is being differentiated.
+
+    It was recorded with that number, and a guard says which: without a derivative that is right.
+    """
+    asked = [equation for equation in program.equations if equation.primitive is guard]
+    asked = [e for e in asked if aval_of(e.params["expected"]).dtype.kind in "fc"]
+    if asked and not varying_variables(program, flags).isdisjoint(e.operands[0] for e in asked):
+        raise TracedValueError(
+            "a compiled function makes a plain number of a value that is being differentiated, "
+            "which would drop its derivative: by float(x), complex(x), np.float32(x), or a "
+            "function of the math or cmath module. Use numpy (np.sin for math.sin, "
+            "x.astype(np.float32)), or wengert.stop_gradient(x) where a constant is meant; "
+            "fun.explain() names the line."
+        )
+
+
 def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
     program = params["program"]
-    pushing = jvp_of_list(program, [tangent is not None for tangent in tangents])
+    flags = [tangent is not None for tangent in tangents]
+    _refuse_dropped(program, flags)
+    pushing = jvp_of_list(program, flags)
     given = [
         fitted(tangent, variable.aval)
         for tangent, variable in zip(tangents, program.inputs, strict=True)
@@ -80,6 +101,7 @@ class _Halves:
     """
 
     def __init__(self, program: WengertList, wanted: Sequence[bool]) -> None:
+        _refuse_dropped(program, wanted)
         forward, self.backward = vjp_of_list(program, wanted)
         count = len(program.outputs)
         positions = {variable: number for number, variable in enumerate(forward.inputs)}

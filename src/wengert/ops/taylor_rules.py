@@ -14,6 +14,7 @@ import numpy as np
 
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of, to_user
+from ..tracing.decisions import possible
 
 Series = list[Any]
 TaylorRule = Callable[[list[Series], dict[str, Any]], Series]
@@ -178,7 +179,13 @@ def raising(primitive: Primitive) -> TaylorRule:
     def rule(series: list[Series], params: dict[str, Any]) -> Series:
         x, exponent = series
         value = bind(primitive, x[0], exponent[0], **params)
+        zero = np.equal(to_user(x[0]), 0)
+        may_vanish = possible(zero)
         if any(entry is not None for entry in exponent[1:]):
+            if may_vanish:
+                # 0^a stays 0, as long as the base does.
+                safe = 1.0 if all(entry is None for entry in x[1:]) else np.nan
+                x = [raw_of(np.where(zero, safe, to_user(x[0]))), *x[1:]]
             logarithm = [raw_of(np.log(to_user(x[0])))]
             for order in range(1, len(x)):
                 slope = slope_of_logarithm(x[:order], logarithm)
@@ -192,12 +199,17 @@ def raising(primitive: Primitive) -> TaylorRule:
         if type(power) in (int, float) and power == int(power) and 0 <= power <= _MULTIPLIED:
             return [value, *_repeated(x, int(power))[1:]]
         found = [value]
+        base = np.where(zero, np.nan, to_user(x[0])) if may_vanish else x[0]
         for order in range(1, len(x)):
+            if order == 1 and may_vanish:  # the limit, where there is one
+                slope = power * np.power(to_user(x[0]), power - 1)
+                found.append(times(x[1], raw_of(slope)))
+                continue
             total = None
             for j in range(1, order + 1):
                 factor = raw_of(power * j - (order - j))
                 total = plus(total, times(factor, times(x[j], found[order - j])))
-            found.append(None if total is None else raw_of(total / (float(order) * x[0])))
+            found.append(None if total is None else raw_of(total / (float(order) * base)))
         return found
 
     return rule
