@@ -197,3 +197,12 @@ def raveled_array_in_the_layout_of_another(x0):
 @found(np.array([1e-42, 3e-44, 0.5], dtype=np.float32))
 def squared_modulus_of_denormal_numbers(x0):
     return np.abs(x0 - 2j * x0) ** 2
+
+
+# Reverse over reverse was nan: entries that stay equal are apart by 0, not by rounded means.
+@found(np.array([0.2, 0.3, 0.9]))
+def deviation_of_entries_that_stay_equal(x0):
+    v1 = np.zeros((3,), dtype=complex)
+    v1[...] = x0.sum() * (1.0 + 0.5j)
+    v2 = np.abs(v1 + 2.0)
+    return np.array([np.std(v2 * v2 + v2), np.sum(np.std(x0[:, None] * np.ones(3), axis=1) * x0)])

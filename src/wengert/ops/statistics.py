@@ -147,6 +147,26 @@ mean_selected = irregular(
 # ------------------------------------------------------------------ variance and its root
 
 
+def _first(x: Any, axes: tuple[int, ...]) -> Any:
+    """Return the first entry along some axes."""
+    return x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(np.ndim(x)))]
+
+
+def _apart(x: Any, axes: tuple[int, ...], where: Any) -> Any:
+    """Return by how much entries are apart: 0 for equal ones, though their mean is rounded."""
+    if where is not True or not np.ndim(x):
+        return x - np.mean(x, axis=axes, keepdims=True, where=where)
+    return x - _first(x, axes)
+
+
+def _apart_transposed(x: Any, axes: tuple[int, ...], where: Any) -> Any:
+    if where is not True or not np.ndim(x):
+        return x - np.mean(x, axis=axes, keepdims=True, where=where)
+    first = np.zeros(np.shape(x), bool)
+    _first(first, axes)[...] = True
+    return x - np.where(first, np.sum(x, axis=axes, keepdims=True), 0.0)
+
+
 def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tuple[Primitive, ...]:
     """Make ``name(x)`` and ``name_selected(x, mean, where)``: Σ |x - m|²/(n - ddof) or its root."""
 
@@ -232,7 +252,7 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
             product = np.real(np.conj(deviation) * change)
         if zero is not None:
             if mean is None:
-                change = change - np.mean(change, axis=axes, keepdims=True, where=where)
+                deviation, change = (_apart(v, axes, where) for v in (x, change))
             product = np.where(zero, np.real(at_tip(deviation, change)), product)
         total = np.sum(product, axis=axes, keepdims=True, where=where) * factor
         shown = aval_of(ans)
@@ -254,9 +274,10 @@ def _spread_measure(name: str, numpy: Callable[..., Any], *, root: bool) -> tupl
         spread = kept(cotangent.value, aval.shape, axes) * factor
         change = spread * (np.conj(deviation) if aval.is_complex else deviation)
         if zero is not None:
-            without = at_tip(deviation, spread)
             if mean is None:
-                without = without - np.mean(without, axis=axes, keepdims=True, where=where)
+                without = _apart_transposed(at_tip(_apart(x, axes, where), spread), axes, where)
+            else:
+                without = at_tip(deviation, spread)
             change = np.where(zero, without, change)
         mask = cotangent.mask
         if mask is not None:
