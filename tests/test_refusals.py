@@ -244,3 +244,17 @@ def test_a_compiled_function_drops_no_derivative(convert, called_before):
     assert wg.grad(function, 1)(1.3, 2.0) == np.real(convert(1.3))
     constant = wg.jit(lambda x: np.real(convert(wg.stop_gradient(x))) * x)
     assert wg.grad(constant)(1.3) == np.real(convert(1.3))
+
+
+def test_a_text_that_is_made_of_a_value_is_made_at_every_call():
+    @wg.jit
+    def described(x, name):
+        return {"text": f"{name}: {x:.2f}", "value": x * 2.0}
+
+    for x in (1.0, 2.5, -3.0):
+        assert described(x, "x") == {"text": f"x: {x:.2f}", "value": x * 2.0}
+    assert "text" in described.explain()
+    named = wg.jit(lambda x, name: (x * 2.0, name.upper()))
+    assert named(1.0, "a") == (2.0, "A")
+    assert named(3.0, "a") == (6.0, "A")
+    assert "cannot be recorded" not in named.explain()

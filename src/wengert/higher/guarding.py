@@ -96,7 +96,7 @@ class GuardingTrace(StagingTrace):
     intermediate values live no longer than the program's own names for them.
     """
 
-    __slots__ = ("_asked", "decisions", "inputs", "protection", "values", "visits")
+    __slots__ = ("_asked", "decisions", "inputs", "protection", "shown", "values", "visits")
 
     def __init__(self, description: Callable[..., Any] | str, values: Sequence[Any]) -> None:
         super().__init__(description)
@@ -105,6 +105,7 @@ class GuardingTrace(StagingTrace):
         self.decisions: list[Decision] = []
         self.visits: list[Visit] = []
         self._asked: dict[Variable, Any] = {}
+        self.shown = False  # whether a value became text, which nothing guards
         self.protection = Protection(values, False)
 
     def attach(self) -> list[Any]:
@@ -246,6 +247,7 @@ class GuardingTrace(StagingTrace):
 
     def peek(self, traced: Traced) -> Any:
         """Return the value, to be printed; nothing is guarded."""
+        self.shown = True
         return traced.payload.value
 
     def _discretised(self, traced: Traced, dtype: np.dtype[Any]) -> Traced:

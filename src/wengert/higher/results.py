@@ -84,6 +84,11 @@ class Results:
     ) -> Recipe:
         if type(leaf) is Traced:
             return ("output", self._output(trace, numbers, leaf))
+        if type(leaf) is str and trace.shown:
+            raise StagingError(
+                "its result holds a text, and the text of a value was asked for: a program would "
+                "give the same text at every call"
+            )
         if type(leaf) is not Array:
             return ("copy", leaf.copy()) if type(leaf) is np.ndarray else ("constant", leaf)
         root = leaf if leaf.root is None else leaf.root
