@@ -87,10 +87,13 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
 
 
 def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    program = params["program"]
+    _refuse_dropped(program, [any(part is not None for part in own[1:]) for own in series])
+
     def run(operands: list[Any], programs: list[WengertList]) -> Any:
         return bind(call, *operands, program=programs[0])
 
-    return of_one_list(series, [params["program"]], run)
+    return of_one_list(series, [program], run)
 
 
 class _Halves:
