@@ -121,6 +121,7 @@ BY_POSITION = {
     "order_statistics",
     "particle_filter",
     "upwind_advection",
+    "weighted_quantiles",
 }
 ASKING = {
     name
