@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from wengert import errors
+
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = sorted(
@@ -52,3 +54,18 @@ def test_links_between_pages_lead_somewhere():
             if "://" not in link and not made_by_build and not (path.parent / link).exists():
                 missing.append(f"{path.relative_to(ROOT)}: {link}")
     assert not missing
+
+
+def test_every_error_and_warning_is_explained():
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    known = [name for name, kind in vars(errors).items() if _is_own_exception(kind)]
+    assert len(known) > 20
+    assert not [name for name in known if name not in page]
+
+
+def _is_own_exception(kind: object) -> bool:
+    return (
+        isinstance(kind, type)
+        and issubclass(kind, Exception)
+        and kind.__module__ == errors.__name__
+    )

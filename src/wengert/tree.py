@@ -77,6 +77,17 @@ def register(
         ``flatten_function(value) -> (children, metadata)``.
     unflatten_function : callable
         ``unflatten_function(metadata, children) -> value``.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> class Line:
+    ...     def __init__(self, slope, start):
+    ...         self.slope, self.start = slope, start
+    >>> wg.tree.register(
+    ...     Line, lambda line: ((line.slope, line.start), None), lambda _, parts: Line(*parts))
+    >>> wg.grad(lambda line: line.slope * 2.0 + line.start)(Line(1.0, 0.0)).slope
+    2.0
     """
     _optree().register_pytree_node(kind, flatten_function, unflatten_function, namespace=_NAMESPACE)
 
@@ -119,17 +130,45 @@ def flatten_with_none(tree: Any) -> tuple[list[Any], Structure]:
 
 
 def unflatten(structure: Structure, new_leaves: Iterable[Any]) -> Any:
-    """Build the tree of `structure` with the given leaves."""
+    """Build the tree of a structure, as `flatten` gives it, with the given leaves.
+
+    Parameters
+    ----------
+    structure : Structure
+    new_leaves : iterable
+        As many as the structure has.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> _, structure = wg.tree.flatten({"a": (1.0, 2.0)})
+    >>> wg.tree.unflatten(structure, [3.0, 4.0])
+    {'a': (3.0, 4.0)}
+    """
     return _optree().tree_unflatten(structure, new_leaves)
 
 
 def leaves(tree: Any) -> list[Any]:
-    """Return the leaves of `tree`, in order."""
+    """Return the leaves of `tree`, in order: None and empty containers have none.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.tree.leaves({"b": 2.0, "a": (1.0, None)})
+    [1.0, 2.0]
+    """
     return flatten(tree)[0]
 
 
 def structure(tree: Any) -> Structure:
-    """Return the structure of `tree`."""
+    """Return the structure of `tree`: its containers and keys, which compare equal if they are.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.tree.structure({"a": (1.0, 2.0)}) == wg.tree.structure({"a": (3, 4)})
+    True
+    """
     return flatten(tree)[1]
 
 

@@ -173,6 +173,11 @@ def grad(
     fun, argnums, has_aux, holomorphic
         As for `value_and_grad`; with `has_aux` the result is ``(gradient, aux)``.
 
+    Returns
+    -------
+    callable
+        Takes what `fun` takes; gives one tree for one argument, a tuple of trees for several.
+
     Raises
     ------
     NotScalarError

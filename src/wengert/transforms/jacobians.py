@@ -286,6 +286,18 @@ def jacobian(
     has_aux, holomorphic : bool
         As for `wengert.grad`.
 
+    Returns
+    -------
+    callable
+        Takes what `fun` takes.
+
+    Raises
+    ------
+    NotDifferentiableError
+        An argument has an integer, boolean or object dtype.
+    ArgumentError
+        The mode, or an argument that is named, is none.
+
     Examples
     --------
     >>> import numpy as np
@@ -304,7 +316,20 @@ def jacfwd(
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """Return the Jacobian by forward mode, column by column; see `jacobian`.
+    """Return the Jacobian by forward mode: all columns, in one batch of tangents.
+
+    It costs about as much as the function for each number among the arguments: for few inputs and
+    many outputs.
+
+    Parameters
+    ----------
+    fun, argnums, has_aux, holomorphic
+        As for `jacobian`.
+
+    Returns
+    -------
+    callable
+        As of `jacobian`.
 
     Examples
     --------
@@ -323,7 +348,20 @@ def jacrev(
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """Return the Jacobian by reverse mode, row by row; see `jacobian`.
+    """Return the Jacobian by reverse mode: all rows, in one batch of cotangents.
+
+    It costs a few times the function for each number of the result: for many inputs and few
+    outputs.
+
+    Parameters
+    ----------
+    fun, argnums, has_aux, holomorphic
+        As for `jacobian`.
+
+    Returns
+    -------
+    callable
+        As of `jacobian`.
 
     Examples
     --------
@@ -344,7 +382,17 @@ def value_and_jacobian(
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """Return a function that gives the value and the Jacobian; see `jacobian`.
+    """Return a function that gives the value and the Jacobian in one evaluation.
+
+    Parameters
+    ----------
+    fun, argnums, mode, has_aux, holomorphic
+        As for `jacobian`.
+
+    Returns
+    -------
+    callable
+        Gives ``(value, jacobian)``; with `has_aux`, ``((value, aux), jacobian)``.
 
     Examples
     --------
@@ -364,7 +412,22 @@ def hessian(
 ) -> Callable[..., Any]:
     """Return the Hessian of a function: forward mode over reverse mode.
 
-    Blocks have the shape ``output.shape + argument.shape + argument.shape``.
+    Parameters
+    ----------
+    fun : callable
+        Of one number, or of several: each has a Hessian then.
+    argnums : int, str, or tuple of them
+        The arguments to differentiate, by position or by name.
+    has_aux, holomorphic : bool
+        As for `wengert.grad`.
+
+    Returns
+    -------
+    callable
+        Takes what `fun` takes. Blocks have the shape
+        ``output.shape + argument.shape + argument.shape``; for trees, and for several arguments,
+        the result is a tree of trees of them. `wengert.hvp` gives a product with the Hessian
+        without the matrix.
 
     Examples
     --------
@@ -434,6 +497,17 @@ def hvp(fun: Callable[..., Any], x: Any, v: Any) -> Any:
         A real function of one tree.
     x, v : trees of the same structure and shapes
 
+    Returns
+    -------
+    tree like `x`
+
+    Raises
+    ------
+    NotScalarError
+        The output is not one number.
+    TangentError
+        `v` has not the structure and the shapes of `x`.
+
     Examples
     --------
     >>> import numpy as np
@@ -458,6 +532,10 @@ def gnvp(fun: Callable[..., Any], loss: Callable[..., Any], x: Any, v: Any) -> A
     loss : callable
         A real function of that tree.
     x, v : trees of the same structure and shapes
+
+    Returns
+    -------
+    tree like `x`
 
     Examples
     --------
