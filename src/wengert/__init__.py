@@ -41,11 +41,11 @@ if TYPE_CHECKING:
         jacfwd,
         jacobian,
         jacrev,
-        linear_transpose,
         linearize,
         value_and_jacobian,
         value_grad_hessian,
     )
+    from .transforms.linear_transpose import linear_transpose
     from .transforms.staged import eval_shape, trace
     from .transforms.taylor import derivative, jet
 
@@ -129,9 +129,10 @@ _LOADED_AT_FIRST_USE: dict[str, tuple[str, ...]] = {
     "symbolic": (),
     "testing": (),
     "transforms.batching": ("vmap",),
+    "transforms.linear_transpose": ("linear_transpose",),
     "transforms.jacobians": (
         *("gnvp", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"),
-        *("linear_transpose", "linearize", "value_and_jacobian", "value_grad_hessian"),
+        *("linearize", "value_and_jacobian", "value_grad_hessian"),
     ),
     "transforms.staged": ("eval_shape", "trace"),
     "transforms.taylor": ("derivative", "jet"),
