@@ -365,6 +365,119 @@ def test_an_error_half_way_leaves_the_effects_of_one_run():
     assert compiled.entries == plain.entries
 
 
+# ------------------------------------------------------------------ what changes in place
+
+
+class Holder:
+    def __init__(self, size):
+        self.w = np.ones(size)
+        self.table = {"k": np.ones(size)}
+        self.pair = (np.ones(size), 2.0)
+        self.queue = deque([np.ones(size)])
+        self.nested = [[np.ones(size)]]
+        self.layers = [types.SimpleNamespace(w=np.ones(size))]
+        self.mask = None
+
+    def of_array(self, x):
+        return np.sum(self.w * x)
+
+    def of_table(self, x):
+        return np.sum(self.table["k"] * x)
+
+    def of_pair(self, x):
+        return np.sum(self.pair[0] * x) * self.pair[1]
+
+    def of_queue(self, x):
+        return sum(np.sum(entry * x) for entry in self.queue)
+
+    def of_nested(self, x):
+        return np.sum(self.nested[0][0] * x)
+
+    def of_layers(self, x):
+        for layer in self.layers:
+            x = layer.w * x
+        return np.sum(x)
+
+    def of_mask(self, x):
+        return np.sum(x) if self.mask is None else np.sum(x * self.mask)
+
+
+CHANGES = [
+    ("of_array", lambda holder, k: holder.w.fill(k)),
+    ("of_table", lambda holder, k: holder.table["k"].fill(k)),
+    ("of_pair", lambda holder, k: holder.pair[0].fill(k)),
+    ("of_queue", lambda holder, k: holder.queue[0].fill(k)),
+    ("of_queue", lambda holder, k: holder.queue.append(holder.w * k)),
+    ("of_nested", lambda holder, k: holder.nested[0][0].fill(k)),
+    ("of_layers", lambda holder, k: holder.layers[0].w.fill(k)),
+    ("of_layers", lambda holder, k: holder.layers.append(holder.layers[0])),
+    ("of_mask", lambda holder, k: setattr(holder, "mask", np.full(holder.w.shape, k))),
+]
+
+
+@pytest.mark.parametrize("size", [3, 10_000])
+@pytest.mark.parametrize("way", ["method", "closure", "argument", "static"])
+@pytest.mark.parametrize(("name", "change"), CHANGES)
+def test_what_objects_hold_may_change_in_place(name, change, way, size):
+    holder, x = Holder(size), np.ones(size)
+    plain = getattr(holder, name)
+    of_both = wg.jit(
+        lambda holder, x: getattr(holder, name)(x), static_argnums=() if way == "argument" else 0
+    )
+    call = {
+        "method": wg.jit(plain),
+        "closure": wg.jit(lambda x: getattr(holder, name)(x)),
+    }.get(way, functools.partial(of_both, holder))
+    for k in (1.0, 3.0, 4.0):
+        if k > 1:
+            change(holder, k)
+        for _ in range(4):
+            assert call(x) == plain(x)
+
+
+def test_static_arguments_may_change_in_place():
+    items, array, x = [1.0, 2.0], np.ones(5000), np.arange(5000.0)
+    total = wg.jit(lambda x, items: x * sum(items), static_argnums=1)
+    dot = wg.jit(lambda x, array: np.sum(x * array), static_argnums=1)
+    for k in (1.0, 2.0, 3.0):
+        items.append(k)
+        array.fill(k)
+        for _ in range(4):
+            assert total(2.0, items) == 2.0 * sum(items)
+            assert dot(x, array) == np.sum(x * array)
+
+
+def test_equal_static_arguments_share_a_recording():
+    fun = wg.jit(lambda x, shape: np.sum(np.ones(shape) * x), static_argnums=1)
+    for shape in ([3, 4], [3, 4], [3, 4]):
+        assert fun(2.0, tuple(shape)) == 24.0
+    assert "1 recording," in fun.explain()
+
+
+def test_large_containers_outside_are_compared_or_the_function_runs_as_it_is():
+    items = [1.0] * 5000
+    table = dict.fromkeys(range(200_000), 1.0)
+    objects = np.array([1.0, 2.0], object)
+    cycle = [1.0]
+    cycle.append(cycle)
+    cases = [
+        (lambda x: x * sum(items), lambda k: items.append(k)),
+        (lambda x: x * table[5], lambda k: table.__setitem__(5, k)),
+        (lambda x: x * objects[0], lambda k: objects.__setitem__(0, k)),
+        (lambda x: x * cycle[0], lambda k: cycle.__setitem__(0, k)),
+    ]
+    for fun, change in cases:
+        compiled = wg.jit(fun)
+        for k in (3.0, 4.0):
+            for _ in range(4):
+                assert compiled(2.0) == fun(2.0)
+            change(k)
+            assert compiled(2.0) == fun(2.0)
+    compiled = wg.jit(cases[1][0])
+    compiled(2.0)
+    assert "runs uncompiled: table" in compiled.explain()
+
+
 # ------------------------------------------------------------------ what it draws
 
 

@@ -16,6 +16,7 @@ from ..transforms.arguments import positional_names
 from .captures import Captures, Clones, Slot, is_callable_of_user
 from .objects import is_object
 from .outside import Outside
+from .remembering import CONTAINERS
 
 Capturing = Callable[[Sequence[Any]], Captures]
 
@@ -117,10 +118,23 @@ def _structure_of(count: int) -> tree.Structure:
     return tree.structure(((0.0,) * count, {}, []))
 
 
-def _has_identity(leaf: Any) -> bool:
-    """Return whether a leaf is an object with attributes; equal ones of others are the same."""
-    equals: Any = type(leaf).__eq__
-    return is_object(leaf) and equals is object.__eq__
+def _can_change(leaf: Any) -> bool:
+    """Return whether a constant can become another while it stays the same object.
+
+    Objects with attributes do, unless they are told apart by their values: those are part of a key.
+    """
+    kind: Any = type(leaf)
+    if isinstance(leaf, (np.ndarray, *CONTAINERS)) or is_object(leaf):
+        return kind.__eq__ is object.__eq__ or not _is_hashable(leaf)
+    return False
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 class Call:
@@ -171,13 +185,15 @@ class Call:
             self.static |= {key: value for key, value in kwargs.items() if key in static.names}
             args = tuple(None if n in self.static else value for n, value in enumerate(args))
             kwargs = {key: value for key, value in kwargs.items() if key not in self.static}
-        functions = [value for value in self.static.values() if callable(value)]
+        functions = [
+            value for value in self.static.values() if callable(value) or _can_change(value)
+        ]
         flat = not kwargs and _FLAT.issuperset(map(type, args))
         if not flat:
             functions += [
                 leaf
                 for leaf in tree.leaves((args, kwargs))
-                if not is_staged(leaf) and (is_callable_of_user(leaf) or _has_identity(leaf))
+                if not is_staged(leaf) and (is_callable_of_user(leaf) or _can_change(leaf))
             ]
         self.captures = captured(functions)
         if flat and not self.captures.implicit:  # the common call: numbers and arrays
@@ -190,7 +206,7 @@ class Call:
         self.users: list[Any] = []
         self.handles: Sequence[Any] = ()
         self.inside = False
-        self.refused: str | None = None
+        self.refused = self.captures.refused
         parts: list[Any] = [self.captures, self._structure]
         parts += [(name, Constant(value)) for name, value in self.static.items()]
         for position, leaf in enumerate(self.leaves):

@@ -17,19 +17,16 @@ import numpy as np
 
 from .. import tree
 from ..errors import PACKAGE
-from ..ops.guards import is_same_value
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
 from .objects import attributes_read, names_in
 from .randomness import GENERATORS
 from .reading import reads_of
+from .remembering import COMPARED, CONTAINERS, CannotCompareError, Contents, Memory, is_same
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
-_COMPARED = (bool, int, str, bytes, type(None), float, complex)
 # A container with more leaves than this is taken as it is: reading it would cost too much a call.
 _MOST_LEAVES = 1000
-# Arrays of so many bytes among what is compared are compared by their entries.
-_MOST_BYTES = 32 * 1024
 
 
 class Wrapper:
@@ -107,7 +104,7 @@ def _is_container(value: Any) -> bool:
         return False
     return 0 < len(leaves) <= _MOST_LEAVES and (
         any(is_implicit(leaf) for leaf in leaves)
-        or all(isinstance(leaf, (*_COMPARED, np.generic)) or callable(leaf) for leaf in leaves)
+        or all(isinstance(leaf, (*COMPARED, np.generic)) or callable(leaf) for leaf in leaves)
     )
 
 
@@ -120,12 +117,15 @@ class Captures:
         Read at each call; their values are further arguments.
     constant : list of (Slot, value)
         Compared at each call.
+    refused : str or None
+        Why the functions cannot be compiled: something that they read cannot be compared.
     """
 
     def __init__(self, roots: Sequence[Any]) -> None:
         self.roots = tuple(roots)
         self.implicit: list[Slot] = []
         self.constant: list[tuple[Slot, Any]] = []
+        self.refused: str | None = None
         # Random generators in sight, whose states tell whether the function draws numbers.
         self.generators: list[Any] = []
         self._functions: dict[int, FunctionType] = {}
@@ -137,6 +137,8 @@ class Captures:
         # Functions that run as they are, and the objects that they are methods of.
         self.uncloned: list[tuple[FunctionType, Any]] = []
         for root in roots:
+            if isinstance(root, (np.ndarray, *CONTAINERS)):
+                self._compare(Slot("value", root, None, f"a {type(root).__name__}"), root)
             self._visit(root)
         self._look_at_objects()
 
@@ -268,7 +270,7 @@ class Captures:
                 return
             name = ".".join((root.name, *taken))
             slot = Slot(root.kind, root.holder, root.key, name, taken)
-            if isinstance(value, (*_COMPARED, np.generic, np.ndarray, list, dict, set)):
+            if isinstance(value, (*COMPARED, np.generic, np.ndarray, list, dict, set)):
                 self._compare(slot, value)
                 return
 
@@ -284,7 +286,7 @@ class Captures:
                 for leaf in tree.leaves(value):
                     self._visit(leaf)
             return
-        self.constant.append((slot, _remembered(value)))
+        self._remember(slot, value)
         self._visit(value, cloned)
 
     def _watch(self, value: Any) -> None:
@@ -296,12 +298,19 @@ class Captures:
     def _compare(self, slot: Slot, value: Any) -> None:
         if slot.identity not in self._seen:
             self._seen.add(slot.identity)
-            self.constant.append((slot, _remembered(value)))
+            self._remember(slot, value)
+
+    def _remember(self, slot: Slot, value: Any) -> None:
+        try:
+            self.constant.append((slot, Memory().of(value)))
+        except CannotCompareError as error:
+            self.constant.append((slot, value))
+            self.refused = f"{slot.name} {error}"
 
     def refresh(self) -> None:
         """Take containers for what they are now: the recorded function itself has changed them."""
         self.constant = [
-            (slot, Contents(value.holder) if type(value) is Contents else value)
+            (slot, Memory().of(value.holder) if type(value) is Contents else value)
             for slot, value in self.constant
         ]
 
@@ -311,7 +320,7 @@ class Captures:
         """Return what is no longer as it was found, None where all is."""
         for slot, value in self.constant:
             found = slot.read()
-            if found is not value and not _is_same(found, value):
+            if found is not value and not is_same(found, value):
                 return slot.name
         for slot in self.implicit:
             value = slot.read()
@@ -491,79 +500,3 @@ def _is_user_module(module: ModuleType) -> bool:
     if path is None:
         return module.__name__ == "__main__"
     return is_user_code(compile("", path, "exec"))
-
-
-def _remembered(value: Any) -> Any:
-    """Return what a value is compared with: small arrays and containers by their entries."""
-    if (
-        isinstance(value, np.ndarray)
-        and value.nbytes <= _MOST_BYTES
-        and value.dtype.kind in "biufc"
-    ):
-        return Entries(value)
-    if type(value) in (list, dict, set) and len(value) <= _MOST_LEAVES:
-        return Contents(value)
-    return value
-
-
-class Contents:
-    """A container and what it held."""
-
-    __slots__ = ("copy", "holder")
-
-    def __init__(self, holder: Any) -> None:
-        self.holder = holder
-        self.copy = _remembered_entries(holder)
-
-    def holds(self) -> bool:
-        """Return whether it still holds that."""
-        holder, copy = self.holder, self.copy
-        if len(holder) != len(copy):
-            return False
-        if type(holder) is set:
-            return bool(holder == copy)
-        if type(holder) is dict and list(holder) != list(copy):
-            return False
-        found = holder.values() if type(holder) is dict else holder
-        expected = copy.values() if type(holder) is dict else copy
-        return all(
-            mine is other or _is_same(mine, other)
-            for mine, other in zip(found, expected, strict=True)
-        )
-
-
-def _remembered_entries(holder: Any) -> Any:
-    if type(holder) is set:
-        return set(holder)
-    if type(holder) is dict:
-        return {key: _remembered(value) for key, value in holder.items()}
-    return [_remembered(value) for value in holder]
-
-
-class Entries:
-    """An array and what its entries were."""
-
-    __slots__ = ("array", "copy")
-
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.array = array
-        self.copy = array.copy()
-
-
-def _is_same(found: Any, expected: Any) -> bool:
-    if type(expected) is Entries:
-        return found is expected.array and is_same_value(found, expected.copy)
-    if type(expected) is Contents:
-        return found is expected.holder and expected.holds()
-    if type(found) is not type(expected):
-        return False
-    if isinstance(expected, (*_COMPARED, np.generic)):
-        return is_same_value(found, expected)
-    if isinstance(expected, tuple):
-        return len(found) == len(expected) and all(
-            mine is other or _is_same(mine, other)
-            for mine, other in zip(found, expected, strict=True)
-        )
-    if isinstance(expected, MethodType):
-        return found.__func__ is expected.__func__ and found.__self__ is expected.__self__
-    return False

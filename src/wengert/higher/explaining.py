@@ -29,9 +29,8 @@ def explain(jitted: Jitted) -> str:
         if captured.constant:
             names = ", ".join(dict.fromkeys(slot.name for slot, _ in captured.constant))
             lines.append(f"compared at each call: {names}")
-        assumed = [slot.name for slot, value in captured.constant if isinstance(value, np.ndarray)]
-        if assumed:
-            lines.append(f"assumed constant, entry by entry: {', '.join(assumed)}")
+        if captured.refused is not None:
+            lines.append(f"runs uncompiled: {captured.refused}")
     lines += [f"recorded again because of {cause}" for cause in jitted.causes]
     return "\n".join(lines)
 

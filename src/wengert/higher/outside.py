@@ -15,8 +15,9 @@ from typing import Any
 from ..errors import StagingError
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
-from .captures import MISSING, Contents
+from .captures import MISSING
 from .reading import reads_of
+from .remembering import Contents
 
 # More objects than this are not looked at.
 _MOST = 5000
