@@ -478,6 +478,16 @@ def test_large_containers_outside_are_compared_or_the_function_runs_as_it_is():
     assert "runs uncompiled: table" in compiled.explain()
 
 
+@pytest.mark.parametrize("make", [lambda: iter(range(9)), lambda: (k * k for k in range(9))])
+def test_functions_that_advance_iterators_run_as_they_are(make):
+    values, holder = make(), types.SimpleNamespace(values=make())
+    by_name = wg.jit(lambda x: x * next(values))
+    by_attribute = wg.jit(lambda x: x * next(holder.values))
+    for expected in [next(pattern) for pattern in [make()] for _ in range(6)]:
+        assert by_name(1.0) == by_attribute(1.0) == expected
+    assert "an iterator" in by_name.explain()
+
+
 # ------------------------------------------------------------------ what it draws
 
 

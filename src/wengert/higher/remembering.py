@@ -46,6 +46,8 @@ class Memory:
             if type(value) not in (np.ndarray, np.memmap) or value.dtype.hasobject:
                 raise CannotCompareError("holds more than numbers")
             return Entries(value)
+        if isinstance(value, Iterator):
+            raise CannotCompareError("is an iterator, which each call may advance")
         if not isinstance(value, CONTAINERS) or id(value) in self._open:
             return value
         self._left -= len(value)
