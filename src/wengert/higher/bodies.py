@@ -19,6 +19,7 @@ from ..ops.kinds import with_kind
 from ..tracing.core import Array, Traced, raw_of
 from ..tracing.staging import stage
 from ..transforms.lists import evaluate_traced
+from .situated import Values, stage_at
 
 
 class Body(NamedTuple):
@@ -58,10 +59,12 @@ def stage_body(
     function: Callable[..., Any],
     avals: Sequence[Aval],
     arguments: Callable[[Sequence[Any]], tuple[Any, ...]],
+    values: Values | None = None,
 ) -> Body:
     """Stage ``function(*arguments(leaves))`` on leaves of the given Avals.
 
-    Traced values that the function takes from outside become operands.
+    Traced values that the function takes from outside become operands. Where `values` gives the
+    leaves, the function may ask for values: the program holds where its guards do.
     """
     structures: list[tree.Structure] = []
 
@@ -70,7 +73,10 @@ def stage_body(
         structures.append(structure)
         return found
 
-    staged = stage(program, avals, function)
+    if values is None:
+        staged = stage(program, avals, function)
+    else:
+        staged = stage_at(program, avals, values, function)
     hoisted, captured = hoist(staged)
     return Body(hoisted, captured, structures[0])
 

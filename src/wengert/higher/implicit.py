@@ -36,6 +36,7 @@ from .linear import (
     pulled_to,
     transposed,
 )
+from .situated import Values, is_guarded, plain_values, unguarded
 
 # ------------------------------------------------------------------ what people call
 
@@ -58,7 +59,8 @@ def implicit(
         is a decorator.
     optimality : callable
         ``optimality(x, *args)`` is zero at the solution, and is a tree like x: what the solver
-        solves, the gradient of what it minimises. It is staged: it cannot ask for values.
+        solves, the gradient of what it minimises. It may ask for values (`if`, `while`) where
+        they are known: neither staged nor batched.
     like : tree, or callable ``like(*args)``, optional
         Numbers, arrays or Avals like the solution, needed only where a program is staged without
         values (`wengert.trace`).
@@ -111,8 +113,20 @@ def implicit(
         leaves, structure = raw_leaves(args, "args")
         found, of_solution = tree.flatten(_likeness(solver, like, args, leaves, structure))
         avals = [aval_of(raw_of(leaf)) for leaf in found]
-        solve = _Solver(solver, structure, of_solution)
-        given = condition_body(condition, avals, of_solution, leaves, structure, "implicit")
+        solve: Any = _Solver(solver, structure, of_solution)
+        plain = plain_values(leaves)
+        solved: list[Any] = []
+
+        def values() -> list[Any]:
+            solved[:] = with_avals(solve, solve((), plain or ()), avals)
+            return [*solved, *(plain or ())]
+
+        given = condition_body(
+            *(condition, avals, of_solution, leaves, structure, "implicit"),
+            values=None if plain is None else values,
+        )
+        if is_guarded(given.program):
+            given, solve = given._replace(program=unguarded(given.program)), Found(solved, solve)
         solution = bind_solution(given, leaves, avals, solve, method, tolerance)
         return tree.unflatten(of_solution, solution)
 
@@ -185,6 +199,34 @@ class _Solver:
 # ------------------------------------------------------------------ for all solvers
 
 
+class Found:
+    """A solution that has been found, in place of the solver that found it.
+
+    The condition asked for values: what is known of it holds around this solution.
+    """
+
+    def __init__(self, solution: Sequence[Any], solver: Any) -> None:
+        self.solution = list(solution)
+        self.solver = solver
+
+    def __repr__(self) -> str:
+        return repr(self.solver)
+
+    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+        """Return the solution, which its caller may write."""
+        return [leaf.copy() if type(leaf) is np.ndarray else leaf for leaf in self.solution]
+
+
+def with_avals(solver: Any, found: Sequence[Any], avals: Sequence[Aval]) -> list[Any]:
+    """Return what a solver found with the dtypes and kinds of a solution."""
+    x = []
+    for entry, aval in zip(found, avals, strict=True):
+        if np.shape(entry) != aval.shape:
+            raise ArgumentError(f"the solver {solver!r} returned {aval_of(entry)}, expected {aval}")
+        x.append(fitted(entry if aval.shape == () else np.asarray(entry, aval.dtype), aval))
+    return x
+
+
 def condition_body(
     condition: Callable[..., Any],
     avals: Sequence[Aval],
@@ -192,8 +234,12 @@ def condition_body(
     leaves: Sequence[Any],
     structure: tree.Structure,
     what: str,
+    values: Values | None = None,
 ) -> Body:
-    """Stage ``condition(x, *args)`` on the leaves of x and the arguments."""
+    """Stage ``condition(x, *args)`` on the leaves of x and the arguments.
+
+    Where `values` gives those leaves, the condition may ask for values, see `stage_at`.
+    """
     for aval in avals:
         if not is_differentiable(aval.dtype):
             raise ArgumentError(
@@ -206,7 +252,7 @@ def condition_body(
         args = tree.unflatten(structure, given[count:])
         return (tree.unflatten(of_solution, given[:count]), *args)
 
-    body = stage_body(condition, [*avals, *map(aval_of, leaves)], arguments)
+    body = stage_body(condition, [*avals, *map(aval_of, leaves)], arguments, values)
     if body.structure != of_solution:
         raise ArgumentError(
             f"{what}: the condition returns a tree of structure {body.structure} for a solution of "
@@ -255,14 +301,7 @@ def _apart(values: Sequence[Any], params: dict[str, Any]) -> tuple[Sequence[Any]
 def _evaluate(*values: Any, **params: Any) -> tuple[Any, ...]:
     captured, leaves = _apart(values, params)
     program: WengertList = params["program"]
-    found = params["solve"](captured, leaves)
-    x = []
-    for entry, aval in zip(found, params["avals"], strict=True):
-        if np.shape(entry) != aval.shape:
-            raise ArgumentError(
-                f"the solver {params['solve']!r} returned {aval_of(entry)}, expected {aval}"
-            )
-        x.append(fitted(entry if aval.shape == () else np.asarray(entry, aval.dtype), aval))
+    x = with_avals(params["solve"], params["solve"](captured, leaves), params["avals"])
     tolerance = params["tolerance"]
     if tolerance is not None:
         with np.errstate(all="ignore"):
@@ -284,7 +323,7 @@ def _infer(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
     return tuple(params["avals"])
 
 
-def _in_solution(program: WengertList, captured: int, count: int) -> WengertList:
+def in_solution(program: WengertList, captured: int, count: int) -> WengertList:
     """Return the list over (captured, x, leaves, u) of the derivative of a condition along u."""
 
     def make() -> WengertList:
@@ -301,7 +340,7 @@ def _system(
 ) -> tuple[WengertList, list[Any]]:
     """Return the derivative of the condition in the solution, and the point it is taken at."""
     captured, leaves = _apart(values, params)
-    program = _in_solution(params["program"], len(captured), len(x))
+    program = in_solution(params["program"], len(captured), len(x))
     return program, [*captured, *x, *leaves]
 
 

@@ -11,17 +11,27 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import ArgumentError, ConvergenceError, SingularSystemError, WengertError
+from ..errors import (
+    ArgumentError,
+    ConvergenceError,
+    GuardFailed,
+    SingularSystemError,
+    WengertError,
+)
 from ..ir.aval import Aval, aval_of, is_differentiable
 from ..ir.wengert_list import WengertList
 from ..ops.kinds import with_kind
 from ..tracing.core import raw_of
 from ..transforms.arguments import check_callable, immediate
 from ..transforms.derivatives import grad
-from ..transforms.lists import jvp_of_list, needed_equations, remembered
+from ..transforms.lists import remembered
 from .bodies import Body, raw_leaves, settled, stage_body
-from .implicit import bind_solution, condition_body
+from .implicit import Found, bind_solution, condition_body, in_solution
 from .linear import Method, Space, check_method, solve_plainly
+from .situated import is_guarded, plain_values, unguarded
+
+# So many ways through a condition are kept while it is iterated.
+_MOST_PIECES = 8
 
 
 class _Start:
@@ -46,8 +56,14 @@ class _Start:
             args = tree.unflatten(self.of_arguments, given[count:])
             return (tree.unflatten(self.structure, given[:count]), *args)
 
+        plain = plain_values([*self.leaves, *self.arguments])
+
         def stage_step(avals: Sequence[Aval]) -> Body:
-            return stage_body(function, [*avals, *others], arguments)
+            if plain is None:
+                return stage_body(function, [*avals, *others], arguments)
+            start = map(with_kind, plain[:count], avals)
+            values = [*start, *plain[count:]]
+            return stage_body(function, [*avals, *others], arguments, lambda: values)
 
         _, self.avals = settled(stage_step, self.avals, self.paths, self.what)
         self.leaves = [
@@ -61,7 +77,11 @@ class _Start:
         method: Method,
         tolerance: float,
     ) -> Any:
-        """Return the solution of ``condition(x, *args) = 0``, found by what `make` gives."""
+        """Return the solution of ``condition(x, *args) = 0``, found by what `make` gives.
+
+        A condition that asks for values is staged again wherever they lead another way; what holds
+        at the solution stands for it from then on.
+        """
         given = [*self.leaves, *self.arguments]
 
         def on_both(x: Any, start: Any, args: Any) -> Any:
@@ -73,10 +93,24 @@ class _Start:
                 tree.unflatten(self.of_arguments, [0.0] * len(self.arguments)),
             )
         )
-        body = condition_body(on_both, self.avals, self.structure, given, both, self.what)
+        plain = plain_values(given)
+
+        def stage_condition(x: Sequence[Any]) -> Body:
+            values = None if plain is None else (lambda: [*x, *plain])
+            return condition_body(
+                on_both, self.avals, self.structure, given, both, self.what, values
+            )
+
+        body = stage_condition(plain[: len(self.avals)] if plain is not None else ())
         space = Space(self.avals)
         iteration = make(body.program, space)
-        found = bind_solution(body, given, self.avals, iteration, method, tolerance)
+        solve: Any = iteration
+        if plain is not None and is_guarded(body.program):
+            pieces = _Pieces(body, space, plain, stage_condition)
+            solution = iteration.find(pieces, plain)
+            body = pieces.around(solution)
+            solve = Found(solution, iteration)
+        found = bind_solution(body, given, self.avals, solve, method, tolerance)
         return tree.unflatten(self.structure, found)
 
 
@@ -84,6 +118,85 @@ def _as_float(leaf: Any) -> Any:
     if is_differentiable(aval_of(leaf).dtype):
         return leaf
     return float(leaf) if type(leaf) is int else raw_of(np.multiply(leaf, 1.0))
+
+
+class _Condition:
+    """A condition with its derivative in x, on vectors: a list with plain captured and leaves."""
+
+    def __init__(
+        self, program: WengertList, space: Space, captured: Sequence[Any], leaves: Sequence[Any]
+    ) -> None:
+        self.program = program
+        self.space = space
+        self.captured = captured
+        self.leaves = leaves
+
+    def __call__(self, vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        x = self.space.unpack(vector)
+        return self.space.pack(self.program.evaluate(*self.captured, *x, *self.leaves))
+
+    def along(self, vector: np.ndarray[Any, Any]) -> Callable[[Any], np.ndarray[Any, Any]]:
+        """Return the derivative at a point, a function of directions."""
+        x = self.space.unpack(vector)
+        pushing = in_solution(self.program, len(self.captured), len(x))
+
+        def matvec(direction: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            u = self.space.unpack(direction)
+            return self.space.pack(pushing.evaluate(*self.captured, *x, *self.leaves, *u))
+
+        return matvec
+
+
+class _Pieces(_Condition):
+    """A condition that asks for values: a body for each way through it that was met."""
+
+    def __init__(
+        self,
+        body: Body,
+        space: Space,
+        leaves: Sequence[Any],
+        stage_condition: Callable[[Sequence[Any]], Body],
+    ) -> None:
+        super().__init__(body.program, space, (), leaves)
+        self.stage_condition = stage_condition
+        self.bodies = [body]
+
+    def __call__(self, vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return self._at(self.space.unpack(vector))[1]
+
+    def along(self, vector: np.ndarray[Any, Any]) -> Callable[[Any], np.ndarray[Any, Any]]:
+        """Return the derivative at a point, a function of directions."""
+        body = self.around(self.space.unpack(vector))
+        captured = plain_values(body.captured) or ()
+        return _Condition(body.program, self.space, captured, self.leaves).along(vector)
+
+    def around(self, x: Sequence[Any]) -> Body:
+        """Return the body that holds around a point, which asks no more."""
+        body = self._at(x)[0]
+        return body._replace(
+            program=remembered(body.program, "unguarded", lambda: unguarded(body.program))
+        )
+
+    def _at(self, x: Sequence[Any]) -> tuple[Body, np.ndarray[Any, Any]]:
+        """Return the body for a point, and the condition there."""
+        for body in self.bodies:
+            try:
+                found = self._value(body, x)
+            except GuardFailed:
+                continue
+            self._put_first(body)
+            return body, found
+        body = self.stage_condition(x)
+        self._put_first(body)
+        return body, self._value(body, x)
+
+    def _put_first(self, body: Body) -> None:
+        others = [other for other in self.bodies if other is not body]
+        self.bodies = [body, *others[: _MOST_PIECES - 1]]
+
+    def _value(self, body: Body, x: Sequence[Any]) -> np.ndarray[Any, Any]:
+        captured = plain_values(body.captured) or ()
+        return self.space.pack(body.program.evaluate(*captured, *x, *self.leaves))
 
 
 class _Iteration:
@@ -103,18 +216,15 @@ class _Iteration:
         return self.name
 
     def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
-        count = len(self.space.avals)
+        return self.find(_Condition(self.program, self.space, captured, leaves), leaves)
 
-        def condition(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            x = self.space.unpack(vector)
-            return self.space.pack(self.program.evaluate(*captured, *x, *leaves))
-
-        start = self.space.pack(leaves[:count])
+    def find(self, condition: _Condition, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the leaves of the solution; the first of `leaves` are the start."""
+        start = self.space.pack(leaves[: len(self.space.avals)])
         with np.errstate(all="ignore"):
-            found = self.run(condition, start, captured, leaves)
-        return self.space.unpack(found)
+            return self.space.unpack(self.run(condition, start))
 
-    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+    def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         """Return the solution as a vector."""
         raise NotImplementedError
 
@@ -148,7 +258,8 @@ def fixed_point(
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` returns a tree like `x`. It is staged: it cannot ask for values.
+        ``f(x, *args)`` returns a tree like `x`. It may ask for values (`if`, `while`)
+        where they are known: neither staged nor batched.
     x0 : tree of numbers or arrays
         The start; the solution does not depend on it.
     *args : trees of numbers or arrays
@@ -201,7 +312,7 @@ class _FixedPoint(_Iteration):
         """Return the iteration of all examples at once; each stays where it has converged."""
         return _FixedPoint(program, space, self.tolerance, self.max_iterations)
 
-    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+    def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         going = np.ones(x.shape[:-1], bool)
         last = size = np.zeros(x.shape[:-1])
         for _ in range(self.max_iterations):
@@ -237,7 +348,8 @@ def root(
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` returns a tree like `x`. It is staged: it cannot ask for values.
+        ``f(x, *args)`` returns a tree like `x`. It may ask for values (`if`, `while`)
+        where they are known: neither staged nor batched.
     x0, *args : trees of numbers or arrays
     tolerance : float
         The largest entry of f allowed, relative to its start and to 1.
@@ -288,37 +400,16 @@ class _Newton(_Iteration):
         super().__init__(program, space, tolerance, max_iterations)
         self.method = method
 
-    def derivative(self, captured: Sequence[Any]) -> WengertList:
-        """Return the list over (captured, x, leaves, u) of the derivative of the condition."""
-        first, count = len(captured), len(self.space.avals)
-
-        def make() -> WengertList:
-            flags = [first <= i < first + count for i in range(len(self.program.inputs))]
-            pushing = jvp_of_list(self.program, flags)
-            outputs = pushing.outputs[len(self.program.outputs) :]
-            return WengertList(
-                pushing.inputs, needed_equations(pushing.equations, outputs), outputs
-            )
-
-        return remembered(self.program, ("newton", first, count), make)  # type: ignore[no-any-return]
-
-    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
-        pushing = self.derivative(captured)
+    def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         value = condition(x)
         left = scale = float(np.max(np.abs(value)))
         for _ in range(self.max_iterations):
             if not np.isfinite(left):
                 break
-            point = self.space.unpack(x)
-
-            def matvec(vector: Any, point: Any = point) -> Any:
-                u = self.space.unpack(vector)
-                return self.space.pack(pushing.evaluate(*captured, *point, *leaves, *u))
-
             if left <= self.tolerance * max(1.0, min(scale, 1.0)):
                 return np.asarray(x)
             try:
-                step = solve_plainly(matvec, -value, self.method, 1e-10, None)
+                step = solve_plainly(condition.along(x), -value, self.method, 1e-10, None)
             except SingularSystemError as error:
                 raise SingularSystemError(
                     "root: the Jacobian of the function is singular where Newton's method has come "
@@ -363,7 +454,8 @@ def argmin(
     Parameters
     ----------
     f : callable
-        Returns one real number, smooth in x. It is staged: it cannot ask for values.
+        Returns one real number, smooth in x. It may ask for values (`if`, `while`)
+        where they are known: neither staged nor batched.
     x0 : tree of real numbers or arrays
     *args : trees of numbers or arrays
     tolerance : float
@@ -410,11 +502,11 @@ def argmin(
 class _Minimum(_Newton):
     name = "argmin"
 
-    def run(self, condition: Any, x: Any, captured: Any, leaves: Any) -> np.ndarray[Any, Any]:
+    def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         for slope in (1e-2, 1e-4, 1e-6):
             x = self._descend(condition, x, slope)
             try:
-                return super().run(condition, x, captured, leaves)
+                return super().run(condition, x)
             except (ConvergenceError, SingularSystemError) as error:
                 last: WengertError = error
         raise last

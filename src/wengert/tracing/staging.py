@@ -35,10 +35,14 @@ class StagingTrace(Trace):
 
     def demand(self, traced: Traced, purpose: str) -> Any:
         """Refuse: no value is known. A subclass that knows values records a guard instead."""
+        raise self.refusal(traced, purpose)
+
+    def refusal(self, traced: Traced, purpose: str) -> StagingError:
+        """Return the error of a program that asks for a value nobody knows."""
         instead = "choose with numpy.where instead of if"
         if isinstance(purpose, Length):
             instead = f"{purpose.instead[0].lower()}{purpose.instead[1:]}"
-        raise StagingError(
+        return StagingError(
             f"{purpose} at {outside_line()} depends on a value that is not known while the program "
             f"is staged (it is only known to be {traced.aval}). Make it an argument that is not "
             f"traced, or {instead}."
@@ -69,9 +73,15 @@ def stage(
     errors name it by `description`, itself by default.
     """
     trace = StagingTrace(function if description is None else description)
+    return stage_on(trace, function, [Variable(aval) for aval in avals])
+
+
+def stage_on(
+    trace: StagingTrace, function: Callable[..., Any], inputs: Sequence[Variable]
+) -> WengertList:
+    """Run `function` on values of a fresh trace and return what it did as a list, see `stage`."""
     begin(trace)
     try:
-        inputs = [Variable(aval) for aval in avals]
         outputs = function(*(to_user(Traced(trace, v.aval, v)) for v in inputs))
         operands = [trace.operand(raw_of(value)) for value in outputs]
         return WengertList(inputs, trace.equations, operands)
