@@ -1,6 +1,7 @@
 """The names that an outsider needs to add primitives: families, ``bind`` and dispatch.
 
-See docs/adding-a-primitive.md for a worked example.
+`elementwise`, `piecewise_constant`, `structural`, `bilinear` and `primitive` make the record of an
+operation; `bind` applies it. See docs/adding-a-primitive.md for a worked example.
 """
 
 from .ir.aval import Aval as Aval

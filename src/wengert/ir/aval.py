@@ -17,6 +17,22 @@ class Aval:
 
     Kind ``"python"`` is a Python number, whose dtype is weak in promotions (NEP 50); ``"scalar"`` a
     NumPy scalar; both are immutable. ``"array"`` is an array, of any number of dimensions.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``()`` for numbers.
+    dtype : dtype, or what NumPy takes for one
+        Of the entries.
+    kind : {"array", "scalar", "python"}
+        What holds the entries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wengert import extend
+    >>> extend.Aval((2, 3), np.float32), extend.Aval((), float, "python")
+    (Aval(float32[2,3]), Aval(float64*))
     """
 
     __slots__ = ("dtype", "kind", "shape")

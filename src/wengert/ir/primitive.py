@@ -66,6 +66,31 @@ class Primitive:
         `wengert.ir.pullback`.
     samples, fails : callable
         Sample calls and declared failures, read by the tests; see `wengert.ops.samples`.
+    numpy : callable or None
+        The function of NumPy with the same values.
+
+    Raises
+    ------
+    RegistryError
+        If a primitive of this name exists.
+
+    Examples
+    --------
+    A family makes the record; the slots can be read, and used by hand.
+
+    >>> from wengert import extend
+    >>> half = extend.primitive(
+    ...     "half",
+    ...     arguments=("x",),
+    ...     evaluate=lambda x: x / 2,
+    ...     infer=lambda x: x,
+    ...     jvp=(lambda t: t / 2,),
+    ...     samples=lambda: [extend.Sample(3.0)],
+    ... )
+    >>> half, half.family, half.evaluate(3.0)
+    (<primitive half>, 'irregular', 1.5)
+    >>> half.tangent(1.5, (3.0,), (1.0,), {})
+    0.5
     """
 
     __slots__ = (

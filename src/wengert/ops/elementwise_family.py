@@ -399,9 +399,13 @@ def elementwise(
 ) -> Primitive:
     """Make an elementwise primitive from its partial derivatives.
 
+    The tangent of f(x, y) is ∂f/∂x · x' + ∂f/∂y · y', entry by entry; the cotangent of x is
+    g · ∂f/∂x, summed over the axes along which x was broadcast.
+
     Parameters
     ----------
     name : str
+        Unique among all primitives; what a Wengert list shows.
     numpy : ufunc
         Gives the value, the dtype rule and, with `implements`, the ufunc that is answered. For
         another function give `arguments` and `infer` too.
@@ -421,8 +425,46 @@ def elementwise(
         By default `numpy`; an operator where Python numbers shall stay Python numbers.
     operator : str, optional
         Name of the special method that this primitive serves, such as ``"__mul__"``.
+    infer : callable, optional
+        ``infer(*avals, **params)`` gives the Aval of the result; by default that of the ufunc.
+    samples, fails : callable
+        Give lists of `Sample` and of `Fail`, for the tests.
+    linear : callable, optional
+        ``linear(which, params)``: whether the result is linear in these arguments together.
     parameters : tuple of str
         Names of the keyword parameters that a partial may name.
+    implements : bool
+        Answer the ufunc `numpy`, wherever it is called on traced values.
+    **slots
+        Further slots of `Primitive`: ``batch`` or ``batching`` (by default entry by entry),
+        ``taylor`` or ``tayloring``, ``lower``.
+
+    Returns
+    -------
+    Primitive
+        Registered under `name`; apply it by `bind`, or by calling the ufunc.
+
+    Raises
+    ------
+    RegistryError
+        If the name is taken, a partial names what it may not, or `arguments` are needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> from wengert import extend
+    >>> third_root = extend.elementwise(
+    ...     "third_root",
+    ...     numpy=np.cbrt,
+    ...     partials=(lambda ans: 1 / (3 * ans**2),),
+    ...     implements=False,  # np.cbrt has a rule already
+    ...     samples=lambda: [extend.Sample(np.array([1.0, 8.0]))],
+    ... )
+    >>> def f(x):
+    ...     return extend.to_user(extend.bind(third_root, x))
+    >>> wg.elementwise_grad(f)(np.array([1.0, 8.0]))
+    array([0.33333333, 0.08333333])
     """
     if not isinstance(numpy, np.ufunc) and (arguments is None or infer is None):
         raise RegistryError(
@@ -481,7 +523,49 @@ def piecewise_constant(
     implements: bool = True,
     **slots: Any,
 ) -> Primitive:
-    """Make an elementwise primitive whose derivative is zero wherever it exists."""
+    """Make an elementwise primitive whose derivative is zero wherever it exists.
+
+    It is zero at the steps too.
+
+    Parameters
+    ----------
+    name : str
+        Unique among all primitives; what a Wengert list shows.
+    numpy : ufunc
+        Gives the value, the dtype rule and, with `implements`, the ufunc that is answered.
+    evaluate : callable
+        By default `numpy`; an operator where Python numbers shall stay Python numbers.
+    operator : str, optional
+        Name of the special method that this primitive serves, such as ``"__floordiv__"``.
+    reflected : bool
+        Serve the operator with operands exchanged too (``"__rfloordiv__"``).
+    samples, fails : callable
+        Give lists of `Sample` and of `Fail`, for the tests.
+    implements : bool
+        Answer the ufunc `numpy`, wherever it is called on traced values.
+    **slots
+        Further slots of `Primitive`: ``batch`` or ``batching`` (by default entry by entry),
+        ``lower``.
+
+    Returns
+    -------
+    Primitive
+        Registered under `name`, or a RegistryError is raised if there is one of that name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> from wengert import extend
+    >>> nearest = extend.piecewise_constant(
+    ...     "nearest",
+    ...     numpy=np.rint,
+    ...     implements=False,  # np.rint has a rule already
+    ...     samples=lambda: [extend.Sample(np.array([1.2, -0.7]))],
+    ... )
+    >>> wg.grad(lambda x: extend.to_user(extend.bind(nearest, x)) * x)(2.6)
+    3.0
+    """
     primitive = Primitive(
         name,
         family="piecewise_constant",

@@ -42,14 +42,60 @@ def structural(
 ) -> Primitive:
     """Make a linear primitive of one argument from its transpose.
 
+    For y = A x the tangent of y is A t, the operation itself, and the cotangent of x is Aᵀ g, the
+    plain transpose also where A is complex: ⟨g, A t⟩ = ⟨Aᵀ g, t⟩ with ⟨g, t⟩ = Re Σ g t.
+
     Parameters
     ----------
+    name : str
+        Unique among all primitives; what a Wengert list shows.
+    evaluate : callable
+        ``evaluate(x, **params)`` on a plain value.
+    infer : callable
+        ``infer(x_aval, **params)`` gives the Aval of the result.
     transpose : callable
-        ``transpose(cotangent, …)`` with residuals by name (the argument's ``x_aval``, params).
+        ``transpose(cotangent, …)`` with residuals by name (the argument's ``x_aval``, params); its
+        result is projected to shape, dtype and realness of the argument.
+    argument : str
+        The argument's name, which `transpose` may ask for with ``_aval`` behind it.
     moves_entries : bool
         Every entry of the result is an entry of the argument (or a zero): masks move along.
     drops_entries : bool
         Some entries of the argument do not occur in the result: its cotangent carries a mask.
+    samples, fails : callable
+        Give lists of `Sample` and of `Fail`, for the tests.
+    numpy : callable, optional
+        The function of NumPy with the same values, which the tests compare with.
+    **slots
+        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``,
+        ``lower``.
+
+    Returns
+    -------
+    Primitive
+        Registered under `name`; apply it by `bind`.
+
+    Raises
+    ------
+    RegistryError
+        If a primitive of this name exists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> from wengert import extend
+    >>> every_other = extend.structural(
+    ...     "every_other",
+    ...     evaluate=lambda x: x[::2],
+    ...     infer=lambda x: extend.Aval(((x.shape[0] + 1) // 2,), x.dtype),
+    ...     transpose=lambda g, x_aval: np.stack([g, 0 * g], axis=1).ravel()[: x_aval.shape[0]],
+    ...     samples=lambda: [extend.Sample(np.array([1.0, 2.0, 3.0]))],
+    ... )
+    >>> def energy(x):
+    ...     return np.sum(extend.to_user(extend.bind(every_other, x)) ** 2)
+    >>> wg.grad(energy)(np.array([1.0, 2.0, 3.0]))
+    array([2., 0., 6.])
     """
     rule = Rule(transpose, (argument,))
 
@@ -106,8 +152,56 @@ def bilinear(
 ) -> Primitive:
     """Make a primitive that is linear in each of two arguments from its two transposes.
 
-    ``transposes[0](cotangent, …)`` gives the cotangent of the first argument and may name the
-    second argument, ``x_aval`` and parameters; likewise ``transposes[1]``.
+    The tangent of B(x, y) is B(x', y) + B(x, y').
+
+    Parameters
+    ----------
+    name : str
+        Unique among all primitives; what a Wengert list shows.
+    evaluate : callable
+        ``evaluate(x, y, **params)`` on plain values.
+    infer : callable
+        ``infer(x_aval, y_aval, **params)`` gives the Aval of the result.
+    transposes : pair of callables
+        ``transposes[0](cotangent, …)`` gives the cotangent of the first argument and may name the
+        second argument, ``x_aval`` and parameters; likewise ``transposes[1]``.
+    arguments : pair of str
+        The names of the arguments.
+    samples, fails : callable
+        Give lists of `Sample` and of `Fail`, for the tests.
+    numpy : callable, optional
+        The function of NumPy with the same values, which the tests compare with.
+    **slots
+        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``,
+        ``lower``.
+
+    Returns
+    -------
+    Primitive
+        Registered under `name`; apply it by `bind`.
+
+    Raises
+    ------
+    RegistryError
+        If a primitive of this name exists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> from wengert import extend
+    >>> weighted = extend.bilinear(
+    ...     "weighted",
+    ...     evaluate=lambda w, x: np.multiply.outer(w, x),
+    ...     infer=lambda w, x: extend.Aval(w.shape + x.shape, np.result_type(w.dtype, x.dtype)),
+    ...     transposes=(lambda g, x: g @ x, lambda g, w: w @ g),
+    ...     arguments=("w", "x"),
+    ...     samples=lambda: [extend.Sample(np.ones(2), np.ones(3))],
+    ... )
+    >>> def corner(w, x):
+    ...     return extend.to_user(extend.bind(weighted, w, x))[1, 0]
+    >>> wg.grad(corner, argnums=(0, 1))(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    (array([0., 3.]), array([2., 0.]))
     """
 
     def tangent(
@@ -160,10 +254,19 @@ def irregular(
 ) -> Primitive:
     """Make a primitive from a jvp, a vjp, or both; transforms derive a missing one by transposing.
 
-    Without any it has a value everywhere, and differentiating it is an error.
+    Without any it has a value everywhere, and differentiating it is an error. Its public name is
+    `wengert.extend.primitive`.
 
     Parameters
     ----------
+    name : str
+        Unique among all primitives; what a Wengert list shows.
+    arguments : tuple of str
+        The names of the positional arguments, by which rules ask for them.
+    evaluate : callable
+        ``evaluate(*values, **params)`` on plain values.
+    infer : callable
+        ``infer(*avals, **params)`` gives the Aval of the result, or a tuple of them.
     jvp : callable or tuple
         A tuple holds one ``rule(tangent, …)`` an argument, whose results are added; one callable
         ``rule(tangents, …)`` gets the tuple of all tangents, None where zero.
@@ -173,12 +276,60 @@ def irregular(
         of the arguments whose cotangents are used.
     tangent : callable, instead of `jvp`
         The ready slot, ``tangent(ans, primals, tangents, params)``.
+    multiple : bool
+        The result is a tuple; cotangents and tangents of it are tuples too.
+    linear : callable, optional
+        ``linear(which, params)``: whether the result is linear in the arguments of these indices
+        together. By default it is in none.
+    samples, fails : callable
+        Give lists of `Sample` and of `Fail`, for the tests.
+    numpy : callable, optional
+        The function of NumPy with the same values, which the tests compare with.
+    family : str
+        What the record says of where it comes from.
     differences : {"forward", "central"}, instead of rules
         Differentiate by finite differences: inexact, and in reverse mode as many evaluations as
         the arguments have entries.
+    **slots
+        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``,
+        ``lower``.
 
-    All other parameters of a rule are residuals by name, see `wengert.ir.primitive.Rule`;
-    `slots` are further slots of the record, as in every family: ``batch``, ``taylor``, ``lower``.
+    Returns
+    -------
+    Primitive
+        Registered under `name`; apply it by `bind`.
+
+    Raises
+    ------
+    RegistryError
+        If a primitive of this name exists, or rules and `differences` are both given.
+
+    Notes
+    -----
+    All other parameters of a rule are residuals by name: an argument, ``ans``, either followed by
+    ``_aval``, or a parameter of the primitive. Only what a rule names is kept. Rules are written
+    with NumPy and wengert, so that they can be differentiated, staged and batched themselves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> from wengert import extend
+    >>> spread = extend.primitive(
+    ...     "spread",
+    ...     arguments=("x", "y"),
+    ...     evaluate=lambda x, y, power: np.abs(x - y) ** power,
+    ...     infer=lambda x, y, power: extend.Aval(x.shape, x.dtype),
+    ...     jvp=(
+    ...         lambda t, x, y, power: power * (x - y) ** (power - 1) * t,
+    ...         lambda t, x, y, power: -power * (x - y) ** (power - 1) * t,
+    ...     ),
+    ...     samples=lambda: [extend.Sample(np.ones(2), np.zeros(2), power=4)],
+    ... )
+    >>> def total(x, y):
+    ...     return np.sum(extend.to_user(extend.bind(spread, x, y, power=4)))
+    >>> wg.grad(total, argnums=(0, 1))(np.array([1.0, 3.0]), np.array([0.0, 1.0]))
+    (array([ 4., 32.]), array([ -4., -32.]))
     """
     if jvp is None and vjp is None and tangent is None:
         tangent = _refused(name)

@@ -16,6 +16,8 @@ class Sample:
 
     Parameters
     ----------
+    *args
+        The positional arguments: arrays and numbers.
     differentiable : bool
         Derivatives at this point are compared with differences; False for kinks and for points
         where only the value is defined. Value, dtype, kind and infer are always compared.
@@ -23,6 +25,15 @@ class Sample:
         Second derivatives are compared too.
     wrt : tuple of int, optional
         The arguments that are differentiated; by default all of floating-point dtype.
+    **params
+        The parameters of the primitive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wengert import extend
+    >>> extend.Sample(np.zeros((2, 3)), axis=1)
+    Sample(float64(2, 3), axis=1)
     """
 
     __slots__ = ("args", "differentiable", "params", "second", "wrt")
@@ -50,7 +61,24 @@ class Sample:
 
 
 class Fail:
-    """One call that must raise `error` with a message containing `message`."""
+    """One call ``primitive(*args, **params)`` that must raise an error.
+
+    Parameters
+    ----------
+    error : type
+        The class of the exception.
+    message : str
+        What its message contains.
+    *args, **params
+        The arguments and parameters of the call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wengert import extend
+    >>> extend.Fail(ValueError, "broadcast", np.zeros(2), np.zeros(3)).error.__name__
+    'ValueError'
+    """
 
     __slots__ = ("args", "error", "message", "params")
 

@@ -422,7 +422,8 @@ def to_user(raw: Any) -> Any:
     """Return what the user gets for a raw result: a handle for a traced array.
 
     A plain array stays one, also where it was computed from constant cells: library code that was
-    handed a cell by a call-back goes on with NumPy's own arrays.
+    handed a cell by a call-back goes on with NumPy's own arrays. Tuples and lists of results are
+    gone through. `bind` has an example.
     """
     kind = type(raw)
     if kind is Traced:
@@ -439,6 +440,41 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
 
     The live trace of the highest level among the arguments processes the operation; without one it
     is evaluated at once.
+
+    Parameters
+    ----------
+    primitive : Primitive
+        What a family of `wengert.extend` has made.
+    *args
+        Its positional arguments: numbers, arrays, traced values.
+    **params
+        Its parameters, which are constants.
+
+    Returns
+    -------
+    raw
+        A plain value or a traced one, a tuple of them where the primitive gives several; `to_user`
+        makes of it what the user holds.
+
+    Raises
+    ------
+    LeakedArrayError
+        If an argument belongs to a transformation that has ended, or to another thread.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> from wengert import extend
+    >>> square = extend.primitive(
+    ...     "square_by_hand",
+    ...     arguments=("x",),
+    ...     evaluate=lambda x: x * x,
+    ...     infer=lambda x: x,
+    ...     vjp=(lambda g, x: 2 * x * g,),
+    ...     samples=lambda: [extend.Sample(3.0)],
+    ... )
+    >>> wg.grad(lambda x: extend.to_user(extend.bind(square, x)))(3.0)
+    6.0
     """
     top: Trace | None = None
     raw = []

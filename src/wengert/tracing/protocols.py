@@ -47,7 +47,34 @@ def _load_later() -> bool:
 
 
 def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate the implementation of NumPy functions; it gets and gives user-level values."""
+    """Decorate the implementation of NumPy functions; it gets and gives user-level values.
+
+    Parameters
+    ----------
+    *numpy_functions : callable
+        Functions that dispatch by ``__array_function__``; ufuncs are answered by
+        `wengert.extend.elementwise`.
+
+    Returns
+    -------
+    callable
+        A decorator that returns the function as it is. It is called in place of NumPy's whenever
+        an argument is traced, with the arguments as the user gave them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> from numpy.polynomial import polynomial
+    >>> from wengert import extend
+    >>> @extend.implements(polynomial.polyval2d)
+    ... def polyval2d(x, y, c):
+    ...     rows, columns = np.shape(c)
+    ...     return x ** np.arange(rows) @ c @ y ** np.arange(columns)
+    >>> c = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> wg.grad(polynomial.polyval2d, argnums=(0, 1))(2.0, 3.0, c)
+    (15.0, 10.0)
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for numpy_function in numpy_functions:
