@@ -178,3 +178,28 @@ def test_moduli_of_denormal_numbers_have_the_slope_of_others(dtype):
     ):
         for compiled in (derivative, wg.jit(derivative)):
             close(compiled(z), np.array([0.6 - 0.8j, -0.8 - 0.6j, 0.0, -1j], dtype), 1e-6)
+
+
+ANGLES = {
+    "arctan2": lambda x: np.arctan2(x[0], x[1] - x[2]),
+    "angle": lambda x: np.angle(x[0] + 1j * x[1] - 2j * x[2]),
+}
+
+
+@pytest.mark.parametrize("name", ANGLES)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_angles_at_the_origin_have_derivative_0(name, compiled):
+    angle = ANGLES[name]
+    origin, direction = np.zeros(3), np.array([1.0, -2.0, 0.5])
+    derivatives = {
+        "forward": lambda x: wg.jvp(angle, (x,), (direction,))[1],
+        "reverse": wg.grad(angle),
+        **{nesting: hessian(angle) for nesting, hessian in HESSIANS.items()},
+        "third": wg.jacfwd(wg.jacrev(wg.jacfwd(angle))),
+    }
+    for way, derivative in derivatives.items():
+        found = (wg.jit(derivative) if compiled else derivative)(origin)
+        assert np.shape(found) in {(), (3,), (3, 3), (3, 3, 3)}, way
+        assert np.all(np.asarray(found) == 0), way
+    beside = wg.grad(angle)(np.array([1e-3, 0.0, 0.0]))
+    assert np.max(np.abs(beside)) > 100
