@@ -198,7 +198,8 @@ def test_angles_at_the_origin_have_derivative_0(name, compiled):
         "third": wg.jacfwd(wg.jacrev(wg.jacfwd(angle))),
     }
     for way, derivative in derivatives.items():
-        found = (wg.jit(derivative) if compiled else derivative)(origin)
+        run = wg.jit(derivative, compile="now") if compiled else derivative
+        found = [run(origin), run(origin)][-1]
         assert np.shape(found) in {(), (3,), (3, 3), (3, 3, 3)}, way
         assert np.all(np.asarray(found) == 0), way
     beside = wg.grad(angle)(np.array([1e-3, 0.0, 0.0]))
