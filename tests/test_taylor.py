@@ -159,6 +159,22 @@ def test_whole_powers_at_zero():
     assert wg.derivative(lambda x: (x + 1.0) ** 10, 10)(0.0) == math.factorial(10)
 
 
+@pytest.mark.parametrize("kind", [int, float, np.float32, np.float64, np.int64, np.array, complex])
+@pytest.mark.parametrize("raised", [np.power, np.float_power, lambda x, n: x**n])
+def test_whole_exponents_of_every_kind(raised, kind):
+    """Exact at 0 and beside it, whoever holds the exponent; dtypes are those of the value."""
+    for start in (0.0, np.float64(0.0), np.float32(0.5), np.array([0.0, -2.0]), 0j):
+        if kind is complex and np.asarray(start).dtype.kind != "c":
+            continue
+        ones = start * 0 + type(start)(1) if np.ndim(start) == 0 else np.ones(2)
+        zeros = ones * 0
+        value, series = wg.jet(lambda x: raised(x, kind(3)), (start,), ([ones, zeros, zeros],))
+        expected = 3 * start**2, 6 * start, 6 * ones
+        for found, wanted in zip(series, expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)
+            assert np.asarray(found).dtype == np.asarray(value).dtype
+
+
 # ------------------------------------------------------------------ curves, trees, nesting
 
 
@@ -291,11 +307,13 @@ def test_wrong_arguments(run, error, message):
 
 
 def test_powers_of_zero():
-    """Limits where there are any, as the other modes have them; curvatures there are nan."""
+    """Limits where there are any, as the other modes have them; infinite curvatures are nan."""
     with np.errstate(all="ignore"):
         assert wg.derivative(lambda x: x**0.5)(0.0) == np.inf
         assert wg.derivative(lambda x: x**1.5)(0.0) == 0.0
         assert wg.derivative(lambda x: 0.0**x, 2)(2.0) == 0.0
+        assert wg.derivative(lambda x: x**2.5, 2)(0.0) == 0.0
+        assert wg.derivative(lambda x: x ** np.array([4.0, 3.5]), 3)(0.0).tolist() == [0.0, 0.0]
         first = wg.derivative(lambda x: np.power(x, 1.5))(np.array([0.0, 4.0]))
         second = wg.derivative(lambda x: np.power(x, 1.5), 2)(np.array([0.0, 4.0]))
     np.testing.assert_allclose(first, [0.0, 3.0], rtol=1e-14)

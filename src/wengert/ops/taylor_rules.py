@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ir.aval import aval_of
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, raw_of, to_user
 from ..tracing.decisions import possible
@@ -173,7 +174,8 @@ def raising(primitive: Primitive) -> TaylorRule:
     """Return the rule of a power.
 
     A whole exponent is repeated multiplication, right where the base is 0; any other one follows
-    from x y' = a x' y; an exponent that varies from y = exp(a log x).
+    from x y' = a x' y, and orders below it are 0 where the base is; an exponent that varies follows
+    from y = exp(a log x).
     """
 
     def rule(series: list[Series], params: dict[str, Any]) -> Series:
@@ -196,8 +198,11 @@ def raising(primitive: Primitive) -> TaylorRule:
                 found.append(scaled(1.0 / order, slope_terms(found, inner, order)))
             return found
         power = exponent[0]
-        if type(power) in (int, float) and power == int(power) and 0 <= power <= _MULTIPLIED:
-            return [value, *_repeated(x, int(power))[1:]]
+        if isinstance(power, (int, float, complex, np.number)) or _is_number(power):
+            whole = power.real == power and 0 <= power.real <= _MULTIPLIED
+            if whole and power.real == int(power.real):
+                found = _repeated(x, int(power.real))
+                return [value, *(_in_dtype(entry, aval_of(value).dtype) for entry in found[1:])]
         found = [value]
         base = np.where(zero, np.nan, to_user(x[0])) if may_vanish else x[0]
         for order in range(1, len(x)):
@@ -209,7 +214,11 @@ def raising(primitive: Primitive) -> TaylorRule:
             for j in range(1, order + 1):
                 factor = raw_of(power * j - (order - j))
                 total = plus(total, times(factor, times(x[j], found[order - j])))
-            found.append(None if total is None else raw_of(total / (float(order) * base)))
+            if total is not None:
+                total = total / (float(order) * base)
+                if may_vanish:
+                    total = np.where(zero & np.greater(np.real(to_user(power)), order), 0.0, total)
+            found.append(raw_of(total))
         return found
 
     return rule
@@ -217,6 +226,17 @@ def raising(primitive: Primitive) -> TaylorRule:
 
 # Whole exponents up to this one are multiplied out.
 _MULTIPLIED = 64
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is np.ndarray and value.ndim == 0 and value.dtype.kind in "iufc"
+
+
+def _in_dtype(entry: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a coefficient in the dtype of a power: NumPy's numbers as exponents promote."""
+    if entry is None or aval_of(entry).dtype == dtype:
+        return entry
+    return raw_of(to_user(entry) * dtype.type(1))
 
 
 def _repeated(x: Series, power: int) -> Series:
