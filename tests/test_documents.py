@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wengert import errors
+from wengert.ir.primitive import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -20,6 +21,17 @@ PAGES = sorted(
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
+@pytest.fixture
+def scratch():
+    """Take the primitives that a page makes out of the registry again."""
+    before = {primitive.name for primitive in registry}
+    yield
+    for primitive in registry:
+        if primitive.name not in before:
+            registry.remove(primitive.name)
+
+
+@pytest.mark.usefixtures("scratch")
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # examples that write files write them here

@@ -9,6 +9,7 @@ import pytest
 import wengert as wg
 from wengert import extend
 from wengert.backends.llvm import compile_program
+from wengert.ir.primitive import registry
 from wengert.ops.batch_rules import entrywise, moved
 
 X = np.array([0.4, -0.7, 1.2])
@@ -40,7 +41,8 @@ def from_c():
         lower=lambda e, x: e.math("erfc", x),
         samples=lambda: [extend.Sample(X), extend.Sample(np.float64(0.3))],
     )
-    return lambda x: extend.to_user(extend.bind(primitive, x))
+    yield lambda x: extend.to_user(extend.bind(primitive, x))
+    registry.remove("erfc_of_c")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,8 @@ def from_python():
         differences="central",
         samples=lambda: [extend.Sample(X)],
     )
-    return lambda x: extend.to_user(extend.bind(primitive, x))
+    yield lambda x: extend.to_user(extend.bind(primitive, x))
+    registry.remove("python_rows")
 
 
 def slope(x):

@@ -50,7 +50,7 @@ def test_random_programs_mean_the_same(seed):
 NAMES = {
     *("read", "write", "indexed_add", "concatenate", "stack", "array", "roll", "shift", "tril"),
     *("triu", "diagonal_matrix", "tile", "repeat", "transpose", "reshape", "broadcast_to"),
-    *("convert", "sum", "mean", "max", "dot", "tensordot", "where", "clip"),
+    *("sliding_windows", "convert", "sum", "mean", "max", "dot", "tensordot", "where", "clip"),
 }
 
 

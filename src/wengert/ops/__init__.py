@@ -39,6 +39,7 @@ from . import (  # noqa: F401
     tips,
     trigonometric,
     ufunc_methods,
+    windows,
 )
 
 implement_later("scipy.special", "wengert.ops.special")

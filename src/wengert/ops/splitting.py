@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of
 from ..ir.primitive import Primitive
 from ..tracing.core import bind, innermost, is_unknown, ndim_of, raw_of, shape_of, to_user
@@ -306,32 +305,6 @@ def resize(a: Any, new_shape: Any) -> Any:
     if not given or not positions.size:
         return np.zeros_like(a, shape=shape)
     return gathered(raw, positions % given)
-
-
-@implements(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(
-    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
-) -> Any:
-    """Return the windows as a copy: a cotangent of overlapping views has nowhere to be."""
-    raw = array_raw(x)
-    # NumPy checks what is asked for, on an array without memory.
-    lengths = shape_of(raw)
-    plain = np.broadcast_to(np.False_, lengths)
-    np.lib.stride_tricks.sliding_window_view(plain, window_shape, axis)
-    if writeable:
-        raise MissingRuleError(
-            "sliding_window_view with writeable=True gives views of one memory, which have no "
-            "derivative rule: write into x itself"
-        )
-    windows = tuple(window_shape) if ndim_of(window_shape) else (window_shape,)
-    axes = range(len(lengths)) if axis is None else axis if ndim_of(axis) else (axis,)
-    found = to_user(raw)
-    for axis, window in zip(axes, windows, strict=True):
-        axis = normalize_axis_index(axis, len(lengths))
-        starts = np.arange(shape_of(found)[axis] - window + 1)
-        taken = np.take(found, starts[:, None] + np.arange(window), axis=axis)
-        found = np.moveaxis(taken, axis + 1, -1)
-    return found
 
 
 @implements(np.insert)

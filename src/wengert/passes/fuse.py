@@ -27,7 +27,7 @@ DEEPEST = 48
 LARGEST = 192
 _MOST_COST = 1_000_000
 # Views that may name an entry several times.
-_REPEATING = ("tile", "repeat", "read", "take_along_axis")
+_REPEATING = ("tile", "repeat", "read", "take_along_axis", "sliding_windows")
 # Results of these kinds are read by others when all of them is there.
 STORED = ("reduction", "last", "scatter")
 

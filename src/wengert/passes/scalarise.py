@@ -39,6 +39,7 @@ _MOVING = frozenset(
         "shift",
         "tile",
         "repeat",
+        "sliding_windows",
         "tril",
         "triu",
         "diagonal_matrix",

@@ -22,7 +22,7 @@ _WORK_ON_OBJECTS = frozenset(
     ("read", "write", "indexed_add", "reshape", "transpose", "roll", "broadcast_to", "repeat")
     + ("tile", "concatenate", "stack", "array", "sum", "sum_selected", "prod", "cumsum", "trace")
     + ("dot", "vdot", "tensordot", "matmul", "vecdot", "matvec", "vecmat", "take_along_axis")
-    + ("tril", "triu", "diagonal_matrix", "shift", "sum_repeats")
+    + ("tril", "triu", "diagonal_matrix", "shift", "sum_repeats", "sliding_windows")
 )
 _IDENTITIES = frozenset({"convert", "positive", "stop_gradient", "real", "conjugate", "valued"})
 

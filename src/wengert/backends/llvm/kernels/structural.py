@@ -348,6 +348,16 @@ def _tile(build: Any, equation: Equation, index: Index) -> Node:
     return build.value(x, back)  # type: ignore[no-any-return]
 
 
+@_rule("sliding_windows")
+def _windows(build: Any, equation: Equation, index: Index) -> Node:
+    x = equation.operands[0]
+    ndim = x.aval.ndim
+    source = list(index[:ndim])
+    for place, offset in zip(equation.params["axis"], index[ndim:], strict=True):
+        source[place] = source[place] + offset
+    return build.value(x, tuple(source))  # type: ignore[no-any-return]
+
+
 @_rule("repeat")
 def _repeat(build: Any, equation: Equation, index: Index) -> Node:
     x = equation.operands[0]
