@@ -18,8 +18,8 @@ from wengert.transforms import lists
 
 every_sample = pytest.mark.parametrize(("name", "index"), each(samples_of))
 
-# Staged, a determinant's derivative inverts the matrix: its samples that are singular raise.
-SINGULAR = {("det", 10), ("det", 12), ("det", 13), ("slogdet", 9)}
+# Staged, the derivative of slogdet inverts the matrix: its sample that is singular raises.
+SINGULAR = {("slogdet", 9)}
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +49,25 @@ def evaluated(name, index, program, *values):
         return None
 
 
-def close(found, expected, tolerance):
+def close(found, expected, tolerance, least=1.0):
+    """Assert equality up to rounding of numbers as large as the expected ones, or as `least`."""
     for entry, other in zip(found, expected, strict=True):
         assert aval_of(entry).shape == aval_of(other).shape
         assert aval_of(entry).dtype == aval_of(other).dtype
-        size = float(np.nanmax(np.abs(np.where(np.isfinite(other), other, 0)), initial=1.0))
+        size = float(np.nanmax(np.abs(np.where(np.isfinite(other), other, 0)), initial=least))
         np.testing.assert_allclose(entry, other, rtol=0, atol=tolerance * size)
+
+
+def size_of_terms(name, point):
+    """Return how large the terms are whose sum is the derivative, which may cancel.
+
+    Cofactors are sums of products of entries of all rows but one: Hadamard bounds them by the
+    lengths of the rows. Of a matrix of low rank they cancel, and rounding errors stay.
+    """
+    if name != "det":
+        return 1.0
+    lengths = np.sort(np.linalg.norm(point[0], axis=-1), axis=-1)
+    return float(np.max(np.prod(lengths[..., 1:], axis=-1), initial=1.0))
 
 
 @every_sample
@@ -76,7 +89,8 @@ def test_jvp_of_list_is_eager_jvp(name, index):
         if found is None:
             return
         values, changes = pushed(call, point, tangents)
-        close(found, [*values, *filled(changes, values)], 30 * epsilon(point, values))
+        tolerance = 30 * epsilon(point, values)
+        close(found, [*values, *filled(changes, values)], tolerance, size_of_terms(name, point))
 
 
 @every_sample

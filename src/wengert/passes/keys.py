@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.equation import Equation, Literal, Operand
+from .complex_products import is_fused
 
 _COMMUTATIVE = frozenset({"add", "multiply"})
 
@@ -24,11 +25,17 @@ def equation_key(equation: Equation) -> Hashable:
     """Return a key of what an equation computes."""
     operands = tuple(operand_key(operand) for operand in equation.operands)
     params = equation.params
-    if equation.primitive.name in _COMMUTATIVE:
+    if equation.primitive.name in _COMMUTATIVE and not _has_order(equation):
         operands = tuple(sorted(operands, key=hash))
     if equation.primitive.name == "guard":
         params = {"expected": params["expected"]}
     return (equation.primitive.name, operands, value_key(params))
+
+
+def _has_order(equation: Equation) -> bool:
+    """Return whether x y and y x round otherwise: fused products of complex numbers."""
+    avals = [operand.aval for operand in equation.operands]
+    return is_fused(equation.primitive, avals, equation.outputs[0].aval)
 
 
 def value_key(value: Any) -> Hashable:

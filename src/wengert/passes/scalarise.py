@@ -16,6 +16,7 @@ from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.paths import follow, is_basic_index
 from ..ir.primitive import Primitive, registry
 from ..ir.wengert_list import WengertList
+from .complex_products import is_fused
 from .contractions import contraction_of
 
 # Arrays of so many entries are taken apart, in short programs somewhat larger ones.
@@ -207,8 +208,10 @@ class _Scalarising:
 
     def _each(self, equation: Equation) -> bool:
         primitive = equation.primitive
+        given = [operand.aval for operand in equation.operands]
+        if is_fused(primitive, given, equation.outputs[0].aval):  # products of entries are not
+            return False
         if primitive.numpy is np.power:  # entries alone do not show what they are part of
-            given = [operand.aval for operand in equation.operands]
             rooted = takes_root(primitive, given, equation.outputs[0].aval)
             primitive = registry["power" if rooted else "power_operator"]
         avals = [_entry_aval(operand.aval) for operand in equation.operands]

@@ -176,6 +176,9 @@ def _product(emitter: TextEmitter, x: Value, exponent: int) -> Value:
 
 
 def _product_of_complex(emitter: TextEmitter, x: Value, exponent: int) -> Value:
+    if emitter.fused and exponent == 2:  # the operator squares
+        return emitter.multiply(x, x)
+    emitter.fused = False
     if exponent == 1:
         found = x
     elif exponent == 2:

@@ -32,6 +32,8 @@ class TextEmitter:
         Python does not round integers to floats in this operation first.
     rooted : bool
         An exponent of 0.5 takes the root here.
+    fused : bool
+        Complex products are those of NumPy's loops for arrays, see `passes.complex_products`.
     """
 
     def __init__(self, function: Function) -> None:
@@ -39,6 +41,7 @@ class TextEmitter:
         self.python = False
         self.exact = False
         self.rooted = False
+        self.fused = False
         self._declined: str | None = None
 
     # -------------------------------------------------------------- declining
@@ -151,15 +154,23 @@ class TextEmitter:
         return self._arithmetic("sub", x, y)
 
     def multiply(self, x: Value, y: Value) -> Value:
-        if x.dtype.kind == "c":
-            real = self.subtract(
-                self.multiply(self.real(x), self.real(y)), self.multiply(self.imag(x), self.imag(y))
-            )
-            imag = self.add(
-                self.multiply(self.real(x), self.imag(y)), self.multiply(self.imag(x), self.real(y))
-            )
-            return self.complex(real, imag)
-        return self._arithmetic("mul", x, y)
+        if x.dtype.kind != "c":
+            return self._arithmetic("mul", x, y)
+        a, b, c, d = self.real(x), self.imag(x), self.real(y), self.imag(y)
+        across, along = self._arithmetic("mul", b, d), self._arithmetic("mul", b, c)
+        if self.fused:
+            real = self._multiply_add(a, c, self.negative(across))
+            return self.complex(real, self._multiply_add(a, d, along))
+        real = self._arithmetic("sub", self._arithmetic("mul", a, c), across)
+        return self.complex(real, self._arithmetic("add", self._arithmetic("mul", a, d), along))
+
+    def _multiply_add(self, x: Value, y: Value, z: Value) -> Value:
+        """Return x y + z, rounded once."""
+        kind = type_of(x.dtype)
+        name = f"llvm.fma.f{8 * x.dtype.itemsize}"
+        called = self.function.module.declare(name, kind, kind, kind, kind)
+        operands = f"{kind} {x.text}, {kind} {y.text}, {kind} {z.text}"
+        return Value(x.dtype, self.function.value(f"call {kind} {called}({operands})"))
 
     def _arithmetic(self, name: str, x: Value, y: Value) -> Value:
         dtype = x.dtype

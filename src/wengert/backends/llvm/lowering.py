@@ -13,6 +13,7 @@ import numpy as np
 from ...ir.aval import Aval, promotion_operand
 from ...ir.emitter import CannotLower
 from ...ir.primitive import Primitive
+from ...passes.complex_products import is_fused
 from ...passes.scalarise import takes_root
 from .emitter import TextEmitter
 from .values import Value
@@ -85,6 +86,7 @@ def lower(
     inputs, loop_results = loop_dtypes(primitive, operand_avals, output_avals)
     emitter.python = output_avals[0].kind == "python"
     emitter.rooted = takes_root(primitive, operand_avals, output_avals[0])
+    emitter.fused = is_fused(primitive, operand_avals, output_avals[0])
     # Quotients of two integers, and comparisons with floats, are exact in Python.
     compares = output_avals[0].dtype.kind == "b"
     emitter.exact = emitter.python and (compares or primitive.numpy is np.divide)
@@ -100,4 +102,4 @@ def lower(
             for value, aval in zip(results, output_avals, strict=True)
         )
     finally:
-        emitter.python = emitter.exact = emitter.rooted = False
+        emitter.python = emitter.exact = emitter.rooted = emitter.fused = False
