@@ -29,8 +29,10 @@ from .bodies import (
     stage_body,
 )
 from .branches import one_value
+from .deciding import steps_of
 from .scan_checkpoint import checkpointed_scan, number_of_snapshots
 from .scan_primitive import entry_aval, scan_primitive
+from .situated import plain_values
 from .while_primitive import while_loop_primitive
 
 # ------------------------------------------------------------------ while
@@ -256,14 +258,16 @@ def scan(
         avals = checked_step(carried, avals, structure, "scan")
         results[index], found = tree.flatten(y)
         if of_results is not None and found != of_results:
-            raise CarryError(
-                f"scan: the results y change from {of_results} to {found}; every step must "
-                "return the same containers and keys"
-            )
+            raise CarryError(_CHANGING_RESULTS.format("scan", of_results, found))
         of_results = found
     assert of_results is not None
     stacked = [stack(entries) for entries in zip(*results, strict=True)]
     return carried, tree.unflatten(of_results, stacked)
+
+
+_CHANGING_RESULTS = (
+    "{}: the results y change from {} to {}; every step must return the same containers and keys"
+)
 
 
 def _steps(xs: Any, length: int | None, what: str) -> int:
@@ -329,6 +333,8 @@ def _staged_scan(
         found, after = tree.flatten(next_carried)
         check_structure(structure, after, what)
         ys, of_results = tree.flatten(y)
+        if structures and of_results != structures[-1]:
+            raise CarryError(_CHANGING_RESULTS.format(what, structures[-1], of_results))
         structures.append(of_results)
         return [*found, *ys]
 
@@ -336,12 +342,25 @@ def _staged_scan(
         return tree.unflatten(structure, given[:count]), tree.unflatten(shape, given[count:])
 
     paths = tree.names(init, "init")
-    body, avals = settled(
-        lambda avals: stage_body(step, [*avals, *entries], arguments),
-        [aval_of(leaf) for leaf in leaves],
-        paths,
-        what,
-    )
+    plain = plain_values([*leaves, *arrays]) if checkpoint is not None and length else None
+    if plain is None:
+        body, avals = settled(
+            lambda avals: stage_body(step, [*avals, *entries], arguments),
+            [aval_of(leaf) for leaf in leaves],
+            paths,
+            what,
+        )
+    else:
+        body, avals, ways = steps_of(
+            lambda avals, at: stage_body(step, [*avals, *entries], arguments, lambda: at),
+            plain[:count],
+            plain[count:],
+            range(length)[:: -1 if reverse else 1],
+            paths,
+            what,
+        )
+        if ways is not None:
+            arrays = [*arrays, ways]
     params: dict[str, Any] = {
         "body": body.program,
         "constants": len(body.captured),
@@ -377,7 +396,8 @@ def checkpointed_loop(
     Parameters
     ----------
     body : callable
-        ``body(i, x)`` returns the next carried tree. It is staged: it cannot ask for values.
+        ``body(i, x)`` returns the next carried tree. It may ask for values (`if`, `while`) where
+        they are known: neither staged nor batched.
     init : tree of numbers or arrays
         As in `while_loop`.
     n : int
