@@ -204,3 +204,17 @@ def test_angles_at_the_origin_have_derivative_0(name, compiled):
         assert np.all(np.asarray(found) == 0), way
     beside = wg.grad(angle)(np.array([1e-3, 0.0, 0.0]))
     assert np.max(np.abs(beside)) > 100
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        wg.hessian,
+        lambda f: wg.jacfwd(wg.jacfwd(f)),
+        lambda f: wg.jacrev(wg.jacfwd(f)),
+        lambda f: wg.jacrev(wg.jacrev(f)),
+    ],
+)
+def test_no_entry_of_a_deviation_is_special(derivative):
+    assert np.isnan(derivative(np.std)(np.ones(3))).all()
+    np.testing.assert_array_equal(wg.jvp(wg.grad(np.std), (np.ones(3),), (np.ones(3),))[1], 0.0)

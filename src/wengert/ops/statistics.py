@@ -156,12 +156,14 @@ def _apart(x: Any, axes: tuple[int, ...], where: Any) -> Any:
     """Return by how much entries are apart: 0 for equal ones, though their mean is rounded."""
     if where is not True or not np.ndim(x):
         return x - np.mean(x, axis=axes, keepdims=True, where=where)
-    return x - _first(x, axes)
+    apart = x - _first(x, axes)
+    return apart - np.mean(apart, axis=axes, keepdims=True)
 
 
 def _apart_transposed(x: Any, axes: tuple[int, ...], where: Any) -> Any:
     if where is not True or not np.ndim(x):
         return x - np.mean(x, axis=axes, keepdims=True, where=where)
+    x = x - np.mean(x, axis=axes, keepdims=True)
     first = np.zeros(np.shape(x), bool)
     _first(first, axes)[...] = True
     return x - np.where(first, np.sum(x, axis=axes, keepdims=True), 0.0)
