@@ -435,6 +435,17 @@ def test_what_objects_hold_may_change_in_place(name, change, way, size):
             assert call(x) == plain(x)
 
 
+@pytest.mark.parametrize("part", [np.s_[::2], np.s_[::-1], np.s_[4:4]])
+def test_strided_arrays_that_objects_hold_may_change_in_place(part):
+    whole = np.ones(11, np.float32)
+    holder = types.SimpleNamespace(w=whole[part])
+    compiled = wg.jit(lambda x: np.sum(holder.w) * x)
+    for k in (1.0, 2.0, 3.0):
+        whole.fill(k)
+        for _ in range(4):
+            assert compiled(1.0) == np.sum(holder.w)
+
+
 def test_static_arguments_may_change_in_place():
     items, array, x = [1.0, 2.0], np.ones(5000), np.arange(5000.0)
     total = wg.jit(lambda x, items: x * sum(items), static_argnums=1)

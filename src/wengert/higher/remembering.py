@@ -86,7 +86,7 @@ class Entries:
 
 def _bits(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the entries as integers, eight bytes each where they come to that."""
-    flat = np.asarray(array).reshape(-1)
+    flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(np.uint64 if flat.nbytes % 8 == 0 else np.uint8)
 
 
