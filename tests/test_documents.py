@@ -10,6 +10,7 @@ import pytest
 
 from wengert import errors
 from wengert.ir.primitive import registry
+from wengert.tracing.protocols import functions, ufuncs
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -23,9 +24,13 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 @pytest.fixture
 def scratch():
-    """Take the primitives that a page makes out of the registry again."""
+    """Take the primitives that a page makes out again, and their answers to NumPy and SciPy."""
     before = {primitive.name for primitive in registry}
+    answers = [(answered, dict(answered)) for answered in (functions, ufuncs)]
     yield
+    for answered, were in answers:
+        answered.clear()
+        answered.update(were)
     for primitive in registry:
         if primitive.name not in before:
             registry.remove(primitive.name)
