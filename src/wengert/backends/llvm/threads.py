@@ -43,6 +43,27 @@ _NAMES = (
 
 _STATE = "\n".join(f"@{name} = internal global {value}, align 64" for name, value in _NAMES)
 
+
+def _one_after_the_other(head: str) -> str:
+    """Return the definition of a function that runs the tasks in their order, by itself."""
+    return f"""
+define {head}(ptr %task, ptr %context, i64 %count) {{
+entry:
+  br label %head
+head:
+  %number = phi i64 [ 0, %entry ], [ %following, %run ]
+  %more = icmp slt i64 %number, %count
+  br i1 %more, label %run, label %leave
+run:
+  call void %task(ptr %context, i64 %number)
+  %following = add i64 %number, 1
+  br label %head
+leave:
+  ret void
+}}
+"""
+
+
 _TEXT = f"""
 {_STATE}
 @"{_THREADS}" = external global i64
@@ -76,20 +97,7 @@ leave:
   ret void
 }}
 
-define internal void @alone(ptr %task, ptr %context, i64 %count) {{
-entry:
-  br label %head
-head:
-  %number = phi i64 [ 0, %entry ], [ %following, %run ]
-  %more = icmp slt i64 %number, %count
-  br i1 %more, label %run, label %leave
-run:
-  call void %task(ptr %context, i64 %number)
-  %following = add i64 %number, 1
-  br label %head
-leave:
-  ret void
-}}
+{_one_after_the_other("internal void @alone")}
 
 ; What a thread of the pool does for ever.
 define internal ptr @worker(ptr %nothing) {{
@@ -264,23 +272,8 @@ release:
 }}
 """
 
-# Where there are no POSIX threads, tasks run one after the other.
-_SERIAL = f"""
-define void @"{PARALLEL}"(ptr %task, ptr %context, i64 %count) {{
-entry:
-  br label %head
-head:
-  %number = phi i64 [ 0, %entry ], [ %following, %run ]
-  %more = icmp slt i64 %number, %count
-  br i1 %more, label %run, label %leave
-run:
-  call void %task(ptr %context, i64 %number)
-  %following = add i64 %number, 1
-  br label %head
-leave:
-  ret void
-}}
-"""
+# Where there are no POSIX threads, tasks run so too.
+_SERIAL = _one_after_the_other(f'void @"{PARALLEL}"')
 
 _held: list[Any] = []
 
