@@ -238,6 +238,16 @@ class Frame:
         if in_register(variable.aval):
             self.assign(variable, load(self.function, variable.aval.dtype, pointer))
 
+    def call(self, name: str, reads: Sequence[Operand], result: Variable) -> None:
+        """Call a function without status on the addresses of what it reads, then of its result."""
+        pointers = [self.pointer(operand) for operand in reads]
+        target = self.target(result)
+        arguments = [*pointers, target]
+        called = self.module.declare(name, "void", *["ptr"] * len(arguments))
+        listed = ", ".join(f"ptr {argument}" for argument in arguments)
+        self.function.line(f"call void {called}({listed})")
+        self.arrived(result, target)
+
     def scratch(self, size: int) -> str:
         """Return the address of workspace that is this step's alone."""
         return self._place("workspace", self.layout.reserve(size))

@@ -183,13 +183,7 @@ class ProductStep:
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("product")
         _define_product(frame.loops, name, self.product)
-        pointers = [frame.pointer(operand) for operand in self.reads]
-        (variable,) = self.writes
-        target = frame.target(variable)
-        called = frame.module.declare(name, "void", "ptr", "ptr", "ptr")
-        listed = ", ".join(f"ptr {pointer}" for pointer in (*pointers, target))
-        frame.function.line(f"call void {called}({listed})")
-        frame.arrived(variable, target)
+        frame.call(name, self.reads, self.writes[0])
 
 
 def _define_product(module: Module, name: str, product: Product) -> None:

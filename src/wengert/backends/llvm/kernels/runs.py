@@ -36,13 +36,7 @@ class RunMeanStep:
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("runs")
         _define(frame.loops, name, self.equation)
-        pointers = [frame.pointer(operand) for operand in self.reads]
-        (variable,) = self.writes
-        target = frame.target(variable)
-        called = frame.module.declare(name, "void", "ptr", "ptr", "ptr")
-        listed = ", ".join(f"ptr {pointer}" for pointer in (*pointers, target))
-        frame.function.line(f"call void {called}({listed})")
-        frame.arrived(variable, target)
+        frame.call(name, self.reads, self.writes[0])
 
 
 class _Line:
