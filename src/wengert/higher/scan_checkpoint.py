@@ -7,22 +7,36 @@ s states, C(s + r, s) steps need each step at most r times again, and no placeme
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import comb, isqrt
 from typing import Any
 
 import numpy as np
 
+from ..compile import optimise
 from ..errors import ArgumentError
-from ..ir.aval import Aval, aval_of
+from ..ir.aval import Aval, aval_of, zeros_of
 from ..ir.primitive import Primitive
+from ..ir.pullback import Replay
+from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, moved, spread_over
 from ..ops.projection import add
 from ..ops.samples import Fail, Sample, array
 from ..ops.taylor_rules import Series
-from ..tracing.core import bind
-from ..transforms.lists import fitted, in_groups, jvp_in_groups, vjp_of_list
+from ..passes.dead_code import remove_dead_code
+from ..tracing.core import bind, raw_of
+from ..tracing.staging import stage
+from ..transforms.lists import (
+    evaluate_traced,
+    fitted,
+    in_groups,
+    jvp_in_groups,
+    remembered,
+    vjp_of_list,
+)
 from ..transforms.taylor_lists import parted
 from .scan_primitive import (
+    EntriesOf,
     Scan,
     apart,
     batched_scan,
@@ -32,6 +46,7 @@ from .scan_primitive import (
     taylor_scan,
     varying_outputs,
 )
+from .totals import adding_to_totals
 from .while_primitive import closed_flags
 
 # ------------------------------------------------------------------ placement
@@ -168,43 +183,38 @@ class _Reversal:
     def __init__(self, values: Sequence[Any], varying: tuple[bool, ...], params: Any) -> None:
         operands = len(varying)
         self.scan = scan = Scan(values[:operands], params)
-        self.first, self.count, _ = scan.groups
-        self.varying = varying
-        seeded = varying_outputs(scan.body, varying, self.first, self.count)
-        self.forward, self.backward = vjp_of_list(scan.body, varying, seeded)
-        self.kept_from = len(scan.body.outputs)
+        self.read = scan.entries
+        first, self.count, _ = scan.groups
+        seeded = varying_outputs(scan.body, varying, first, self.count)
+        self.pulling = _pulling(scan.body, varying, scan.groups)
         self.order = list(scan.indices())
         seeds = list(values[operands:])
         carried = sum(seeded[: self.count])
-        self.carried = tuple(seeds[:carried])
-        self.of_results = seeds[carried:]
-        self.constants = sum(varying[: self.first])
-        self.sums: list[Any] = [None] * self.constants
-        entries = scan.xs
-        flags = varying[self.first + self.count :]
+        inputs = self.pulling.inputs
+        start = first + self.count + carried
+        end = start + sum(varying[:first])
+        # Cotangents of what is carried, then sums of those of constants.
+        self.kept = (*seeds[:carried], *(zeros_of(v.aval) for v in inputs[start:end]))
+        self.entries = EntriesOf(inputs[end:], (*scan.xs, *seeds[carried:]))
+        flags = varying[first + self.count :]
         self.of_entries = [
-            np.zeros(np.shape(x), x.dtype) for x, flag in zip(entries, flags, strict=True) if flag
+            np.zeros(np.shape(x), x.dtype) for x, flag in zip(scan.xs, flags, strict=True) if flag
         ]
 
     def advance(self, state: tuple[Any, ...], start: int, end: int) -> tuple[Any, ...]:
         scan = self.scan
         run = scan.body.evaluate
         for step in range(start, end):
-            index = self.order[step]
-            state = run(*scan.constants, *state, *[x[index] for x in scan.xs])[: self.count]
+            found = run(*scan.constants, *state, *self.read.at(self.order[step]))
+            state = found[: self.count]
         return state
 
     def pull_step(self, state: tuple[Any, ...], step: int) -> None:
         index = self.order[step]
-        scan = self.scan
-        found = self.forward.evaluate(*scan.constants, *state, *[x[index] for x in scan.xs])
-        pulled = self.backward.evaluate(
-            *found[self.kept_from :], *self.carried, *[g[index] for g in self.of_results]
-        )
-        sums = pulled[: self.constants]
-        self.sums = [add(total, term) for total, term in zip(self.sums, sums, strict=True)]
-        end = self.constants + len(self.carried)
-        self.carried = pulled[self.constants : end]
+        given = (*self.scan.constants, *state, *self.kept, *self.entries.at(index))
+        pulled = self.pulling.evaluate(*given)
+        end = len(self.kept)
+        self.kept = pulled[:end]
         for target, entry in zip(self.of_entries, pulled[end:], strict=True):
             target[index] = entry
 
@@ -218,13 +228,80 @@ class _Reversal:
             self.pull_step(self.advance(state, start, step), step)
 
 
+def _pulling(body: WengertList, varying: tuple[bool, ...], groups: Sequence[int]) -> WengertList:
+    """Return the list that computes one step again and pulls it back.
+
+    Inputs: constants, the carried state; cotangents of the carry, sums of those of constants;
+    entries that the step reads, and cotangents of those that it makes. Outputs: cotangents of the
+    carry, sums; cotangents of the entries that were read.
+    """
+    return remembered(  # type: ignore[no-any-return]
+        body, ("pulling", varying, groups), lambda: _make_pulling(body, varying, groups)
+    )
+
+
+def _make_pulling(
+    body: WengertList, varying: tuple[bool, ...], groups: Sequence[int]
+) -> WengertList:
+    first, count, _ = groups
+    seeded = varying_outputs(body, varying, first, count)
+    forward, backward = vjp_of_list(body, varying, seeded)
+    outputs, carried, sums = len(body.outputs), sum(seeded[:count]), sum(varying[:first])
+    adding = adding_to_totals(backward, sums)
+    avals = [variable.aval for variable in forward.inputs]
+    residuals = len(forward.outputs) - outputs
+    later = [variable.aval for variable in adding.inputs[residuals:]]  # seeds, then sums
+    results = len(later) - carried - sums
+    of_carry, of_results, totals = cut(later, carried, results, sums)
+
+    def pull(*values: Any) -> list[Any]:
+        raw = [raw_of(value) for value in values]
+        given, cotangents, before, xs, seeds = cut(
+            raw, first + count, carried, sums, groups[2], results
+        )
+        kept = evaluate_traced(forward, [*given, *xs])[outputs:]
+        found = evaluate_traced(adding, [*kept, *cotangents, *seeds, *before])
+        added, of_state, of_entries = cut(found, sums, carried, len(found) - sums - carried)
+        return [*of_state, *added, *of_entries]
+
+    start = first + count
+    return remove_dead_code(
+        stage(
+            pull,
+            [*avals[:start], *of_carry, *totals, *avals[start:], *of_results],
+            "the pullback of a step",
+        )
+    )
+
+
+def cut(values: Sequence[Any], *sizes: int) -> list[Sequence[Any]]:
+    """Return a sequence in pieces of these sizes."""
+    ends = list(accumulate(sizes))
+    return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _unfold_pull(params: dict[str, Any]) -> Replay:
+    body: WengertList = params["body"]
+    varying: tuple[bool, ...] = params["varying"]
+    first, count = params["constants"], params["carry"]
+    groups = (first, count, len(varying) - first - count)
+
+    def make() -> Replay:
+        advance = WengertList(body.inputs, body.equations, body.outputs[:count])
+        return Replay(optimise(advance), optimise(_pulling(body, varying, groups)))
+
+    return remembered(body, ("replay", varying, groups), make)  # type: ignore[no-any-return]
+
+
 def _evaluate_pull(
     *values: Any, varying: tuple[bool, ...], snapshots: int, **params: Any
 ) -> tuple[Any, ...]:
     reversal = _Reversal(values, varying, params)
     with np.errstate(all="ignore"):
         reversal.pull_range(reversal.scan.carry, 0, reversal.scan.length, snapshots)
-    found = [*reversal.sums, *reversal.carried, *reversal.of_entries]
+    first = params["constants"]
+    carried = len(reversal.kept) - sum(varying[:first])
+    found = [*reversal.kept[carried:], *reversal.kept[:carried], *reversal.of_entries]
     avals = [aval_of(v) for v, flag in zip(values, varying, strict=False) if flag]
     return tuple(fitted(entry, aval) for entry, aval in zip(found, avals, strict=True))
 
@@ -408,6 +485,7 @@ scan_pull = Primitive(
     push=_push_pull,
     record=_record_pull,
     batch=_batch_pull,
+    unfold=_unfold_pull,
     multiple=True,
     samples=_samples_pull,
     fails=tuple,

@@ -55,6 +55,12 @@ class Scan:
         self.reverse: bool = params["reverse"]
 
     @property
+    def entries(self) -> EntriesOf:
+        """What reads the entries of a step."""
+        first, count, _ = self.groups
+        return EntriesOf(self.body.inputs[first + count :], self.xs)
+
+    @property
     def groups(self) -> tuple[int, int, int]:
         """The numbers of constants, carried values and arrays that are read."""
         return len(self.constants), len(self.carry), len(self.xs)
@@ -68,6 +74,30 @@ class Scan:
         """Return the positions of the entries in the order in which they are taken."""
         forwards = range(self.length)
         return forwards[::-1] if self.reverse else forwards
+
+
+class EntriesOf:
+    """The entries of arrays along their first axis, of the kinds that a list takes.
+
+    Entries of arrays are NumPy's scalars; a list may take Python's numbers.
+    """
+
+    __slots__ = ("_arrays", "_kinds")
+
+    def __init__(self, variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
+        self._arrays = arrays
+        kinds = [variable.aval.kind == "python" for variable in variables]
+        self._kinds = kinds if any(kinds) else None
+
+    def at(self, index: int) -> list[Any]:
+        """Return the entries of one step."""
+        entries = [x[index] for x in self._arrays]
+        if self._kinds is None:
+            return entries
+        return [
+            entry.item() if is_number else entry
+            for entry, is_number in zip(entries, self._kinds, strict=True)
+        ]
 
 
 def stacked_aval(aval: Aval, length: int) -> Aval:
@@ -92,19 +122,10 @@ def run_scan(*values: Any, **params: Any) -> tuple[Any, ...]:
         np.empty(stacked_aval(operand.aval, scan.length).shape, operand.aval.dtype)
         for operand in scan.body.outputs[count:]
     ]
-    constants, carry, xs = scan.constants, scan.carry, scan.xs
+    constants, carry, entries = scan.constants, scan.carry, scan.entries
     run = scan.body.evaluate
-    # Entries of arrays are NumPy's scalars; a body may take Python's numbers.
-    plain = any(v.aval.kind == "python" for v in scan.body.inputs[len(constants) + count :])
-    kinds = [variable.aval.kind for variable in scan.body.inputs[len(constants) + count :]]
     for index in scan.indices():
-        entries = [x[index] for x in xs]
-        if plain:
-            entries = [
-                entry.item() if kind == "python" else entry
-                for entry, kind in zip(entries, kinds, strict=True)
-            ]
-        found = run(*constants, *carry, *entries)
+        found = run(*constants, *carry, *entries.at(index))
         carry = found[:count]
         for target, entry in zip(stacked, found[count:], strict=True):
             target[index] = entry

@@ -27,3 +27,20 @@ class Pullback(NamedTuple):
     constants: tuple[int, ...]
     backward: WengertList
     sums: int
+
+
+class Replay(NamedTuple):
+    """The lists of the pullback of a loop that computes its states again.
+
+    Attributes
+    ----------
+    advance : WengertList
+        Inputs: those of the loop's body. Outputs: the next carry.
+    pull : WengertList
+        Inputs: constants and carry of the loop; cotangents of the carry, sums of those of
+        constants; the entries that a step reads, and cotangents of those that it makes. Outputs:
+        such cotangents and sums again; cotangents of the entries that were read.
+    """
+
+    advance: WengertList
+    pull: WengertList

@@ -29,6 +29,7 @@ from .kernels.sweep import find_sweeps
 from .linalg import FactorisationStep, plan_factorisation
 from .looping import ScanStep, While
 from .recipes import can_lower
+from .replaying import ScanPull
 from .scalars import ScalarEquation
 from .taping import WhilePull
 
@@ -39,6 +40,7 @@ _KINDS: tuple[Any, ...] = (
     While,
     ScanStep,
     WhilePull,
+    ScanPull,
     EntryStep,
     GatherStep,
     RunMeanStep,

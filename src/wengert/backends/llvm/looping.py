@@ -254,12 +254,19 @@ class ScanStep(PartStep):
         return equation.primitive.name in ("scan", "checkpointed_scan")
 
     def emit(self, frame: Frame) -> None:
-        part = _define_scan(frame, self._params, len(self.reads))
+        part = define_scan(frame, self._params, len(self.reads))
         workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 
 
-def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
+def define_scan(
+    outer: Frame, params: dict[str, Any], inputs: int, *, between: bool = False
+) -> Part:
+    """Write the function of a loop over stacked values.
+
+    With `between` it runs from one step to before another: the address of both numbers is the last
+    input.
+    """
     body: WengertList = params["body"]
     constants: int = params["constants"]
     count: int = params["carry"]
@@ -274,12 +281,17 @@ def _define_scan(outer: Frame, params: dict[str, Any], inputs: int) -> Part:
     results = body.outputs[count:]
     stacks = [frame.output(count + number) for number in range(len(results))]
     counter = function.slot(8)
-    function.line(f"store i64 0, ptr {counter}")
+    start, end = "0", str(length)
+    if between:
+        span = frame.input(inputs - 1)
+        start = function.value(f"load i64, ptr {span}")
+        end = function.value(f"load i64, ptr {offset(function, span, 8)}")
+    function.line(f"store i64 {start}, ptr {counter}")
     test, again, done = (function.new_label(hint) for hint in ("test", "again", "done"))
     function.line(f"br label %{test}")
     function.start(test)
     step_number = function.value(f"load i64, ptr {counter}")
-    more = function.value(f"icmp slt i64 {step_number}, {length}")
+    more = function.value(f"icmp slt i64 {step_number}, {end}")
     function.line(f"br i1 {more}, label %{again}, label %{done}")
     function.start(again)
     index = step_number

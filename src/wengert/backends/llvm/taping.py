@@ -6,8 +6,6 @@ that doubles when it is full, and is freed at the end, whatever happens meanwhil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...ir.aval import Aval
 from ...ir.equation import Equation
 from ...ir.pullback import Pullback
@@ -15,12 +13,12 @@ from .frame import RAISED, Frame
 from .layout import bytes_of, in_register
 from .looping import GIVEN, MADE, Carried, LoopFrame, define_while, entry_at, let_interrupt
 from .parts import Part, PartStep, call_part
+from .records import Record, zeroed
 from .values import load
 from .writer import offset
 
 # The memory, how many records it has room for, how many there are.
 _TAPE = "{ptr, i64, i64}"
-_ALIGNMENT = 64
 
 
 class WhilePull(PartStep):
@@ -43,10 +41,10 @@ class WhilePull(PartStep):
         skipped, constants = params["condition_constants"], params["body_constants"]
         carry = len(params["body"].outputs)
         count = skipped + constants + carry
-        record = _Record([operand.aval for operand in pullback.forward.outputs[carry:]])
+        record = Record([operand.aval for operand in pullback.forward.outputs[carry:]])
 
         def begin(inner: Frame) -> None:
-            place = record.claim(inner, inner.input(count))
+            place = _claim(inner, inner.input(count), record.size)
             for number, start in enumerate(record.offsets):
                 inner.bind(MADE, carry + number, offset(inner.function, place, start))
 
@@ -91,12 +89,11 @@ def _scratch(frame: Frame, aval: Aval) -> str:
 
 def _zeros(frame: Frame, aval: Aval) -> str:
     place = _scratch(frame, aval)
-    called = frame.module.declare("llvm.memset.p0.i64", "void", "ptr", "i8", "i64", "i1")
-    frame.function.line(f"call void {called}(ptr {place}, i8 0, i64 {bytes_of(aval)}, i1 false)")
+    zeroed(frame, place, aval)
     return place
 
 
-def _define_backward(outer: Frame, pullback: Pullback, record: _Record) -> Part:
+def _define_backward(outer: Frame, pullback: Pullback, record: Record) -> Part:
     """Write the function that pulls back, from the last iteration to the first."""
     body = pullback.backward
     constants, residuals = len(pullback.constants), len(record.avals)
@@ -136,42 +133,23 @@ def _define_backward(outer: Frame, pullback: Pullback, record: _Record) -> Part:
     return loop.end()
 
 
-class _Record:
-    """What an iteration keeps: where each value lies, and how large all of it is."""
-
-    def __init__(self, avals: Sequence[Aval]) -> None:
-        self.avals = avals
-        self.offsets: list[int] = []
-        self.size = 0
-        for aval in avals:
-            room = 8 if in_register(aval) and bytes_of(aval) <= 8 else _ALIGNMENT
-            self.size = -(-self.size // room) * room if room == 8 else _rounded(self.size)
-            self.offsets.append(self.size)
-            self.size += max(8, bytes_of(aval))
-        self.size = self.size if all(map(in_register, avals)) else _rounded(self.size)
-
-    def claim(self, frame: Frame, tape: str) -> str:
-        """Return the address of a further record."""
-        function = frame.function
-        counter, limit = offset(function, tape, 16), offset(function, tape, 8)
-        count = function.value(f"load i64, ptr {counter}")
-        room = function.value(f"load i64, ptr {limit}")
-        full = function.value(f"icmp eq i64 {count}, {room}")
-        growing, going = function.new_label("grow"), function.new_label("go")
-        function.line(f"br i1 {full}, label %{growing}, label %{going}")
-        function.start(growing)
-        called = _define_growth(frame)
-        status = function.value(f"call i32 {called}(ptr {tape}, i64 {self.size})")
-        frame.leave_unless_done(status)
-        function.line(f"br label %{going}")
-        function.start(going)
-        function.line(f"store i64 {function.value(f'add i64 {count}, 1')}, ptr {counter}")
-        memory = function.value(f"load ptr, ptr {tape}")
-        return entry_at(frame, memory, count, self.size)
-
-
-def _rounded(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+def _claim(frame: Frame, tape: str, size: int) -> str:
+    """Return the address of a further record."""
+    function = frame.function
+    counter, limit = offset(function, tape, 16), offset(function, tape, 8)
+    count = function.value(f"load i64, ptr {counter}")
+    room = function.value(f"load i64, ptr {limit}")
+    full = function.value(f"icmp eq i64 {count}, {room}")
+    growing, going = function.new_label("grow"), function.new_label("go")
+    function.line(f"br i1 {full}, label %{growing}, label %{going}")
+    function.start(growing)
+    called = _define_growth(frame)
+    frame.leave_unless_done(function.value(f"call i32 {called}(ptr {tape}, i64 {size})"))
+    function.line(f"br label %{going}")
+    function.start(going)
+    function.line(f"store i64 {function.value(f'add i64 {count}, 1')}, ptr {counter}")
+    memory = function.value(f"load ptr, ptr {tape}")
+    return entry_at(frame, memory, count, size)
 
 
 def _define_growth(frame: Frame) -> str:
