@@ -17,6 +17,7 @@ from .build import ENTRY, Built, build, constants_table
 from .cache import object_code
 from .entry import Entry, is_available
 from .frame import DECLINED, DONE
+from .kernels import tiles
 from .signature import Items, Leaf, Output, Same
 from .threads import PARALLEL, make_available
 from .work import work_of
@@ -216,6 +217,9 @@ def compile_program(program: WengertList, donated: frozenset[int] = frozenset())
     built = build(program, donated)
     if PARALLEL in built.externals:
         make_available()
+    for letter in tiles.PRECISIONS:
+        if tiles.symbol(letter) in built.externals:
+            tiles.make_available(letter)
     objects = [object_code(module.text(), module.level) for module in built.modules]
     code = engine.link(objects, [ENTRY], built.externals)
     return NativeProgram(program, built, code)

@@ -18,7 +18,7 @@ from .nodes import Node
 if TYPE_CHECKING:
     from .build import Build
 
-# Sums of so many products, and results of so many entries, are written out.
+# Sums of so many products, and results of so many entries, are written out; outer products all.
 LONGEST = 8
 LARGEST = 4096
 
@@ -46,7 +46,10 @@ def is_small_product(equation: Equation) -> bool:
         return False
     if avals[2].dtype.kind == "b":
         return False
-    return math.prod(lengths.values()) <= LONGEST and avals[2].size <= LARGEST
+    depth = math.prod(lengths.values())
+    if depth == 1:
+        return True  # an outer product: memory is all that it takes
+    return depth <= LONGEST and avals[2].size <= LARGEST
 
 
 def product_cost(equation: Equation) -> int:

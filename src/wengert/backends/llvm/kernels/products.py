@@ -1,11 +1,14 @@
 """Products of matrices and vectors by BLAS: which routine, which strides, which loops around it.
 
 Transposes are flags, batch axes are loops, and an operand that lies otherwise than BLAS can read it
-is left to others (`plan_product` gives None).
+is left to others (`plan_product` gives None). What BLAS would divide among threads of its own goes
+to `tiles` instead, up to a size.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ....ir.equation import Equation, Operand, Variable
@@ -13,12 +16,19 @@ from ....passes.contractions import Contraction, contraction_of
 from ..frame import Frame
 from ..library import symbol
 from ..writer import Function, Module
+from . import tiles
+from .divide import WORTHWHILE, call_in_parts
 from .emit import start_loop
 
 _LETTERS = {("f", 4): "s", ("f", 8): "d", ("c", 8): "c", ("c", 16): "z"}
 # Products smaller than this are written out in a kernel.
 SMALLEST = 512
 _INT_LIMIT = 2**31
+# Multiplications of one product: so many BLAS leaves to one thread; from so many on (4 ms) it does
+# not matter any more how long its threads take to wake up and to go to sleep.
+_SMALL, _LARGE = 1 << 18, 1 << 27
+# What one multiplication of small matrices takes, in nanoseconds; how long a part of a batch takes.
+_NANOSECONDS, _PART = 0.05, 25_000.0
 
 
 class Matrix(NamedTuple):
@@ -182,18 +192,73 @@ class ProductStep:
 
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("product")
-        _define_product(frame.loops, name, self.product)
-        frame.call(name, self.reads, self.writes[0])
+        product = self.product
+        _define_product(frame.loops, name, product)
+        pointers = [frame.pointer(operand) for operand in self.reads]
+        target = frame.target(self.writes[0])
+        room = "%workspace"
+        if _goes_in_tiles(product):
+            room = frame.scratch_of_part(tiles.packed_bytes(product.letter, *_turned(product)[1:]))
+        arguments = [*pointers, target, room]
+        called = frame.module.declare(name, "void", *["ptr"] * len(arguments))
+        listed = ", ".join(f"ptr {argument}" for argument in arguments)
+        frame.function.line(f"call void {called}({listed})")
+        frame.arrived(self.writes[0], target)
+
+
+def _goes_in_tiles(product: Product) -> bool:
+    """Return whether `tiles` multiplies these matrices, not BLAS."""
+    rows, columns, depth = product.rows, product.columns, product.depth
+    if product.letter not in "sd" or min(rows, columns) < 4:
+        return False
+    return _SMALL < rows * columns * depth <= _LARGE
+
+
+def _turned(product: Product) -> tuple[int, int, int]:
+    """Return rows, columns and depth of the product whose result lies row by row."""
+    sizes = (product.rows, product.columns)
+    return (*(sizes if product.result.column == 1 else sizes[::-1]), product.depth)
+
+
+_POINTERS = ("%first", "%second", "%result", "%room")
 
 
 def _define_product(module: Module, name: str, product: Product) -> None:
-    function = module.function(name, "void", "ptr %first", "ptr %second", "ptr %result")
+    listed = [f"ptr {pointer}" for pointer in _POINTERS]
+    function = module.function(name, "void", *listed)
+    if not product.loops:
+        _call(module, function, product, list(_POINTERS))
+        function.line("ret void")
+        return
+    _define_batch(module, f"{name}.batch", product)
+
+    def run(task: Function, pointers: Sequence[str], first: str, last: str) -> None:
+        given = ", ".join(f"ptr {pointer}" for pointer in pointers)
+        task.line(f'call void @"{name}.batch"({given}, i64 {first}, i64 {last})')
+
+    length = product.loops[0][0]
+    entries = math.prod(loop[0] for loop in product.loops) * product.rows * product.columns
+    nanoseconds = _NANOSECONDS * entries * product.depth
+    if _goes_in_tiles(product) or nanoseconds < WORTHWHILE:
+        run(function, _POINTERS, "0", str(length))
+    else:
+        part = max(1, int(length * _PART / nanoseconds))
+        call_in_parts(function, name, _POINTERS, (0, length, part), run)
+    function.line("ret void")
+
+
+def _define_batch(module: Module, name: str, product: Product) -> None:
+    """Write the function of a part of the outermost batch axis, and of all of the others."""
+    function = module.function(
+        name, "internal void", *(f"ptr {p}" for p in _POINTERS), "i64 %start", "i64 %stop"
+    )
     kind = {"s": "float", "d": "double", "c": "{float, float}", "z": "{double, double}"}
     element = kind[product.letter]
-    pointers = ["%first", "%second", "%result"]
+    pointers = list(_POINTERS)
     ends = []
-    for length, *strides in product.loops:
-        axis, end = start_loop(function, "0", str(length))
+    for number, (length, *strides) in enumerate(product.loops):
+        limits = ("0", str(length)) if number else ("%start", "%stop")
+        axis, end = start_loop(function, *limits)
         ends.append(end)
         for k, stride in enumerate(strides):
             if stride:
@@ -208,9 +273,11 @@ def _define_product(module: Module, name: str, product: Product) -> None:
 
 
 def _call(module: Module, function: Function, product: Product, pointers: list[str]) -> None:
-    first, second, result = pointers
+    first, second, result, _ = pointers
     rows, columns, depth = product.rows, product.columns, product.depth
-    if rows == 1 and columns == 1:
+    if _goes_in_tiles(product):
+        _call_tiles(module, function, product, pointers)
+    elif rows == 1 and columns == 1:
         _dot(module, function, product, pointers)
     elif columns == 1:
         call_vector(
@@ -236,6 +303,26 @@ def _call(module: Module, function: Function, product: Product, pointers: list[s
             module, function, product.letter, (rows, columns, depth),
             (first, product.first), (second, product.second), (result, product.result.column),
         )  # fmt: skip
+
+
+def _call_tiles(
+    module: Module, function: Function, product: Product, pointers: Sequence[str]
+) -> None:
+    first, second, result, room = pointers
+    sides = [(first, *product.first), (second, *product.second)]
+    lead = product.result.row
+    if product.result.column != 1:  # the result is its transpose row by row: secondᵀ firstᵀ
+        sides = [(p, column, row) for p, row, column in reversed(sides)]
+        lead = product.result.column
+    high, wide, shares = tiles.blocks_of(product.letter, *_turned(product))
+    arguments = [f"i64 {size}" for size in _turned(product)]
+    for pointer, row, column in sides:
+        arguments += [f"ptr {pointer}", f"i64 {row}", f"i64 {column}"]
+    arguments += [f"ptr {result}", f"i64 {lead}", f"ptr {room}", f"i64 {high}", f"i64 {wide}"]
+    arguments.append(f"i1 {int(shares)}")
+    kinds = [argument.split()[0] for argument in arguments]
+    called = module.declare(tiles.symbol(product.letter), "void", *kinds)
+    function.line(f"call void {called}({', '.join(arguments)})")
 
 
 def _matrix(
@@ -293,7 +380,7 @@ def call_vector(
 
 
 def _dot(module: Module, function: Function, product: Product, pointers: list[str]) -> None:
-    first, second, result = pointers
+    first, second, result, _ = pointers
     # One row times a vector: gemv serves complex numbers too, whose dot returns a structure.
     matrix = Matrix(1, 1) if product.first.column <= 1 else Matrix(0, product.first.column)
     if matrix.row:
