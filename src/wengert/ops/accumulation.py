@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir.cotangent import Items, Masked, Part
 from ..ir.paths import is_basic_index
-from ..tracing.core import Array, Traced, bind, raw_of
+from ..tracing.core import Array, Traced, bind, ndim_of, raw_of
 from ..tracing.decisions import certain
 from .indexing import indexed_add, marked, own_mask
 
@@ -36,7 +36,7 @@ def combine(previous: Any, new: Any) -> Any:
         return total
     total = raw_of(total)
     # Fresh memory that nobody else has seen: later contributions are added in place.
-    return Masked(total, None, owned=True) if np.ndim(total) else total
+    return Masked(total, None, owned=True) if ndim_of(total) else total
 
 
 def dense(cotangent: Any) -> Any:

@@ -24,7 +24,10 @@ def fits(value: Any, ans: Any) -> bool:
         return type(value) is float or type(value) is np.float64
     if kind is np.ndarray and type(value) is np.ndarray:
         return bool(value.shape == ans.shape and value.dtype == ans.dtype)
-    first, second = aval_of(value), aval_of(ans)
+    first, second = innermost(value), innermost(ans)
+    if first is second and type(first) is Aval:  # those of numbers are shared
+        return True
+    first, second = aval_of(first), aval_of(second)
     return first.shape == second.shape and first.dtype == second.dtype
 
 

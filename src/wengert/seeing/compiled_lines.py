@@ -98,6 +98,10 @@ class _NotingTrace(GuardingTrace):
         super().__init__(description, values)
         self.origins: dict[Variable, Origin] = {}
 
+    def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        """Take the way that notes."""
+        return self.process(primitive, [x, y], {})
+
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Record an operation and note where it comes from."""
         before = len(self.equations)

@@ -53,7 +53,10 @@ class Trace:
         raise NotImplementedError
 
     def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
-        """Carry out an elementwise primitive of two operands, each plain or of this trace."""
+        """Carry out an elementwise primitive of two operands.
+
+        Each is of this trace, plain, or of a trace around it; one at least is of this trace.
+        """
         return self.process(primitive, [x, y], {})
 
     def demand(self, traced: Traced, purpose: str) -> Any:
@@ -182,12 +185,14 @@ def _class_of(plain: Any) -> type:
 
 def is_array_kind(raw: Any) -> bool:
     """Return whether a raw value (Traced or plain) is of kind array."""
-    plain = innermost(raw)
+    while type(raw) is Traced:
+        raw = raw.value
+    plain = raw
     kind = type(plain)
-    if kind in PLAIN_SCALARS or isinstance(plain, np.generic):
-        return False
     if kind is Aval:
         return bool(plain.kind == "array")
+    if kind in PLAIN_SCALARS or isinstance(plain, np.generic):
+        return False
     if kind is Batched:
         return bool(plain.aval.kind == "array")
     return True

@@ -23,8 +23,10 @@ from .core import (
     Array,
     Traced,
     bind,
+    bind_one,
     can_hold_traced,
     innermost,
+    is_array_kind,
     is_unknown,
     leak_error,
     make_view,
@@ -128,6 +130,10 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                 found = process_pair(primitive, self, other)
                 if found is not None:
                     return found
+        elif not raises or (other is not self and name == "__mul__"):
+            found = nested_pair(primitive, self, other, self.trace)
+            if found is not None:
+                return found
         return general(self, other, other)
 
     def on_traced_reflected(self: Traced, other: Any) -> Any:
@@ -148,6 +154,10 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                     if rows is not None:
                         rows.append((pull_right, self.payload, (other, value, ans)))
                         return Traced(trace, ans, len(rows) - 1)
+        elif name != "__pow__":
+            found = nested_pair(primitive, other, self, self.trace)
+            if found is not None:
+                return found
         return general(other, self, other)
 
     if plans is None:
@@ -178,6 +188,28 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
 
 
 _SIMPLE_OPERANDS = frozenset({float, int, np.ndarray, np.float64})
+
+
+def nested_pair(primitive: Primitive, left: Any, right: Any, trace: Any) -> Any:
+    """Process a traced value of `trace` whose value is traced or staged, and another operand.
+
+    None where that takes the long way: what `bind` would find out is known here.
+    """
+    if type(left) is Traced:
+        if type(right) is Traced:
+            first, second = left.trace, right.trace
+            if first is not second:
+                if first.thread != second.thread or first.level == second.level:
+                    return None
+                trace = first if first.level > second.level else second
+        elif type(right) not in PLAIN_SCALARS:
+            return None
+    elif type(left) not in PLAIN_SCALARS:
+        return None
+    if trace.thread != get_ident():
+        raise leak_error(trace)
+    found = trace.pair(primitive, left, right)
+    return found if type(found) is Traced and not is_array_kind(found) else to_user(found)
 
 
 def process_pair(primitive: Primitive, left: Any, right: Any) -> Any:
@@ -212,7 +244,8 @@ def install_unary(name: str, primitive: Primitive) -> None:
     """Make an operator of one operand bind `primitive`."""
 
     def on_either(self: Any) -> Any:
-        return to_user(bind(primitive, self))
+        found = bind_one(primitive, self, {})
+        return found if type(found) is Traced and not is_array_kind(found) else to_user(found)
 
     setattr(Traced, name, on_either)
     setattr(Array, name, on_either)

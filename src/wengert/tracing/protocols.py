@@ -322,6 +322,8 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
                     if type(found) is Traced and type(found.value) is np.ndarray:
                         return Array(found)
                     return found
+                if not _is_python(raw):
+                    return bind_one(primitive, raw, {})
         elif len(inputs) == 2 and (type(inputs[0]) is Array or type(inputs[1]) is Array):
             found = process_pair(primitive, *inputs)
             if found is not None:

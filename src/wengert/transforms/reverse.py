@@ -16,8 +16,8 @@ from ..ir.aval import aval_of, zeros_of
 from ..ir.cotangent import Items, Masked, Part
 from ..ir.primitive import Primitive, Pull
 from ..ops.accumulation import add_part, combine, dense, dense_items, simplify
-from ..ops.projection import LARGE_BYTES
-from ..tracing.core import Trace, Traced, bind, is_exclusive, raw_of
+from ..ops.projection import LARGE_BYTES, fits
+from ..tracing.core import PLAIN_SCALARS, Trace, Traced, bind, is_exclusive, raw_of
 from ..tracing.creation import begin, end
 from .protection import Protection
 
@@ -79,6 +79,18 @@ class ReverseTrace(Trace):
                 rows = self.rows
                 rows.append((pull, only.payload, (value, ans if needed[1] else None)))
                 return Traced(self, ans, len(rows) - 1)
+            if type(value) is Traced and primitive.record is None:
+                inner = value.trace
+                if inner.thread == self.thread:
+                    ans = inner.process(primitive, [value], params)
+                    plans = primitive.plans
+                    if plans is None or params or not fits(value, ans):
+                        return self.add_row(primitive, (0,), (value,), ans, params, only.payload)
+                    pull, needed, _ = plans[0,]
+                    kept = (value if needed[0] else None, ans if needed[1] else None)
+                    rows = self.rows
+                    rows.append((pull, only.payload, kept))
+                    return Traced(self, ans, len(rows) - 1)
         values = []
         which: tuple[int, ...] = ()
         positions: tuple[int, ...] = ()
@@ -141,15 +153,27 @@ class ReverseTrace(Trace):
         return type(ans)(*results) if hasattr(ans, "_fields") else tuple(results)
 
     def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
-        """Record an elementwise operation of two operands, each plain or of this trace.
+        """Record an elementwise operation of two operands, of this trace, plain, or from around.
 
         The short form of `process`: which operands are traced decides on a plan, made beforehand.
         """
-        first = x.value if type(x) is Traced else x
-        second = y.value if type(y) is Traced else y
+        first = x.value if type(x) is Traced and x.trace is self else x
+        second = y.value if type(y) is Traced and y.trace is self else y
         plans = primitive.plans
-        if type(first) is Traced or type(second) is Traced or plans is None:
+        if plans is None:
             return self.process(primitive, [x, y], {})
+        if type(first) is Traced:
+            inner = first.trace
+            if type(second) is Traced:
+                if second.trace is not inner:
+                    return self.process(primitive, [x, y], {})
+            elif type(second) not in PLAIN_SCALARS:
+                return self.process(primitive, [x, y], {})
+            return self._nested_pair(primitive, x, y, inner)
+        if type(second) is Traced:
+            if type(first) not in PLAIN_SCALARS:
+                return self.process(primitive, [x, y], {})
+            return self._nested_pair(primitive, x, y, second.trace)
         self.warns = True
         ans = primitive.evaluate(first, second)
         if first is x:
@@ -196,6 +220,42 @@ class ReverseTrace(Trace):
             rows.append((pull, inputs, residuals))
         else:
             rows.append((projecting, inputs, (avals, residuals)))
+        return Traced(self, ans, len(rows) - 1)
+
+    def _nested_pair(self, primitive: Primitive, x: Any, y: Any, inner: Trace) -> Any:
+        """Record an operation that a trace around this one carries out: see `pair`.
+
+        Each operand is plain, or of this trace with a number or a value of `inner` below.
+        """
+        if inner.thread != self.thread:
+            return self.process(primitive, [x, y], {})
+        first: Any = x
+        second: Any = y
+        if type(x) is Traced and x.trace is self:
+            first = x.value
+            if type(y) is Traced and y.trace is self:
+                second = y.value
+                which: tuple[int, ...] = (0, 1)
+                inputs: Any = (x.payload, y.payload)
+            else:
+                which, inputs = (0,), x.payload
+        else:
+            second = y.value
+            which, inputs = (1,), y.payload
+        self.warns = True
+        ans = inner.pair(primitive, first, second)
+        pull, needed, projecting = primitive.plans[which]  # type: ignore[index]
+        keep_first, keep_second, keep_ans = needed
+        residuals: Any = (
+            first if keep_first else None,
+            second if keep_second else None,
+            ans if keep_ans else None,
+        )
+        if not all([fits((first, second)[index], ans) for index in which]):
+            avals = [aval_of((first, second)[index]) for index in which]
+            pull, residuals = projecting, (avals, residuals)
+        rows = self.rows
+        rows.append((pull, inputs, residuals))
         return Traced(self, ans, len(rows) - 1)
 
     def _safe(self, residuals: Any, values: Sequence[Any], which: tuple[int, ...]) -> Any:
