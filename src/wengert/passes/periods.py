@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ir.aval import Aval
 from ..ir.equation import Variable
 from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
-from .dead_code import acts
+from .dead_code import ACTING, acts
 from .keys import value_key
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]
@@ -36,6 +37,37 @@ def _is_entry(value: Any) -> bool:
     if type(value) is int:
         return -(2**63) <= value < 2**63
     return isinstance(value, (bool, float, complex, np.number, np.bool_))
+
+
+class _Kinds:
+    """Numbers of what operands are: equal for Avals, and for literals, that are the same in a loop.
+
+    ``by_aval`` and ``by_literal`` remember them by identity, the latter with the literal's code.
+    """
+
+    def __init__(self) -> None:
+        self.literals: list[Any] = []
+        self.by_aval: dict[int, int] = {}
+        self.by_literal: dict[int, tuple[int, int]] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._codes: dict[Hashable, int] = {}
+
+    def of_aval(self, aval: Aval) -> int:
+        number = self._number((aval.dtype.str, aval.kind, aval.shape))
+        self.by_aval[id(aval)] = number
+        return number
+
+    def of_literal(self, value: Any, aval: Aval) -> tuple[int, int]:
+        code = self._codes.setdefault(value_key(value), len(self.literals))
+        if code == len(self.literals):
+            self.literals.append(value)
+        same = code if aval.shape or not _is_entry(value) else None
+        number = self._number(("literal", same, aval.dtype.str, aval.kind, aval.shape))
+        found = self.by_literal[id(value)] = (code, number)
+        return found
+
+    def _number(self, kind: Hashable) -> int:
+        return self._numbers.setdefault(kind, len(self._numbers))
 
 
 class Reading:
@@ -66,55 +98,44 @@ class Reading:
             variable: -unit * (1 + number) for number, variable in enumerate(program.inputs)
         }
         numbers: dict[Hashable, int] = {}
-        known_avals: dict[int, Hashable] = {}
-        values: dict[Hashable, int] = {}
-        seen: dict[int, int] = {}
-        self.literals: list[Any] = []
+        kinds = _Kinds()
+        known_avals = kinds.by_aval
+        known_literals = kinds.by_literal
         keys, first, codes, literal = [], [0], [], []
         for position, equation in enumerate(equations):
             primitive = equation.primitive
-            key: list[Hashable] = [primitive.name]
-            fixed = primitive.name in _SPECIAL_CONSTANTS
+            key: list[Hashable] = [primitive]
             for operand in equation.operands:
                 if type(operand) is Variable:
-                    aval = operand.aval
-                    code = places[operand]
+                    codes.append(places[operand])
                     literal.append(False)
+                    kind = known_avals.get(id(operand.aval))
+                    key.append(kinds.of_aval(operand.aval) if kind is None else kind)
                 else:
                     value = operand.value  # type: ignore[union-attr]
-                    code = seen.get(id(value), -1)
-                    if code < 0:
-                        code = values.setdefault(value_key(value), len(self.literals))
-                        if code == len(self.literals):
-                            self.literals.append(value)
-                        seen[id(value)] = code
-                    aval = operand.aval
+                    found = known_literals.get(id(value)) or kinds.of_literal(value, operand.aval)
+                    codes.append(found[0])
                     literal.append(True)
-                    same = fixed or aval.shape or not _is_entry(value)
-                    key.append(("literal", code if same else None))
-                codes.append(code)
-                known = known_avals.get(id(aval))
-                if known is None:
-                    known = (aval.dtype.str, aval.kind, aval.shape)
-                    if type(operand) is Variable:  # others are made at each look
-                        known_avals[id(aval)] = known
-                key.append(known)
+                    key.append(found[1])
+                    if primitive.name in _SPECIAL_CONSTANTS:
+                        key.append(found[0])
             if primitive is guard:  # where a question stands says nothing about its answer
                 key.append(value_key(equation.params["expected"]))
             elif equation.params:
                 key.append(value_key(equation.params))
-            for number, variable in enumerate(equation.outputs):
-                places[variable] = unit * position + number
-                aval = variable.aval
-                known = known_avals.get(id(aval))
-                if known is None:
-                    known = known_avals[id(aval)] = (aval.dtype.str, aval.kind, aval.shape)
-                key.append(known)
-            if primitive is not guard and acts(equation):
+            code = unit * position
+            for variable in equation.outputs:
+                places[variable] = code
+                code += 1
+                kind = known_avals.get(id(variable.aval))
+                key.append(kinds.of_aval(variable.aval) if kind is None else kind)
+            may_act = not equation.outputs or primitive.family in ACTING
+            if may_act and primitive is not guard and acts(equation):
                 keys.append(-1 - position)
             else:
                 keys.append(numbers.setdefault(tuple(key), len(numbers)))
             first.append(len(codes))
+        self.literals = kinds.literals
         self.places = places
         self.keys: Integers = np.array(keys, np.int64)
         self.first: Integers = np.array(first, np.int64)

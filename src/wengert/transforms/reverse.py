@@ -251,7 +251,7 @@ class ReverseTrace(Trace):
             second if keep_second else None,
             ans if keep_ans else None,
         )
-        if not all([fits((first, second)[index], ans) for index in which]):
+        if not ((which == (1,) or fits(first, ans)) and (which == (0,) or fits(second, ans))):
             avals = [aval_of((first, second)[index]) for index in which]
             pull, residuals = projecting, (avals, residuals)
         rows = self.rows
