@@ -106,7 +106,7 @@ def test_code_in_garbage_is_unmapped_under_the_lock_only(monkeypatch):
     dispose = ResourceTracker._dispose
 
     def noting(self):
-        under_lock.append(engine.lock._is_owned())
+        under_lock.append(engine.lock.is_held())
         dispose(self)
 
     gc.collect()

@@ -1,24 +1,25 @@
 """The LLVM engine: text of modules in, object code out, object code linked into this process.
 
-One lock guards every use of llvmlite; what llvmlite owns is freed from a queue, never from a
-finaliser, because a finaliser may run while another thread holds llvmlite's own lock.
+One lock guards every use of llvmlite, and no signal handler runs while it is held: an exception
+between two steps of llvmlite's own would free an object twice. What llvmlite owns is freed from a
+queue, never from a finaliser, which may run while another thread holds llvmlite's own lock.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import os
-import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...config import config
+from ...interrupts import UninterruptedLock
 from .library import address_of, is_library_symbol
 
 # Everything that calls llvmlite holds this lock, for one slice of work at a time.
-lock = threading.RLock()
+lock = UninterruptedLock()
 
 # How code is made; the disk cache tells code apart by it. Position-independent code of the small
 # model reaches symbols through tables that the linker fills, and leaves fast instruction selection
@@ -31,29 +32,18 @@ PASSES = "whole pipeline, then always-inline"
 # helpers, BLAS and LAPACK. Object code refers to them by name.
 symbols: dict[str, int] = {}
 
-# The trackers of all code that is mapped, by number, and the numbers of code that nobody refers to
-# any more. Trackers have finalisers of their own: none may be in a cycle that the garbage collector
-# finds, which would run them in any thread at any time.
-_mapped: dict[int, tuple[Any, Any]] = {}
-_dead: deque[int] = deque()
-_numbers = itertools.count()
+# The trackers of all code that is mapped, and the references to code that is gone. Trackers have
+# finalisers of their own: none may be in a cycle that the garbage collector finds, which would run
+# them in any thread at any time.
+_mapped: dict[weakref.ref[Code], tuple[Any, Any]] = {}
+_dead: deque[weakref.ref[Code]] = deque()
 
 # A library costs time in proportion to those that its LLJIT had before (0.26 µs each).
 _LIBRARIES_PER_JIT = 256
 
 
-def _before_fork() -> None:
-    lock.acquire()
-
-
-def _after_fork() -> None:
-    lock.release()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
-    )
+    os.register_at_fork(before=lock.hold, after_in_parent=lock.let_go, after_in_child=lock.let_go)
 
 
 class Host:
@@ -122,15 +112,12 @@ class Code:
         From the name of an exported function to its address.
     """
 
-    __slots__ = ("_number", "addresses")
+    __slots__ = ("__weakref__", "addresses")
 
     def __init__(self, addresses: dict[str, int], tracker: Any, jit: Any) -> None:
         self.addresses = addresses
-        self._number = next(_numbers)
-        _mapped[self._number] = tracker, jit
-
-    def __del__(self) -> None:
-        _dead.append(self._number)
+        # No step of Python's runs when the code goes, so nothing can come between.
+        _mapped[weakref.ref(self, _dead.append)] = tracker, jit
 
 
 def assemble(text: str, level: int = 0) -> bytes:
@@ -143,34 +130,50 @@ def assemble(text: str, level: int = 0) -> bytes:
         loops: LLVM's whole pipeline, with vectorisation.
     """
     with lock:
-        engine = _engine()
-        module = _parsed(engine, text, level)
-        try:
-            code: bytes = engine.machine(level).emit_object(module)
-        finally:
-            module.close()
+        return _assembled(text, level)
+
+
+# What llvmlite made must be gone when the lock is left: its finalisers take many steps, too. So
+# those who hold the lock call functions, whose variables end inside.
+
+
+def _assembled(text: str, level: int) -> bytes:
+    engine = _engine()
+    module = _parsed(engine, text, level)
+    try:
+        code: bytes = engine.machine(level).emit_object(module)
+    finally:
+        module.close()
     return code
 
 
 def optimised(text: str, level: int) -> str:
     """Return the text of a module after LLVM's passes."""
     with lock:
-        module = _parsed(_engine(), text, level)
-        try:
-            return str(module)
-        finally:
-            module.close()
+        return _optimised_text(text, level)
+
+
+def _optimised_text(text: str, level: int) -> str:
+    module = _parsed(_engine(), text, level)
+    try:
+        return str(module)
+    finally:
+        module.close()
 
 
 def assembly(text: str, level: int = 0) -> str:
     """Return the assembly of a module given as text."""
     with lock:
-        engine = _engine()
-        module = _parsed(engine, text, level)
-        try:
-            found: str = engine.machine(level).emit_assembly(module)
-        finally:
-            module.close()
+        return _assembly(text, level)
+
+
+def _assembly(text: str, level: int) -> str:
+    engine = _engine()
+    module = _parsed(engine, text, level)
+    try:
+        found: str = engine.machine(level).emit_assembly(module)
+    finally:
+        module.close()
     return found
 
 
@@ -216,31 +219,34 @@ def link(objects: Iterable[bytes], exports: Iterable[str], externals: Iterable[s
         to the symbols of this process.
     """
     with lock:
-        engine = _engine()
-        free_dead()
-        library = engine.binding.JITLibraryBuilder()
-        for data in objects:
-            library.add_object_img(data)
-        for name in externals:
-            if is_library_symbol(name):
-                library.import_symbol(name, address_of(name))
-            elif name in symbols:
-                library.import_symbol(name, symbols[name])
-        library.add_current_process()
-        names = tuple(exports)
-        for name in names:
-            library.export_symbol(name)
-        jit = engine.current_jit()
-        tracker = library.link(jit, f"library{engine.libraries}")
-        return Code({name: tracker[name] for name in names}, tracker, jit)
+        return _linked(objects, exports, externals)
+
+
+def _linked(objects: Iterable[bytes], exports: Iterable[str], externals: Iterable[str]) -> Code:
+    engine = _engine()
+    free_dead()
+    library = engine.binding.JITLibraryBuilder()
+    for data in objects:
+        library.add_object_img(data)
+    for name in externals:
+        if is_library_symbol(name):
+            library.import_symbol(name, address_of(name))
+        elif name in symbols:
+            library.import_symbol(name, symbols[name])
+    library.add_current_process()
+    names = tuple(exports)
+    for name in names:
+        library.export_symbol(name)
+    jit = engine.current_jit()
+    tracker = library.link(jit, f"library{engine.libraries}")
+    return Code({name: tracker[name] for name in names}, tracker, jit)
 
 
 def free_dead() -> None:
     """Unmap code that nobody refers to any more."""
     with lock:
         while _dead:
-            tracker, _ = _mapped.pop(_dead.popleft())
-            tracker.close()
+            _mapped.pop(_dead.popleft())[0].close()
 
 
 def waiting() -> int:

@@ -196,6 +196,8 @@ class _Nodes:
 class _Variant:
     """One program with its tables, in the memory that native code reads."""
 
+    words: np.ndarray[Any, Any] = np.zeros(0, np.uintp)  # of one whose making was interrupted
+
     def __init__(
         self,
         native: NativeProgram,
@@ -243,15 +245,17 @@ class _Variant:
             "declined": 0 if declined is None else id(declined),
             "guarded": 0 if guarded is None else id(guarded),
         }
-        self.words = np.array([fields.get(name, 0) for name in code.VARIANT_FIELDS], np.uintp)
         self._free = ctypes.pythonapi.PyMem_RawFree
         self._free.argtypes = [ctypes.c_void_p]
+        self.words = np.array([fields.get(name, 0) for name in code.VARIANT_FIELDS], np.uintp)
 
     @property
     def address(self) -> int:
         return int(self.words.ctypes.data)
 
     def __del__(self) -> None:
+        if not self.words.size:
+            return
         spare = int(self.words[code.VARIANT_FIELDS.index("spare")])
         if spare:
             self._free(spare)
