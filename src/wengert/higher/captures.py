@@ -19,12 +19,14 @@ from .. import tree
 from ..errors import PACKAGE
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
-from .objects import attributes_read, names_in
-from .randomness import GENERATORS
-from .reading import reads_of
+from .objects import attributes_read, called, functions_inside, names_in
+from .randomness import draws
+from .reading import names_read, reads_of
 from .remembering import COMPARED, CONTAINERS, CannotCompareError, Contents, Memory, is_same
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
+# Builtins through which code reads by names that cannot be seen.
+_READING_ALL = frozenset({"eval", "exec", "globals"})
 # A container with more leaves than this is taken as it is: reading it would cost too much a call.
 _MOST_LEAVES = 1000
 
@@ -53,6 +55,17 @@ class Slot:
     def identity(self) -> Any:
         """What tells this place from others."""
         return (self.kind, id(self.holder), self.key, self.attributes)
+
+    @property
+    def spelling(self) -> str | None:
+        """The last name by which code reads it, None where it goes by more than one."""
+        if self.attributes:
+            return self.attributes[-1]
+        if self.kind == "default":
+            code = self.holder.__code__
+            first = code.co_argcount - len(self.holder.__defaults__)
+            return str(code.co_varnames[first + self.key])
+        return None if self.kind == "value" else str(self.key)
 
     def read(self) -> Any:
         """Return what is there now."""
@@ -134,6 +147,7 @@ class Captures:
         self._wrapped: dict[int, Any] = {}
         self._seen: set[Any] = set()
         self._visited: dict[Any, Any] = {}
+        self._opened: dict[int, Any] = {}
         # Functions that run as they are, and the objects that they are methods of.
         self.uncloned: list[tuple[FunctionType, Any]] = []
         for root in roots:
@@ -158,11 +172,12 @@ class Captures:
             roots += [slot.read() for slot in self.implicit]
             for holder, name, value in attributes_read(roots, names):
                 self._watch(value)
-                self._visit(value, cloned=False)
-                if isinstance(value, MethodType):
-                    continue
-                slot = Slot("value", holder, None, f"{type(holder).__name__}.{name}", (name,))
-                self._compare(slot, value)
+                self._visit(called(value), cloned=False)
+                kind = holder if isinstance(holder, type) else type(holder)
+                slot = Slot("value", holder, None, f"{kind.__name__}.{name}", (name,))
+                # Methods are made when they are read; those of classes are compared there.
+                if not isinstance(value, MethodType) or slot.read() is value:
+                    self._compare(slot, value)
 
     def _visit(self, value: Any, cloned: bool = True) -> None:
         """Look into something callable.
@@ -196,6 +211,16 @@ class Captures:
             called = vars(type(value)).get("__call__")
             if isinstance(called, FunctionType):
                 self._visit_function(called, value, False)
+            if callable(value) and not isinstance(value, type):
+                self._visit_inside(value)
+
+    def _visit_inside(self, value: Any) -> None:
+        """Look into the user's functions that a callable of a library holds."""
+        if id(value) not in self._opened:
+            self._opened[id(value)] = value
+            for part in functions_inside(value):
+                if is_callable_of_user(part):
+                    self._visit(part, cloned=False)
 
     def _visit_function(self, function: FunctionType, instance: Any, cloned: bool) -> None:
         if (id(function), id(instance), cloned) in self._visited:
@@ -204,6 +229,7 @@ class Captures:
         code = function.__code__
         own = code.co_filename.startswith(PACKAGE)
         if not own and not is_user_code(code):
+            self._visit_inside(function)
             return
         if cloned:
             self._functions[id(function)] = function
@@ -243,6 +269,8 @@ class Captures:
         value = slot.read()
         self._note(slot, cloned)
         if value is MISSING:  # a builtin, or not yet defined
+            if key in _READING_ALL:
+                self.refused = f"{key}() may read anything, and"
             return
         if isinstance(value, ModuleType) and attributes and _is_user_module(value):
             if cloned:
@@ -262,14 +290,15 @@ class Captures:
         for attribute in attributes:
             taken += (attribute,)
             value = getattr(value, attribute, MISSING)
+            name = ".".join((root.name, *taken))
+            slot = Slot(root.kind, root.holder, root.key, name, taken)
             if value is MISSING:
+                self._compare(slot, MISSING)
                 return
             self._watch(value)
             if callable(value):
                 self._visit(value, cloned=False)
                 return
-            name = ".".join((root.name, *taken))
-            slot = Slot(root.kind, root.holder, root.key, name, taken)
             if isinstance(value, (*COMPARED, np.generic, np.ndarray, list, dict, set)):
                 self._compare(slot, value)
                 return
@@ -292,7 +321,7 @@ class Captures:
     def _watch(self, value: Any) -> None:
         """Note a random generator, also where one of its methods is what is read."""
         for each in (value, getattr(value, "__self__", None)):
-            if hasattr(each, "bit_generator") or isinstance(each, GENERATORS):
+            if draws(each):
                 self.generators.append(each)
 
     def _compare(self, slot: Slot, value: Any) -> None:
@@ -307,12 +336,30 @@ class Captures:
             self.constant.append((slot, value))
             self.refused = f"{slot.name} {error}"
 
-    def refresh(self) -> None:
-        """Take containers for what they are now: the recorded function itself has changed them."""
+    def refresh(self) -> str | None:
+        """Take containers for what they are now: the recorded function itself has changed them.
+
+        Returns
+        -------
+        str or None
+            The name of one that code reads, too, so that each call changes what the next one
+            does; they are then left as they were, which `changed` tells of.
+        """
+        changed = [
+            slot for slot, value in self.constant if type(value) is Contents and not value.holds()
+        ]
+        if not changed:
+            return None
+        codes = [function.__code__ for function, _ in self._visited.values()]
+        read = frozenset().union(*(names_read(code) for code in codes if is_user_code(code)))
+        for slot in changed:
+            if slot.spelling is None or slot.spelling in read:
+                return slot.name
         self.constant = [
             (slot, Memory().of(value.holder) if type(value) is Contents else value)
             for slot, value in self.constant
         ]
+        return None
 
     # -------------------------------------------------------------- at each call
 

@@ -31,6 +31,8 @@ def explain(jitted: Jitted) -> str:
             lines.append(f"compared at each call: {names}")
         if captured.refused is not None:
             lines.append(f"runs uncompiled: {captured.refused}")
+    if jitted.restless is not None:
+        lines.append(f"runs uncompiled: {jitted.restless}")
     lines += [f"recorded again because of {cause}" for cause in jitted.causes]
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ from ..tracing.keys import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
 from ..tracing.refusals import outside_line
 from ..tracing.staging import StagingTrace
 from ..transforms.protection import Protection
+from .error_handling import error_handling, stops_at_errors
 from .states import OpaqueError, State, shows_all
 
 _INT64 = np.dtype(np.int64)
@@ -96,7 +97,17 @@ class GuardingTrace(StagingTrace):
     intermediate values live no longer than the program's own names for them.
     """
 
-    __slots__ = ("_asked", "decisions", "inputs", "protection", "shown", "values", "visits")
+    __slots__ = (
+        "_asked",
+        "_handling",
+        "decisions",
+        "inputs",
+        "protection",
+        "shown",
+        "stops",
+        "values",
+        "visits",
+    )
 
     def __init__(self, description: Callable[..., Any] | str, values: Sequence[Any]) -> None:
         super().__init__(description)
@@ -106,6 +117,8 @@ class GuardingTrace(StagingTrace):
         self.visits: list[Visit] = []
         self._asked: dict[Variable, Any] = {}
         self.shown = False  # whether a value became text, which nothing guards
+        self.stops = False  # whether floating-point errors did more than warn on the way
+        self._handling = error_handling()
         self.protection = Protection(values, False)
 
     def attach(self) -> list[Any]:
@@ -166,6 +179,9 @@ class GuardingTrace(StagingTrace):
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Evaluate an operation and record it."""
+        if error_handling() is not self._handling:
+            self._handling = error_handling()
+            self.stops = self.stops or stops_at_errors()
         operands: list[Operand] = []
         values = []
         for value in args:

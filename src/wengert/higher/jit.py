@@ -14,13 +14,13 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from .. import tree
 from ..config import config
 from ..errors import (
     ArgumentError,
     GuardFailed,
     PathLimitWarning,
+    StagingError,
     WengertError,
     hide_own_frames,
 )
@@ -31,6 +31,7 @@ from ..transforms.watching import watched
 from .arguments import Call, Static, integers
 from .call import call as call_primitive
 from .captures import Captures, Wrapper
+from .error_handling import stops_at_errors
 from .explaining import explain
 from .guarding import GuardingTrace
 from .lowered import Lowered
@@ -47,12 +48,6 @@ _NONE: frozenset[int] = frozenset()
 _VERSIONS, _CAUSES = 8, 100
 _clock = itertools.count()
 MODES = ("auto", "now", "background")
-_STOPPING = frozenset({"raise", "call", "print", "log"})
-
-
-def _stops_at_warnings() -> bool:
-    """Return whether NumPy is told to do more than warn about floating-point errors."""
-    return not _STOPPING.isdisjoint(np.geterr().values())
 
 
 def jit(
@@ -147,6 +142,8 @@ class Jitted(Wrapper):
         self.causes: list[str] = []
         self._offers: list[Offer] = []
         self._entry: Any = None
+        self._unsettled = 0  # so many recordings in a row changed what the function reads
+        self.restless: str | None = None  # why it is not recorded any more
 
     # The trace that records the function; `seeing` notes source lines in its own.
     tracing: Callable[..., GuardingTrace] = GuardingTrace
@@ -169,7 +166,7 @@ class Jitted(Wrapper):
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if config.debug_nans:
             return watched(self.__wengert_function__, args, kwargs)
-        if _stops_at_warnings():
+        if stops_at_errors() or self.restless is not None:
             return self.__wengert_function__(*args, **kwargs)
         call = Call(args, kwargs, self._static, self._capture)
         if call.refused is not None:
@@ -248,7 +245,8 @@ class Jitted(Wrapper):
             watch.restore()
             raise ArgumentError("lower: the function draws random numbers, so it is not compiled")
         path.results.values = []
-        known.add(path)
+        if path.changes is None:
+            known.add(path)
         return Lowered(self, path.executable)
 
     def _specialisation(self, call: Call) -> Specialisation:
@@ -329,7 +327,8 @@ class Jitted(Wrapper):
                     known.eager = f"{drawn} was advanced while the function ran"
                 elif path.is_pure:
                     path.results.values = []
-                    known.add(path)
+                    if self._settles(path):
+                        known.add(path)
                     if len(known.paths) > config.max_paths:
                         self._give_up(known)
                     return self._as_operation(path, call)
@@ -356,6 +355,8 @@ class Jitted(Wrapper):
         if drawn is not None:
             known.eager = f"{drawn} was advanced while the function ran"
             return found
+        if not self._settles(path):
+            return found
         known.add(path)
         if self.mode == "now":
             path.executable.compile()
@@ -377,18 +378,24 @@ class Jitted(Wrapper):
         try:
             program, args, kwargs = call.replaced(fun, trace.attach())
             value = program(*args, **kwargs)
+            if trace.stops:
+                raise StagingError(
+                    "it works under np.errstate(...='raise') or its kin, and compiled code sees no "
+                    "floating-point errors"
+                )
             call.refuse_mutation()
             outside.refuse_traced(trace.owns)
-            recorded = True
+            outside.refuse_results(tree.leaves(value), trace.owns)
             results = Results(trace, call.handles, value, call.stores())
-            return Path(trace, results, call.values_of(self.donated) if self.donated else _NONE)
+            donated = call.values_of(self.donated) if self.donated else _NONE
+            path = Path(trace, results, call.captures.refresh(), donated)
+            recorded = True
+            return path
         finally:
             end(trace)
             trace.release()
             trace.visits = []  # they hold frames
-            if recorded:
-                call.captures.refresh()
-            else:  # the function runs again, as it is
+            if not recorded:  # the function runs again, as it is
                 outside.restore()
 
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
@@ -441,6 +448,16 @@ class Jitted(Wrapper):
             raise
         known.eager = f"it cannot be recorded: {error}"
         return found
+
+    def _settles(self, path: Path) -> bool:
+        """Return whether a path may be taken again: its run changed nothing that is read."""
+        if path.changes is None:
+            self._unsettled = 0
+            return True
+        self._unsettled += 1
+        if self._unsettled > config.max_paths:
+            self.restless = f"each call changes {path.changes}, which the next one reads"
+        return False
 
     def _give_up(self, known: Specialisation) -> None:
         """Run the function as it is from now on: it takes ever new paths."""

@@ -1,17 +1,21 @@
 """Objects that a function reads by attributes: which ones its code can reach, and through what.
 
-Code names the attributes that it reads; what hangs on objects under other names is not looked at.
+Code names the attributes that it reads; what hangs on objects under other names is not looked at,
+but for the special methods of their classes, which operators and statements call.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
+
+from ..tracing.callsite import is_user_code
 
 # More objects than this are not looked at.
 _MOST = 2000
@@ -56,13 +60,55 @@ def attributes_read(roots: Iterable[Any], names: frozenset[str]) -> Iterator[tup
             continue
         if isinstance(value, MethodType):
             waiting.append(value.__self__)
+        if isinstance(value, type):  # it may be called: its instances run its methods
+            yield from _methods_of(value, names)
+            continue
         if not is_object(value):
             continue
+        yield from _methods_of(type(value), names)
         for name in names:
             found = _attribute(value, name)
             if found is not None:
                 waiting.append(found)
                 yield value, name, found
+
+
+def _methods_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, Any]]:
+    """Yield the user's functions that a class holds: special ones, and those of some names."""
+    for base in kind.__mro__:
+        for name, held in list(vars(base).items()):
+            if not _is_special(name) and name not in names:
+                continue
+            function = called(held.__func__ if isinstance(held, staticmethod) else held)
+            if isinstance(function, FunctionType) and is_user_code(function.__code__):
+                yield base, name, getattr(base, name)
+
+
+def called(value: Any) -> Any:
+    """Return the function that reading an attribute calls, or the value itself."""
+    if isinstance(value, property):
+        return value.fget
+    return value.func if isinstance(value, functools.cached_property) else value
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def functions_inside(value: Any) -> Iterator[Any]:
+    """Yield what a callable of a library may call: what it wraps, holds and encloses."""
+    wrapped = inspect.getattr_static(value, "__wrapped__", None)
+    if callable(wrapped):
+        yield wrapped
+    if isinstance(value, FunctionType):
+        for cell in value.__closure__ or ():
+            try:
+                held = cell.cell_contents
+            except ValueError:  # not yet assigned
+                continue
+            yield from held.values() if isinstance(held, dict) else (held,)
+    elif type(own := getattr(value, "__dict__", None)) is dict:
+        yield from own.values()
 
 
 def _attribute(value: Any, name: str) -> Any:
@@ -76,12 +122,13 @@ def _attribute(value: Any, name: str) -> Any:
             continue
         if isinstance(held, FunctionType):
             return MethodType(held, value)
-        if isinstance(held, (staticmethod, classmethod)):
+        if isinstance(held, staticmethod):
             return held.__func__
-        if isinstance(held, property):
-            return None if held.fget is None else MethodType(held.fget, value)
-        if isinstance(held, functools.cached_property):
-            return MethodType(held.func, value)
+        if isinstance(held, classmethod):
+            return MethodType(held.__func__, type(value))
+        if isinstance(held, (property, functools.cached_property)):
+            function = called(held)
+            return None if function is None else MethodType(function, value)
         if hasattr(type(held), "__get__"):  # a slot
             return getattr(value, name, None)
         return held

@@ -9,18 +9,23 @@ from __future__ import annotations
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from types import CellType, FunctionType, MethodType
+from enum import Enum
+from types import CellType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
+from .. import tree
 from ..errors import StagingError
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
 from .captures import MISSING
+from .objects import is_object
 from .reading import reads_of
 from .remembering import Contents
 
 # More objects than this are not looked at.
 _MOST = 5000
+# Results that nothing has to be asked about.
+_PLAIN = tree.LEAF_TYPES | {Array, Traced}
 
 
 class Outside:
@@ -40,6 +45,7 @@ class Outside:
         self._before: list[tuple[Any, Any]] = []
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
         seen: dict[int, Any] = {}
+        self._seen = seen
         waiting = deque(value.holder if type(value) is Contents else value for value in roots)
         for function, instance in functions:
             waiting += (function, instance)
@@ -71,6 +77,18 @@ class Outside:
             now = space.get(name, MISSING)
             if now is not before and _holds_traced(now, owns):
                 raise StagingError(f"a method assigns what it computed to the global {name}")
+
+    def refuse_results(self, leaves: Iterable[Any], owns: Callable[[Any], bool]) -> None:
+        """Raise where a result could not be given again: it holds values, or may be changed."""
+        for leaf in leaves:
+            if type(leaf) in _PLAIN:
+                continue
+            if _holds_traced(leaf, owns):
+                raise StagingError(
+                    f"its result is a {type(leaf).__name__} that holds what it computed"
+                )
+            if id(leaf) not in self._seen and _is_mutable(leaf):
+                raise StagingError(f"its result is a {type(leaf).__name__} made anew by each call")
 
     def restore(self) -> None:
         """Put everything back to what it was."""
@@ -173,12 +191,33 @@ def _holds_traced(value: Any, owns: Callable[[Any], bool], depth: int = 4) -> bo
         return type(root.value) is Traced and owns(root.value)
     if type(value) is Traced:
         return owns(value)
-    if not depth:
+    if not depth or isinstance(value, type):
         return False
-    held = value if isinstance(value, (tuple, frozenset)) else _held(value)
-    if held is None or isinstance(value, (type, FunctionType)):
-        return False
-    return any(_holds_traced(entry, owns, depth - 1) for entry in _entries(held))
+    return any(_holds_traced(entry, owns, depth - 1) for entry in _contents(value))
+
+
+def _contents(value: Any) -> Iterable[Any]:
+    """Return what a value holds, for one that is run later what it will find."""
+    if isinstance(value, (tuple, frozenset)):
+        return value
+    if isinstance(value, FunctionType):
+        cells = [entry for cell in value.__closure__ or () for entry in _held(cell)]
+        return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    if isinstance(value, MethodType):
+        return (value.__self__, value.__func__)
+    if isinstance(value, functools.partial):
+        return (value.func, *value.args, *value.keywords.values())
+    if isinstance(value, GeneratorType):
+        return [] if value.gi_frame is None else value.gi_frame.f_locals.values()
+    held = _held(value)
+    return () if held is None else _entries(held)
+
+
+def _is_mutable(value: Any) -> bool:
+    """Return whether a value is one that the caller may change, or use up."""
+    if isinstance(value, (set, deque, bytearray, Iterator)):
+        return True
+    return is_object(value) and not isinstance(value, Enum) and bool(_held(value))
 
 
 def _put_back(value: Any, before: Any) -> None:

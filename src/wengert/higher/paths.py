@@ -20,11 +20,26 @@ LOOP = scan_primitive
 class Path:
     """A recorded run of a function: the program, its guards, and what its outputs make."""
 
-    __slots__ = ("_held", "decisions", "donated", "executable", "is_offered", "loops", "results")
+    __slots__ = (
+        "_held",
+        "changes",
+        "decisions",
+        "donated",
+        "executable",
+        "is_offered",
+        "loops",
+        "results",
+    )
 
     def __init__(
-        self, trace: GuardingTrace, results: Results, donated: frozenset[int] = frozenset()
+        self,
+        trace: GuardingTrace,
+        results: Results,
+        changes: str | None,
+        donated: frozenset[int] = frozenset(),
     ) -> None:
+        # What the run changed that the function also reads, by name: such a run is not taken again.
+        self.changes = changes
         staged = WengertList(trace.inputs, trace.equations, results.operands)
         rolled = roll(staged, trace.decisions, trace.visits)
         # What is returned as it came, or written, keeps its memory.

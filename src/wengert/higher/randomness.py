@@ -15,17 +15,20 @@ _PYTHON = "the generator of Python's random module"
 _SHARED = "the generator of numpy.random"
 
 
+def draws(value: Any) -> bool:
+    """Return whether a value is a random generator. One that has any attribute asked for is not."""
+    if isinstance(value, GENERATORS):
+        return True
+    return isinstance(getattr(value, "bit_generator", None), np.random.BitGenerator)
+
+
 class Watch:
     """The states of the random generators in sight, before a function runs."""
 
     __slots__ = ("_before", "_generators", "_kept")
 
     def __init__(self, values: Sequence[Any]) -> None:
-        self._generators = [
-            value
-            for value in values
-            if hasattr(value, "bit_generator") or isinstance(value, GENERATORS)
-        ]
+        self._generators = [value for value in values if draws(value)]
         self._before = self._states()
         self._kept = [_state(generator) for generator in self._generators]
 

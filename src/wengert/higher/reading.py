@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import functools
 from types import CodeType
 
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -29,8 +30,13 @@ class Reads:
     def _collect(self, code: CodeType, found: dict[Read, None], *, outermost: bool) -> None:
         root: tuple[str, str] | None = None
         attributes: tuple[str, ...] = ()
+        asks = False  # whether getattr or hasattr was named, which take an attribute as a string
         for instruction in dis.get_instructions(code):
             name = instruction.opname
+            constant = instruction.argval if name == "LOAD_CONST" else None
+            if root is not None and asks and type(constant) is str:
+                found[(*root, (*attributes, constant))] = None
+                asks = False
             if root is not None and name in _ATTRIBUTES:
                 attributes += (str(instruction.argval),)
                 continue
@@ -39,6 +45,7 @@ class Reads:
                 root, attributes = None, ()
             if name in _GLOBALS:
                 root = ("global", str(instruction.argval))
+                asks = instruction.argval in ("getattr", "hasattr") or asks
             elif name in _CELLS:
                 root = ("cell", str(instruction.argval))
             elif name.startswith("LOAD_FAST") and outermost:
@@ -51,6 +58,45 @@ class Reads:
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self._collect(constant, found, outermost=False)
+
+
+_LOADS = _ATTRIBUTES | _CELLS | _GLOBALS
+
+# Methods that add to a container: who only calls these on it does not read it.
+_ADDING = frozenset({"add", "append", "appendleft", "extend", "extendleft", "insert", "update"})
+
+
+@functools.lru_cache(maxsize=4096)
+def names_read(code: CodeType) -> frozenset[str]:
+    """Return the names of variables and attributes that code does more with than add to them.
+
+    Strings count as names, and code nested in it as a part of it.
+    """
+    found: set[str] = set()
+    last: tuple[str, ...] = ()
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name == "PUSH_NULL":
+            continue
+        if name not in _ATTRIBUTES or instruction.argval not in _ADDING:
+            found.update(last)
+        last = ()
+        if (
+            name in _ATTRIBUTES
+            or name in _GLOBALS
+            or name in _CELLS
+            or name.startswith("LOAD_FAST")
+        ):
+            argument = instruction.argval
+            last = tuple(map(str, argument)) if isinstance(argument, tuple) else (str(argument),)
+            found.update(last[:-1])
+    found.update(last)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= names_read(constant)
+        elif isinstance(constant, str):
+            found.add(constant)
+    return frozenset(found)
 
 
 _known: dict[int, Reads] = {}
