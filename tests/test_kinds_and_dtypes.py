@@ -6,6 +6,8 @@ Complex numbers have a file of their own, ``test_complex_numbers``.
 
 import collections
 import math
+import numbers
+from collections.abc import Iterable, Sized
 
 import mpmath
 import numpy as np
@@ -498,3 +500,48 @@ def test_gradients_of_half_precision_are_exact_where_they_can_be():
     same(wg.grad(lambda x: np.sum(x * x))(x), 2 * x)
     same(wg.grad(lambda x: np.sum(x**3))(x), 3 * x * x)
     assert math.isclose(wg.grad(np.exp)(np.float16(0.5)), math.exp(0.5), rel_tol=1e-3)
+
+
+# ------------------------------------------------------------------ what code asks of a number
+
+
+def asked(x):
+    """What duck typing finds out: the answers decide which way a program goes."""
+    return (
+        [hasattr(x, name) for name in ("shape", "dtype", "ndim", "size", "T", "sum", "astype")],
+        [hasattr(x, name) for name in ("real", "conjugate", "is_integer", "__len__")],
+        [isinstance(x, kind) for kind in (Iterable, Sized, numbers.Real, float, np.ndarray)],
+        getattr(x, "ndim", None),
+        np.iterable(x),
+    )
+
+
+def whole(x):
+    """Integers made of a number, as `math` and Python make them."""
+    return math.floor(x), math.ceil(x), math.trunc(x), round(x), x.is_integer()
+
+
+@pytest.mark.parametrize("point", [2.5, -1.5, 3.0, np.float64(-2.5), np.float64(4.0)])
+def test_numbers_answer_as_without_transformations(point):
+    for function in (asked, whole):
+        expected, seen = function(point), []
+
+        def noting(x, function=function, seen=seen):
+            seen.append(function(x))
+            return x * x
+
+        wg.grad(noting)(point)
+        wg.jvp(noting, (point,), (1.0,))
+        wg.hessian(noting)(point)
+        assert seen == [expected] * len(seen)
+        compiled = wg.jit(function)
+        assert [compiled(point), compiled(point)] == [expected, expected]
+    assert wg.grad(lambda x: x * math.floor(x))(point) == math.floor(point)
+
+
+def test_floor_of_what_is_no_number_fails_as_ever():
+    for value, error in ((math.nan, ValueError), (math.inf, OverflowError)):
+        for function in (math.floor, wg.jit(math.floor), wg.grad(lambda x: x * math.ceil(x))):
+            with pytest.raises(error):
+                function(value)
+        assert not wg.jit(lambda x: x.is_integer())(value)

@@ -34,6 +34,7 @@ from ..tracing.keys import build_array, known_value, plain_key
 from ..tracing.operators import (
     install_attribute,
     install_method,
+    install_on_scalars,
 )
 from ..tracing.protocols import array_function, array_ufunc, implements
 from .indexing import read
@@ -365,6 +366,11 @@ def base_of(self: Any) -> Any:
     return self.root if type(self) is Array else None
 
 
+def is_whole(self: Any) -> bool:
+    """Return whether a number is finite and has no fraction: ``x.is_integer()``."""
+    return bool(np.isfinite(self)) and bool(np.floor(self) == self)
+
+
 _methods: dict[str, Any] = {
     "copy": copied,
     "__copy__": shallow_copy,
@@ -376,6 +382,10 @@ _methods: dict[str, Any] = {
     "view": view,
     "resize": refuse_resize,
     "setflags": set_flags,
+    # What `math.floor` and its kin call: integers, like ``int(x)``.
+    "__floor__": lambda self: int(np.floor(self)),
+    "__ceil__": lambda self: int(np.ceil(self)),
+    "__trunc__": lambda self: int(np.trunc(self)),
 }
 for _name, _method in _methods.items():
     install_method(_name, _method)
@@ -389,4 +399,5 @@ for _name, _function in {
 }.items():
     install_attribute(_name, _function)
 Array.flat = property(Flat, _set_flat)  # type: ignore[attr-defined]
-Traced.flat = property(Flat)  # type: ignore[attr-defined]
+install_on_scalars("flat", property(Flat))
+install_on_scalars("is_integer", is_whole)

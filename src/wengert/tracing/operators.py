@@ -7,6 +7,7 @@ names no primitive.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from numbers import Rational
 from threading import get_ident
@@ -17,7 +18,7 @@ import numpy as np
 from ..ir.aval import aval_of
 from ..ir.paths import IndexOperand, is_basic_index
 from ..ir.primitive import Primitive
-from .callsite import caller_is_user, outside_frame
+from .callsite import caller_is_user, is_user_frame, outside_frame
 from .core import (
     PLAIN_SCALARS,
     Array,
@@ -287,11 +288,42 @@ for _function, _in_place in (
     install_in_place(f"__{_in_place.__name__}__", _function, _in_place)
 
 
+class _OfNumPy:
+    """An attribute that NumPy's scalars have and Python's numbers lack, in the user's code.
+
+    Code that asks ``hasattr(x, "shape")`` must go the way that it goes without transformations.
+    """
+
+    __slots__ = ("entry", "name")
+
+    def __init__(self, name: str, entry: Any) -> None:
+        self.name = name
+        self.entry = entry
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is not None:
+            kind = instance.__class__
+            if kind in _PYTHON_NUMBERS and is_user_frame(sys._getframe(1)):
+                raise AttributeError(f"{kind.__name__!r} object has no attribute {self.name!r}")
+        return self.entry.__get__(instance, owner)
+
+
+_PYTHON_NUMBERS = (float, complex, int, bool)
+_OF_NUMBERS = frozenset({*dir(float), *dir(complex)})
+
+
+def install_on_scalars(name: str, entry: Any) -> None:
+    """Make ``x.name`` of numbers what `entry` gives: a property, or a method's function."""
+    if name in _OF_NUMBERS or name.startswith("__"):
+        setattr(Traced, name, entry)
+    elif name not in Traced.__slots__:  # ``trace``: a scalar has no diagonal
+        setattr(Traced, name, _OfNumPy(name, entry))
+
+
 def install_method(name: str, function: Callable[..., Any]) -> None:
     """Make ``x.name(…)`` call `function` with the handle first (called by `ops`, `numpy`)."""
     setattr(Array, name, function)
-    if name not in Traced.__slots__:  # ``trace``: a scalar has no diagonal
-        setattr(Traced, name, function)
+    install_on_scalars(name, function)
 
 
 def install_attribute(
@@ -304,7 +336,7 @@ def install_attribute(
     With `setter`, ``x.name = value`` on an array calls it.
     """
     setattr(Array, name, property(function, setter))
-    setattr(Traced, name, property(function))
+    install_on_scalars(name, property(function))
 
 
 # ------------------------------------------------------------------ indexing
@@ -516,36 +548,38 @@ def _dtype(self: Any) -> np.dtype[Any]:
 
 def _install_common() -> None:
     """Fill in what needs no primitive."""
-    for kind in (Array, Traced):
-        entries: dict[str, Any] = {
-            "__iter__": iterate,
-            "__len__": length,
-            "__float__": to_float,
-            "__complex__": to_complex,
-            "__int__": to_int,
-            "__index__": to_index,
-            "__bool__": to_bool,
-            "__array__": to_plain_array,
-            "__repr__": show_value,
-            "__str__": show_string,
-            "__format__": show_format,
-            "shape": property(_shape),
-            "dtype": property(_dtype),
-            "ndim": property(_ndim),
-            "size": property(lambda self: self.aval.size),
-            "itemsize": property(lambda self: _dtype(self).itemsize),
-            "nbytes": property(lambda self: self.aval.size * _dtype(self).itemsize),
-        }
-        for name, entry in entries.items():
-            setattr(kind, name, entry)
+    entries: dict[str, Any] = {
+        "__float__": to_float,
+        "__complex__": to_complex,
+        "__int__": to_int,
+        "__index__": to_index,
+        "__bool__": to_bool,
+        "__array__": to_plain_array,
+        "__repr__": show_value,
+        "__str__": show_string,
+        "__format__": show_format,
+        "shape": property(_shape),
+        "dtype": property(_dtype),
+        "ndim": property(_ndim),
+        "size": property(lambda self: self.aval.size),
+        "itemsize": property(lambda self: _dtype(self).itemsize),
+        "nbytes": property(lambda self: self.aval.size * _dtype(self).itemsize),
+    }
+    for name, entry in entries.items():
+        setattr(Array, name, entry)
+        install_on_scalars(name, entry)
     for name, function in {
         # Not on Traced: a __getattr__ would slow every access to its slots down.
         "__getattr__": unknown_attribute,
+        "__iter__": iterate,
+        "__len__": length,
         "__getitem__": get_item,
         "__setitem__": set_item,
     }.items():
         setattr(Array, name, function)
     setattr(Traced, "__getitem__", traced_get_item)  # noqa: B010
+    # An index would make it a sequence otherwise; scalars are neither that nor iterable.
+    setattr(Traced, "__iter__", None)  # noqa: B010
 
 
 _install_common()
