@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 import wengert as wg
-from wengert.errors import StagingError
+from wengert.errors import BatchingError, StagingError
 from wengert.tracing.core import depth
 from wengert.tracing.creation import is_patched
 
@@ -236,14 +236,29 @@ def test_results_may_be_written():
     close(wg.grad(f)(M), wg.numerical.gradient(f)(M))
 
 
-@pytest.mark.parametrize("way", [by_fixed_point, by_root])
+@pytest.mark.parametrize("way", WAYS)
 def test_staged_and_batched_calls_are_refused_with_the_line(way):
-    with pytest.raises(StagingError, match="truth value"):
+    with pytest.raises(StagingError, match=r"truth value.*branches\.py.*wengert\.cond"):
         wg.trace(functools.partial(way, branch))(0.5)
-    with pytest.raises(StagingError, match="truth value"):
+    with pytest.raises(BatchingError, match=r"truth value.*branches\.py.*wengert\.cond"):
         wg.vmap(functools.partial(way, branch))(np.array(POINTS))
-    with pytest.raises(StagingError, match="truth value"):
+    with pytest.raises(BatchingError, match=r"truth value.*wengert\.while_loop"):
         wg.vmap(lambda a: wg.root(lambda x, c: branch(x, c) - x + a, 0.1, 0.5))(np.zeros(2))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_values_that_all_examples_share_may_be_asked_for(way):
+    def update(x, a):
+        return a[0] * np.cos(x) if a[1] > 0.0 else a[0] * np.sin(x) + 1.0
+
+    def solve(a, sign):
+        return way(update, (a, sign))
+
+    points = np.array([0.3, 0.5, 0.7])
+    for sign in (1.0, -1.0):
+        found = wg.vmap(wg.value_and_grad(solve), (0, None))(points, sign)
+        expected = [wg.value_and_grad(lambda a: unrolled(update, (a, sign)))(a) for a in points]  # noqa: B023
+        close(found, np.transpose(expected))
 
 
 def test_a_plain_number_would_lose_the_derivative():

@@ -60,11 +60,12 @@ def stage_body(
     avals: Sequence[Aval],
     arguments: Callable[[Sequence[Any]], tuple[Any, ...]],
     values: Values | None = None,
+    moving: int | None = None,
 ) -> Body:
     """Stage ``function(*arguments(leaves))`` on leaves of the given Avals.
 
     Traced values that the function takes from outside become operands. Where `values` gives the
-    leaves, the function may ask for values: the program holds where its guards do.
+    leaves, the function may ask for values: the program holds where its guards do, see `stage_at`.
     """
     structures: list[tree.Structure] = []
 
@@ -76,7 +77,7 @@ def stage_body(
     if values is None:
         staged = stage(program, avals, function)
     else:
-        staged = stage_at(program, avals, values, function)
+        staged = stage_at(program, avals, values, function, moving)
     hoisted, captured = hoist(staged)
     return Body(hoisted, captured, structures[0])
 

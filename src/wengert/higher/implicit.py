@@ -18,6 +18,7 @@ from ..ir.aval import Aval, aval_of, is_differentiable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front, one_by_one, spread_over
+from ..ops.guards import is_same_value
 from ..ops.samples import Sample, array
 from ..tracing.core import Traced, bind, innermost, raw_of, to_user
 from ..tracing.staging import stage
@@ -36,7 +37,15 @@ from .linear import (
     pulled_to,
     transposed,
 )
-from .situated import Values, is_guarded, plain_values, unguarded
+from .situated import (
+    Values,
+    hold_guards,
+    is_guarded,
+    is_situated,
+    known_below,
+    plain_values,
+    unguarded,
+)
 
 # ------------------------------------------------------------------ what people call
 
@@ -114,20 +123,30 @@ def implicit(
         found, of_solution = tree.flatten(_likeness(solver, like, args, leaves, structure))
         avals = [aval_of(raw_of(leaf)) for leaf in found]
         solve: Any = _Solver(solver, structure, of_solution)
-        plain = plain_values(leaves)
+        plain = [known_below(leaf) for leaf in leaves]
+        unknown = next((value for value in plain if type(value) is Traced), None)
         solved: list[Any] = []
 
         def values() -> list[Any]:
-            solved[:] = with_avals(solve, solve((), plain or ()), avals)
-            return [*solved, *(plain or ())]
+            if unknown is not None:
+                return [*[unknown] * len(avals), *plain]
+            solved[:] = with_avals(solve, solve((), plain), avals)
+            return [*solved, *plain]
 
         given = condition_body(
-            *(condition, avals, of_solution, leaves, structure, "implicit"),
-            values=None if plain is None else values,
+            *(condition, avals, of_solution, leaves, structure, "implicit"), values, moving=0
         )
         if is_guarded(given.program):
-            given, solve = given._replace(program=unguarded(given.program)), Found(solved, solve)
-        solution = bind_solution(given, leaves, avals, solve, method, tolerance)
+            solution = bind_piece(
+                *([given.program], given.captured, leaves, avals, solve),
+                solution=None if unknown is not None else solved,
+                method=method,
+                tolerance=tolerance,
+            )
+        else:
+            solution = bind_solution(
+                *(given.program, given.captured, leaves, avals, solve, method, tolerance)
+            )
         return tree.unflatten(of_solution, solution)
 
     return transformed(solver, call)
@@ -200,21 +219,37 @@ class _Solver:
 
 
 class Found:
-    """A solution that has been found, in place of the solver that found it.
+    """A solution that has been found at some values, beside the solver that finds it at others.
 
-    The condition asked for values: what is known of it holds around this solution.
+    `program` is the condition with its guards: at other values these decide whether it still holds
+    before the solution is tested by it.
     """
 
-    def __init__(self, solution: Sequence[Any], solver: Any) -> None:
+    def __init__(
+        self,
+        solution: Sequence[Any],
+        values: Sequence[Any],
+        solver: Any,
+        program: WengertList,
+        avals: Sequence[Aval],
+    ) -> None:
         self.solution = list(solution)
+        self.values = list(values)
         self.solver = solver
+        self.program = program
+        self.avals = avals
 
     def __repr__(self) -> str:
         return repr(self.solver)
 
-    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
         """Return the solution, which its caller may write."""
-        return [leaf.copy() if type(leaf) is np.ndarray else leaf for leaf in self.solution]
+        if all(map(is_same_value, (*captured, *leaves), self.values)):
+            return [leaf.copy() if type(leaf) is np.ndarray else leaf for leaf in self.solution]
+        found = with_avals(self.solver, self.solver(captured, leaves), self.avals)
+        with np.errstate(all="ignore"):
+            self.program.evaluate(*captured, *found, *leaves)
+        return found
 
 
 def with_avals(solver: Any, found: Sequence[Any], avals: Sequence[Aval]) -> list[Any]:
@@ -234,11 +269,13 @@ def condition_body(
     leaves: Sequence[Any],
     structure: tree.Structure,
     what: str,
-    values: Values | None = None,
+    values: Values,
+    moving: int,
 ) -> Body:
     """Stage ``condition(x, *args)`` on the leaves of x and the arguments.
 
-    Where `values` gives those leaves, the condition may ask for values, see `stage_at`.
+    `values` gives those leaves, as far as they are known: the condition may ask for values, see
+    `stage_at`.
     """
     for aval in avals:
         if not is_differentiable(aval.dtype):
@@ -252,7 +289,7 @@ def condition_body(
         args = tree.unflatten(structure, given[count:])
         return (tree.unflatten(of_solution, given[:count]), *args)
 
-    body = stage_body(condition, [*avals, *map(aval_of, leaves)], arguments, values)
+    body = stage_body(condition, [*avals, *map(aval_of, leaves)], arguments, values, moving)
     if body.structure != of_solution:
         raise ArgumentError(
             f"{what}: the condition returns a tree of structure {body.structure} for a solution of "
@@ -263,7 +300,8 @@ def condition_body(
 
 
 def bind_solution(
-    body: Body,
+    program: WengertList,
+    captured: Sequence[Any],
     leaves: Sequence[Any],
     avals: Sequence[Aval],
     solve: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]],
@@ -273,10 +311,10 @@ def bind_solution(
     """Return the user-level leaves of the solution of a staged condition."""
     found = bind(
         solution_primitive,
-        *body.captured,
+        *captured,
         *leaves,
-        program=body.program,
-        captured=len(body.captured),
+        program=program,
+        captured=len(captured),
         solve=solve,
         avals=tuple(avals),
         method=method,
@@ -284,6 +322,35 @@ def bind_solution(
         batch_axes=0,
     )
     return [to_user(value) for value in found]
+
+
+def bind_piece(
+    programs: Sequence[WengertList],
+    captured: Sequence[Any],
+    leaves: Sequence[Any],
+    avals: Sequence[Aval],
+    solve: Any,
+    *,
+    solution: Sequence[Any] | None,
+    method: Method,
+    tolerance: float | None,
+) -> list[Any]:
+    """Return what `bind_solution` does for a condition that asked for values.
+
+    `programs` are the ways through it that were met, on the same captured values; the first one
+    holds at the solution, and stands for the condition from there on. A list that is being staged
+    at values holds where that way does.
+    """
+    values = [*captured, *leaves]
+    known = plain_values(values)
+    if known is not None and solution is not None:
+        solve = Found(solution, known, solve, programs[0], avals)
+    found = bind_solution(
+        *(unguarded(programs[0]), captured, leaves, avals, solve, method, tolerance)
+    )
+    if is_situated(values):
+        hold_guards(programs[0], [*captured, *map(raw_of, found), *leaves])
+    return found
 
 
 # ------------------------------------------------------------------ the primitive

@@ -6,6 +6,7 @@ function of the caller's.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import ArgumentError, ConvergenceError, SingularSystemError
+from ..errors import ArgumentError, ConvergenceError, GuardFailed, SingularSystemError
 from ..ir.aval import Aval, aval_of, is_differentiable, zeros_of
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
@@ -33,7 +34,8 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
-from .bodies import converted, raw_leaves, stage_body
+from .bodies import Body, converted, raw_leaves, stage_body
+from .situated import hold_guards, is_guarded, is_situated, plain_values, unguarded
 
 Method = str | Callable[..., Any]
 METHODS = ("auto", "dense", "gmres", "cg", "neumann")
@@ -59,7 +61,8 @@ def linear_solve(
     Parameters
     ----------
     matvec : callable
-        Linear; takes and returns a tree like `b`. It is staged: it cannot ask for values.
+        Linear; takes and returns a tree like `b`. It may ask for values (`if`, `while`), those
+        of its vector among them: what it does to one that is not special is taken for all.
     b : tree of real or complex numbers or arrays
     method : {"auto", "dense", "gmres", "cg", "neumann"} or callable
         ``"dense"`` writes the matrix out; ``"gmres"`` and ``"cg"`` (symmetric positive definite)
@@ -96,24 +99,78 @@ def linear_solve(
     leaves, structure = raw_leaves(b, "b")
     leaves = [raw_of(np.multiply(v, 1.0)) if _is_integer(v) else v for v in leaves]
     avals = [aval_of(leaf) for leaf in leaves]
-    body = stage_body(matvec, avals, lambda given: (tree.unflatten(structure, given),))
-    if body.structure != structure:
-        raise ArgumentError(
-            f"linear_solve: matvec takes a tree of structure {structure} and returns one of "
-            f"structure {body.structure}; they must be the same"
-        )
+    body = _operator(matvec, avals, structure, functools.cache(lambda: _generic(avals)))
     check_spaces("linear_solve: matvec", body.program, avals)
+    program = converted(body.program, avals)
     found = bind(
         linear_solution,
         *body.captured,
         *leaves,
-        program=converted(body.program, avals),
+        program=unguarded(program),
         method=method,
         tolerance=float(tolerance),
         max_iterations=max_iterations,
         batch_axes=0,
     )
+    if is_guarded(program):
+        if is_situated(body.captured):
+            hold_guards(program, [*body.captured, *_generic(avals)])
+        known = plain_values([*body.captured, *found, *leaves])
+        if known is not None:
+            count = len(avals)
+            again = functools.partial(_operator, matvec, avals, structure)
+            _check_way(again, program, known[:-count], known[-count:], float(tolerance))
     return tree.unflatten(structure, [to_user(value) for value in found])
+
+
+def _operator(
+    matvec: Callable[..., Any],
+    avals: Sequence[Aval],
+    structure: tree.Structure,
+    values: Callable[[], Sequence[Any]],
+) -> Body:
+    """Stage an operator, which may ask for the values of its vector."""
+    body = stage_body(
+        *(matvec, avals, lambda given: (tree.unflatten(structure, given),), values), moving=0
+    )
+    if body.structure != structure:
+        raise ArgumentError(
+            f"linear_solve: matvec takes a tree of structure {structure} and returns one of "
+            f"structure {body.structure}; they must be the same"
+        )
+    return body
+
+
+def _generic(avals: Sequence[Aval]) -> list[Any]:
+    """Return leaves of no special value: what a linear operator does to them it does to all."""
+    space = Space(avals)
+    return list(space.unpack(np.random.default_rng(space.size).normal(size=space.size)))
+
+
+def _check_way(
+    operator: Callable[[Callable[[], Sequence[Any]]], Body],
+    program: WengertList,
+    values: Sequence[Any],
+    b: Sequence[Any],
+    tolerance: float,
+) -> None:
+    """Raise where an operator goes another way at the solution, and does not give `b` there."""
+    x = values[len(values) - len(b) :]
+    with np.errstate(all="ignore"):
+        try:
+            program.evaluate(*values)
+            return
+        except GuardFailed:
+            body = operator(lambda: x)
+        found = body.program.evaluate(*(plain_values(body.captured) or ()), *x)
+    space = Space([operand.aval for operand in program.outputs])
+    left = np.max(np.abs(space.pack(found) - space.pack(b)), initial=0.0)
+    if not left <= 1e3 * tolerance * np.max(np.abs(space.pack(b)), initial=0.0) + 1e-30:
+        raise ArgumentError(
+            f"linear_solve: matvec asks for values and goes another way at the solution, where it "
+            f"gives something else than b (by {left:.1e}): it is not linear. Use wengert.root for "
+            "an equation that is not."
+        )
 
 
 def _is_integer(raw: Any) -> bool:

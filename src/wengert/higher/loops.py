@@ -353,8 +353,8 @@ def _staged_scan(
     else:
         body, avals, ways = steps_of(
             lambda avals, at: stage_body(step, [*avals, *entries], arguments, lambda: at),
-            plain[:count],
-            plain[count:],
+            leaves,
+            arrays,
             range(length)[:: -1 if reverse else 1],
             paths,
             what,

@@ -21,14 +21,13 @@ from ..errors import (
 from ..ir.aval import Aval, aval_of, is_differentiable
 from ..ir.wengert_list import WengertList
 from ..ops.kinds import with_kind
-from ..tracing.core import raw_of
+from ..tracing.core import Traced, raw_of
 from ..transforms.arguments import check_callable, immediate
 from ..transforms.derivatives import grad
-from ..transforms.lists import remembered
-from .bodies import Body, raw_leaves, settled, stage_body
-from .implicit import Found, bind_solution, condition_body, in_solution
+from .bodies import Body, merged_captures, raw_leaves, settled, stage_body
+from .implicit import bind_piece, bind_solution, condition_body, in_solution
 from .linear import Method, Space, check_method, solve_plainly
-from .situated import is_guarded, plain_values, unguarded
+from .situated import is_guarded, known_below, plain_values, unguarded
 
 # So many ways through a condition are kept while it is iterated.
 _MOST_PIECES = 8
@@ -56,14 +55,11 @@ class _Start:
             args = tree.unflatten(self.of_arguments, given[count:])
             return (tree.unflatten(self.structure, given[:count]), *args)
 
-        plain = plain_values([*self.leaves, *self.arguments])
+        plain = [known_below(leaf) for leaf in (*self.leaves, *self.arguments)]
 
         def stage_step(avals: Sequence[Aval]) -> Body:
-            if plain is None:
-                return stage_body(function, [*avals, *others], arguments)
-            start = map(with_kind, plain[:count], avals)
-            values = [*start, *plain[count:]]
-            return stage_body(function, [*avals, *others], arguments, lambda: values)
+            values = [*map(_started, plain[:count], avals), *plain[count:]]
+            return stage_body(function, [*avals, *others], arguments, lambda: values, moving=count)
 
         _, self.avals = settled(stage_step, self.avals, self.paths, self.what)
         self.leaves = [
@@ -93,25 +89,44 @@ class _Start:
                 tree.unflatten(self.of_arguments, [0.0] * len(self.arguments)),
             )
         )
-        plain = plain_values(given)
+        count = len(self.leaves)
+        plain = [known_below(leaf) for leaf in given]
+        unknown = next((value for value in plain if type(value) is Traced), None)
 
         def stage_condition(x: Sequence[Any]) -> Body:
-            values = None if plain is None else (lambda: [*x, *plain])
+            at = x if unknown is None else [unknown] * count
             return condition_body(
-                on_both, self.avals, self.structure, given, both, self.what, values
+                *(on_both, self.avals, self.structure, given, both, self.what),
+                values=lambda: [*at, *plain],
+                moving=count,
             )
 
-        body = stage_condition(plain[: len(self.avals)] if plain is not None else ())
+        body = stage_condition(plain[:count])
         space = Space(self.avals)
         iteration = make(body.program, space)
-        solve: Any = iteration
-        if plain is not None and is_guarded(body.program):
-            pieces = _Pieces(body, space, plain, stage_condition)
+        known = unknown is None and plain_values(body.captured) is not None
+        solution, bodies = None, [body]
+        if known and is_guarded(body.program):
+            pieces = _Pieces([body], space, plain, stage_condition)
             solution = iteration.find(pieces, plain)
-            body = pieces.around(solution)
-            solve = Found(solution, iteration)
-        found = bind_solution(body, given, self.avals, solve, method, tolerance)
+            bodies = pieces.met_at(solution)
+        programs, captured = merged_captures(bodies)
+        if is_guarded(programs[0]) or len(programs) > 1:
+            found = bind_piece(
+                *(programs, captured, given, self.avals, _Ways(programs, iteration)),
+                solution=solution,
+                method=method,
+                tolerance=tolerance,
+            )
+        else:
+            found = bind_solution(
+                *(programs[0], captured, given, self.avals, iteration, method, tolerance)
+            )
         return tree.unflatten(self.structure, found)
+
+
+def _started(value: Any, aval: Aval) -> Any:
+    return value if type(value) is Traced else with_kind(value, aval)
 
 
 def _as_float(leaf: Any) -> Any:
@@ -148,34 +163,35 @@ class _Condition:
 
 
 class _Pieces(_Condition):
-    """A condition that asks for values: a body for each way through it that was met."""
+    """A condition that asks for values: a body for each way through it that was met.
+
+    Where none of them holds it is staged again; where that cannot be, `GuardFailed` is raised.
+    """
 
     def __init__(
         self,
-        body: Body,
+        bodies: Sequence[Body],
         space: Space,
         leaves: Sequence[Any],
-        stage_condition: Callable[[Sequence[Any]], Body],
+        stage_condition: Callable[[Sequence[Any]], Body] | None,
     ) -> None:
-        super().__init__(body.program, space, (), leaves)
+        super().__init__(bodies[0].program, space, (), leaves)
         self.stage_condition = stage_condition
-        self.bodies = [body]
+        self.bodies = list(bodies)
 
     def __call__(self, vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return self._at(self.space.unpack(vector))[1]
 
     def along(self, vector: np.ndarray[Any, Any]) -> Callable[[Any], np.ndarray[Any, Any]]:
         """Return the derivative at a point, a function of directions."""
-        body = self.around(self.space.unpack(vector))
+        body = self._at(self.space.unpack(vector))[0]
         captured = plain_values(body.captured) or ()
-        return _Condition(body.program, self.space, captured, self.leaves).along(vector)
+        return _Condition(unguarded(body.program), self.space, captured, self.leaves).along(vector)
 
-    def around(self, x: Sequence[Any]) -> Body:
-        """Return the body that holds around a point, which asks no more."""
+    def met_at(self, x: Sequence[Any]) -> list[Body]:
+        """Return all bodies, first the one that holds at a point."""
         body = self._at(x)[0]
-        return body._replace(
-            program=remembered(body.program, "unguarded", lambda: unguarded(body.program))
-        )
+        return [body, *(other for other in self.bodies if other is not body)]
 
     def _at(self, x: Sequence[Any]) -> tuple[Body, np.ndarray[Any, Any]]:
         """Return the body for a point, and the condition there."""
@@ -186,6 +202,8 @@ class _Pieces(_Condition):
                 continue
             self._put_first(body)
             return body, found
+        if self.stage_condition is None:
+            raise GuardFailed(0)
         body = self.stage_condition(x)
         self._put_first(body)
         return body, self._value(body, x)
@@ -197,6 +215,26 @@ class _Pieces(_Condition):
     def _value(self, body: Body, x: Sequence[Any]) -> np.ndarray[Any, Any]:
         captured = plain_values(body.captured) or ()
         return self.space.pack(body.program.evaluate(*captured, *x, *self.leaves))
+
+
+class _Ways:
+    """An iteration of a condition whose ways are known, inside a list that is staged at values.
+
+    Where it comes by another way it raises `GuardFailed`: then the list is staged again.
+    """
+
+    def __init__(self, programs: Sequence[WengertList], iteration: _Iteration) -> None:
+        self.programs = list(programs)
+        self.iteration = iteration
+
+    def __repr__(self) -> str:
+        return repr(self.iteration)
+
+    def __call__(self, captured: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
+        structure = tree.structure(())
+        bodies = [Body(program, tuple(captured), structure) for program in self.programs]
+        pieces = _Pieces(bodies, self.iteration.space, leaves, None)
+        return self.iteration.find(pieces, leaves)
 
 
 class _Iteration:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import StagingError
+from ..errors import StagingError, WengertError
 from ..ir.aval import Aval, aval_of
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
-from .core import Trace, Traced, raw_of, to_user
+from .core import Trace, Traced, levels, raw_of, to_user
 from .creation import begin, end
 from .keys import Length
 from .refusals import outside_line
@@ -35,16 +35,22 @@ class StagingTrace(Trace):
 
     def demand(self, traced: Traced, purpose: str) -> Any:
         """Refuse: no value is known. A subclass that knows values records a guard instead."""
-        raise self.refusal(traced, purpose)
+        raise self.refusal(traced.aval, purpose)
 
-    def refusal(self, traced: Traced, purpose: str) -> StagingError:
-        """Return the error of a program that asks for a value nobody knows."""
-        instead = "choose with numpy.where instead of if"
+    def refusal(self, aval: Aval, purpose: str, line: str = "") -> WengertError:
+        """Return the error of a program that asks for a value nobody knows.
+
+        What is staged inside a batch is staged because examples differ.
+        """
+        for trace in reversed(levels.traces):
+            if trace.batches and trace.level < self.level:
+                return trace.refusal(aval, purpose, line)
+        instead = "choose with numpy.where or wengert.cond instead of if"
         if isinstance(purpose, Length):
             instead = f"{purpose.instead[0].lower()}{purpose.instead[1:]}"
         return StagingError(
-            f"{purpose} at {outside_line()} depends on a value that is not known while the program "
-            f"is staged (it is only known to be {traced.aval}). Make it an argument that is not "
+            f"{purpose} at {line or outside_line()} depends on a value that is not known while the "
+            f"program is staged (it is only known to be {aval}). Make it an argument that is not "
             f"traced, or {instead}."
         )
 

@@ -104,11 +104,14 @@ class BatchTrace(Trace):
 
     def demand(self, traced: Traced, purpose: str) -> NoReturn:
         """Refuse: examples differ."""
+        raise self.refusal(traced.aval, purpose)
+
+    def refusal(self, aval: Aval, purpose: str, line: str = "") -> BatchingError:
+        """Return the error of a program that asks for what examples differ in."""
         instead = (
             "Choose with numpy.where, or with wengert.cond, wengert.while_loop and their kin, "
             "instead of if and while"
         )
-        aval = traced.aval
         if isinstance(purpose, Length):
             instead = f"{purpose.instead}; or loop over the examples"
         elif aval.shape and aval.dtype.kind == "b":
@@ -118,9 +121,9 @@ class BatchTrace(Trace):
                 "To index a plain array by it, write numpy.take(array, i, axis=0), or make the "
                 "array an argument (in_axes=None), or array = np.array(array) inside the function"
             )
-        raise BatchingError(
-            f"{purpose} at {outside_line()} depends on a value that differs between the examples "
-            f"of vmap ({self.size} of them, each {aval}). {instead}."
+        return BatchingError(
+            f"{purpose} at {line or outside_line()} depends on a value that differs between the "
+            f"examples of vmap ({self.size} of them, each {aval}). {instead}."
         )
 
 
