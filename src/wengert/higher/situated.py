@@ -133,7 +133,9 @@ class SituatedTrace(StagingTrace):
 
 def _refusal(aval: Aval, purpose: str, line: str, owner: Traced) -> WengertError:
     """Return the error of a question whose answer depends on a value that nobody knows."""
-    return owner.trace.refusal(aval, purpose, line)
+    trace: Any = owner.trace
+    found: WengertError = trace.refusal(aval, purpose, line)
+    return found
 
 
 def known_below(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AliasingError, LeakedArrayError, WengertError
+from ..errors import AliasingError, LeakedArrayError
 from ..ir.aval import Aval, aval_of, register_aval_type
 from ..ir.paths import Path, Step, follow, is_read_only
 from ..ir.primitive import Primitive
@@ -65,10 +65,6 @@ class Trace:
         Derivatives know their values: what is one level down, which may be asked again.
         """
         return traced.value
-
-    def refusal(self, aval: Aval, purpose: str, line: str = "") -> WengertError:
-        """Return the error of a program that asks for a value of this trace, which nobody knows."""
-        raise NotImplementedError
 
     def peek(self, traced: Traced) -> Any:
         """Return what is shown of a value of this trace, which may be asked again."""

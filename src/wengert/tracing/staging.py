@@ -44,7 +44,9 @@ class StagingTrace(Trace):
         """
         for trace in reversed(levels.traces):
             if trace.batches and trace.level < self.level:
-                return trace.refusal(aval, purpose, line)
+                batch: Any = trace
+                refused: WengertError = batch.refusal(aval, purpose, line)
+                return refused
         instead = "choose with numpy.where or wengert.cond instead of if"
         if isinstance(purpose, Length):
             instead = f"{purpose.instead[0].lower()}{purpose.instead[1:]}"
