@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.equation import Equation, Literal, Operand
+from ..ir.wengert_list import WengertList
 from .complex_products import is_fused
 
 _COMMUTATIVE = frozenset({"add", "multiply"})
@@ -30,6 +31,26 @@ def equation_key(equation: Equation) -> Hashable:
     if equation.primitive.name == "guard":
         params = {"expected": params["expected"]}
     return (equation.primitive.name, operands, value_key(params))
+
+
+def list_key(program: WengertList) -> Hashable:
+    """Return a key of what a list computes of its inputs, equal for lists in other variables."""
+    numbers = {variable: number for number, variable in enumerate(program.inputs)}
+    key: list[Hashable] = [tuple(variable.aval for variable in program.inputs)]
+
+    def of(operand: Operand) -> Hashable:
+        if isinstance(operand, Literal):
+            return (operand.aval, value_key(operand.value))
+        return numbers[operand]
+
+    for equation in program.equations:
+        key.append(equation.primitive)
+        key.append(tuple(map(of, equation.operands)))
+        key.append(value_key(equation.params))
+        for variable in equation.outputs:
+            numbers[variable] = len(numbers)
+            key.append(variable.aval)
+    return (*key, tuple(map(of, program.outputs)))
 
 
 def _has_order(equation: Equation) -> bool:

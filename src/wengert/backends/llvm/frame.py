@@ -7,8 +7,8 @@ returns 0, the number of a failed guard plus 1, or one of the codes here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol
 
 from ...ir.equation import Literal, Operand, Variable
 from ...ir.wengert_list import WengertList
@@ -70,6 +70,8 @@ class Shared:
         Gives the steps of a list that stands in a parameter of an equation.
     called_back : dict
         Names of the primitives that run through NumPy, in order.
+    kernels : dict
+        The code of array kernels by what they compute.
     """
 
     def __init__(self, arrange: Callable[[WengertList], list[Step]]) -> None:
@@ -77,6 +79,7 @@ class Shared:
         self.loops = Module(level=3)
         self.plain = Module()
         self.called_back: dict[str, None] = {}
+        self.kernels: dict[Hashable, Any] = {}
         self._count = 0
 
     def name(self, hint: str) -> str:

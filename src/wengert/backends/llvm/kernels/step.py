@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ....ir.equation import Literal, Operand, Variable
 from ....ir.wengert_list import WengertList
+from ....passes.keys import list_key
 from ..frame import Frame
 from .kernel import define_kernel
 from .rules import is_scattered, role_of
@@ -75,7 +76,6 @@ class KernelStep:
         return {None if role is None else role.kind for role in roles}
 
     def emit(self, frame: Frame) -> None:
-        name = frame.shared.name("kernel")
         kernel = self.kernel
         shares = bool(frame.layout.taken_over)
         in_place = {
@@ -83,7 +83,12 @@ class KernelStep:
             for made, taken in (*self.reuses, *(self.overwrites if shares else ()))
             if frame.layout.shares(made, taken)
         }
-        code = define_kernel(frame.loops, name, kernel, in_place)
+        # Programs that repeat themselves have one function for kernels that are alike.
+        key = (list_key(kernel), tuple(in_place.items()))
+        code = frame.shared.kernels.get(key)
+        if code is None:
+            code = define_kernel(frame.loops, frame.shared.name("kernel"), kernel, in_place)
+            frame.shared.kernels[key] = code
         taken_over = set(in_place.values())
         pointers = [
             frame.pointer(variable)
@@ -94,7 +99,7 @@ class KernelStep:
         targets = [frame.target(variable) for variable in self.writes]
         workspace = frame.scratch(code.workspace) if code.workspace else "%workspace"
         arguments = [*pointers, *targets, workspace]
-        called = frame.module.declare(name, "i32", *["ptr"] * len(arguments))
+        called = frame.module.declare(code.name, "i32", *["ptr"] * len(arguments))
         listed = ", ".join(f"ptr {argument}" for argument in arguments)
         status = frame.function.value(f"call i32 {called}({listed})")
         if code.can_leave:
