@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .selections import selection
+
 Step = tuple[Any, ...]
 Path = tuple[Step, ...]
 
@@ -243,6 +245,21 @@ def part_shape(shape: tuple[int, ...], dtype: Any, path: Path) -> tuple[Any, boo
         else:
             stand_in = apply_step(stand_in, step)
     return stand_in, not isinstance(stand_in, np.ndarray)
+
+
+def shape_of_part(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
+    """Return the shape of the part that a path leads to; whose entries keep their size."""
+    for step in path:
+        name = step[0]
+        if name == "index" and is_basic_index(step[1]):
+            shape = selection(step[1], shape).shape
+        elif name == "transpose":
+            shape = shape[::-1] if step[1] is None else tuple([shape[axis] for axis in step[1]])
+        elif name == "reshape":
+            shape = resolved_shape(shape, step[1])
+        elif name not in ("real", "imag"):
+            shape = np.shape(apply_step(np.broadcast_to(np.False_, shape), step))
+    return shape
 
 
 def resolved_shape(old: tuple[int, ...], new: Any) -> tuple[int, ...]:

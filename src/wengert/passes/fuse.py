@@ -6,13 +6,12 @@ stage, so that what shares a stage can share kernels. Takes time linear in the l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from ..ir.equation import Equation, Literal, Operand, Variable
-from ..ir.paths import part_shape
+from ..ir.paths import shape_of_part
 from ..ir.wengert_list import WengertList
 from .contractions import contraction_of
 from .scalarise import entry_position
@@ -363,8 +362,7 @@ def _expands(operand: Variable, equation: Equation, role: Role) -> bool:
     if role.kind == "window":
         if operand is not equation.operands[1]:
             return False
-        part, _ = part_shape(result, np.dtype(bool), equation.params["path"])
-        return operand.aval.size < np.size(part)
+        return operand.aval.size < math.prod(shape_of_part(result, equation.params["path"]))
     if role.kind == "view" and name != "broadcast_to":
         return name in _REPEATING  # others put entries into a larger array
     if len(own) > len(result):  # a sum over nothing

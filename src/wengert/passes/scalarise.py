@@ -159,9 +159,9 @@ class _Scalarising:
     def _as_scalar(self, operand: Operand, dtype: np.dtype[Any]) -> Operand:
         """Return a number as a NumPy scalar of a dtype."""
         aval = operand.aval
-        target = Aval((), dtype, "scalar")
-        if aval == target:
+        if aval.kind == "scalar" and (aval.dtype is dtype or aval.dtype == dtype):
             return operand
+        target = Aval((), dtype, "scalar")
         if isinstance(operand, Literal):
             return Literal(np.asarray(operand.value).astype(dtype)[()])
         return self._emit(registry["convert"], [operand], {"aval": target}, target)
@@ -430,5 +430,7 @@ def entry_position(equation: Equation) -> int | None:
         return None
     if any(not -n <= p < n for p, n in zip(places, shape, strict=True)):
         return None
-    wrapped = [int(p) % n for p, n in zip(places, shape, strict=True)]
-    return int(np.ravel_multi_index(wrapped, shape)) if shape else None
+    position = 0
+    for place, length in zip(places, shape, strict=True):
+        position = position * length + int(place) % length
+    return position if shape else None

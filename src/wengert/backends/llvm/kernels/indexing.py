@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....ir.equation import Equation, Operand
-from ....ir.paths import IndexOperand, Path, part_shape, resolved
+from ....ir.paths import IndexOperand, Path, resolved, shape_of_part
 from .affine import ZERO, Affine, Loaded, constant, flattened
 from .nodes import Node
 
@@ -174,5 +174,4 @@ def read_shape(shape: tuple[int, ...], path: Path, operands: Sequence[Operand]) 
     """Return the shape of the part that a path leads to."""
     if operands:
         path = resolved(path, [np.broadcast_to(np.intp(0), o.aval.shape) for o in operands])
-    part, _ = part_shape(shape, np.dtype(bool), path)
-    return part.shape if isinstance(part, np.ndarray) else ()
+    return shape_of_part(shape, path)

@@ -25,13 +25,14 @@ def _scattered(kernel: WengertList) -> Iterator[tuple[Variable, Variable]]:
 class KernelStep:
     """The step of one kernel of a schedule."""
 
-    __slots__ = ("kernel", "reads", "reuses", "writes")
+    __slots__ = ("_known_kinds", "kernel", "reads", "reuses", "writes")
 
     numbers_only = False
     scratch = 0  # reserved when the kernel is made, which is when it is known
 
     def __init__(self, kernel: WengertList) -> None:
         self.kernel = kernel
+        self._known_kinds: set[str | None] | None = None
         self.reads: tuple[Operand, ...] = kernel.inputs
         self.writes = tuple(v for v in kernel.outputs if isinstance(v, Variable))
         # What is written in place, if the memory it starts from is not needed any more.
@@ -72,8 +73,10 @@ class KernelStep:
         )
 
     def _kinds(self) -> set[str | None]:
-        roles = [role_of(equation) for equation in self.kernel.equations]
-        return {None if role is None else role.kind for role in roles}
+        if self._known_kinds is None:
+            roles = [role_of(equation) for equation in self.kernel.equations]
+            self._known_kinds = {None if role is None else role.kind for role in roles}
+        return self._known_kinds
 
     def emit(self, frame: Frame) -> None:
         kernel = self.kernel

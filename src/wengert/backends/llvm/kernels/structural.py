@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ....ir.equation import Equation, Operand
-from ....ir.paths import Path, is_basic_index, part_shape
+from ....ir.paths import Path, is_basic_index, resolved_shape
+from ....ir.selections import selection
 from .affine import ZERO, Affine, constant, flattened, floor_divide, unflattened
 from .indexing import advanced_places, checked, has_rule, index_operands, read_shape
 from .nodes import Node
@@ -65,28 +66,12 @@ def transposed_index(index: Index, axes: Sequence[int] | None) -> Index:
 
 def basic_index(index: Index, key: Any, shape: tuple[int, ...]) -> Index:
     """Return where an entry of ``x[key]`` stands in `x`, for integers, slices, None and dots."""
-    entries = key if isinstance(key, tuple) else (key,)
-    named = sum(entry is not None and entry is not Ellipsis for entry in entries)
-    full: list[Any] = []
-    for entry in entries:
-        if entry is Ellipsis:
-            full += [slice(None)] * (len(shape) - named)
-        else:
-            full.append(entry)
-    full += [slice(None)] * (len(shape) - sum(entry is not None for entry in full))
-    found: list[Affine] = []
-    remaining = iter(index)
-    for entry in full:
-        if entry is None:
-            next(remaining)
-            continue
-        length = shape[len(found)]
-        if isinstance(entry, slice):
-            start, _, step = entry.indices(length)
-            found.append((next(remaining) * step).plus(start))
-        else:
-            found.append(constant(int(entry) % length if length else 0))
-    return tuple(found)
+    return tuple(
+        [
+            constant(start) if position < 0 else (index[position] * step).plus(start)
+            for position, start, _, step in selection(key, shape).windows
+        ]
+    )
 
 
 # ------------------------------------------------------------------ paths
@@ -126,7 +111,7 @@ def _step(
     if name == "transpose":
         return lambda index: fetch(transposed_index(index, step[1]))
     if name == "reshape":
-        new = np.broadcast_to(np.zeros(()), shape).reshape(step[1]).shape
+        new = resolved_shape(shape, step[1])
         return lambda index: fetch(reshaped_index(index, new, shape, step[2]))
     if name == "broadcast":
         return lambda index: fetch(broadcast_index(index, shape))
@@ -181,51 +166,22 @@ def window_of(shape: tuple[int, ...], path: Path) -> tuple[tuple[int, int, int],
     """
     if len(path) != 1 or path[0][0] != "index" or not is_basic_index(path[0][1]):
         return None
-    part, _ = part_shape(shape, np.dtype(bool), path)
-    part_dims = part.shape if isinstance(part, np.ndarray) else ()
-    probe = tuple(ZERO for _ in part_dims)
-    starts = basic_index(probe, path[0][1], shape)
-    windows = []
-    for axis, start in enumerate(starts):
-        count, step = 1, 1
-        for position, length in enumerate(part_dims):
-            moved = basic_index(
-                tuple(constant(int(k == position)) for k in range(len(part_dims))),
-                path[0][1],
-                shape,
-            )
-            if moved[axis] != start:
-                count, step = length, moved[axis].constant - start.constant
-        windows.append((start.constant, count, step))
-    return tuple(windows)
+    return tuple(window[1:] for window in selection(path[0][1], shape).windows)
 
 
 def _windowed(build: Any, equation: Equation, index: Index, *, add: bool) -> Node:
     """Give an entry of ``write`` or ``indexed_add`` through one basic index."""
     base, value = equation.operands
-    shape = base.aval.shape
-    path = equation.params["path"]
-    windows = window_of(shape, path)
-    assert windows is not None
-    part, _ = part_shape(shape, np.dtype(bool), path)
-    part_dims = part.shape if isinstance(part, np.ndarray) else ()
+    part, windows = selection(equation.params["path"][0][1], base.aval.shape)
     conditions: list[Affine] = []
-    places: list[Affine] = []
-    for entry, (start, count, step) in zip(index, windows, strict=True):
+    own = [ZERO] * len(part)
+    for entry, (position, start, count, step) in zip(index, windows, strict=True):
         place = floor_divide(entry.plus(-start) * (1 if step > 0 else -1), abs(step))
         conditions += [place, (place * -1).plus(count - 1)]
         if abs(step) != 1:
             conditions.append((place * step).plus(start) - entry)
-        places.append(place)
-    own: list[Affine] = []
-    probe = tuple(ZERO for _ in part_dims)
-    for position, length in enumerate(part_dims):
-        moved = basic_index(
-            tuple(constant(int(k == position)) for k in range(len(part_dims))), path[0][1], shape
-        )
-        still = basic_index(probe, path[0][1], shape)
-        axis = next((k for k in range(len(shape)) if moved[k] != still[k]), None)
-        own.append(ZERO if axis is None or length == 1 else places[axis])
+        if position >= 0 and count != 1:
+            own[position] = place
     dtype = base.aval.dtype
 
     def inside() -> Node:
@@ -498,12 +454,13 @@ def is_view_path(
     path: Path, shape: tuple[int, ...], operands: Sequence[Operand], *, written: bool = False
 ) -> bool:
     """Return whether every step of a path has a rule here, to read or to write through it."""
-    for step in path:
+    for number, step in enumerate(path):
         if step[0] not in STEPS or (written and step[0] in ("real", "imag", "broadcast")):
             return False
+        if number:
+            shape = read_shape(shape, path[number - 1 : number], operands)
         if step[0] == "index" and not has_rule(step[1], len(shape)):
             return False
-        shape = read_shape(shape, (step,), operands)
     return True
 
 
