@@ -140,3 +140,19 @@ def test_a_schedule_means_what_its_program_means(seed):
     with np.errstate(all="ignore"):
         for one, other in zip(schedule.evaluate(*inputs), program.evaluate(*inputs), strict=True):
             same(one, other)
+
+
+def test_kernels_that_are_alike_share_one_function():
+    """Two stretches of the same operations on other arrays: one function, called twice."""
+
+    def smoothed(x):
+        for _ in range(6):
+            x = np.sort(np.exp(-x) * 2.5) + 1.0  # sorting stands between kernels
+        return x
+
+    x = np.linspace(1.0, 0.0, 40)
+    lowered = wg.jit(smoothed).lower(x)
+    text = lowered.as_text("llvm")
+    assert text.count('call i32 @"kernel') == 7
+    assert text.count('define i32 @"kernel') == 3  # the first, those between, the last
+    np.testing.assert_allclose(lowered.compile()(x), smoothed(x), rtol=1e-15)
