@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mpmath as mp
+import numpy as np
 
 TARGET = Path(__file__).parent.parent / "src/wengert/backends/llvm/math/coefficients.py"
 mp.mp.dps = 60
@@ -104,6 +105,26 @@ APPROXIMATIONS = [
 ]  # fmt: skip
 
 
+# Of functions that are computed in float32; the coefficients are float32 numbers.
+NARROW = [
+    Approximation(
+        "EXPONENTIAL_NARROW", "(eᵗ - 1 - t)/t²; the error relative to 1",
+        lambda t: (mp.expm1(t) - t) / t**2, lambda t: t**2, -HALF_LN2, HALF_LN2, bits=29,
+    ),
+    Approximation(
+        "LOGARITHM_NARROW", "(log(1 + t) - t + t²/2)/t³; the error relative to log(1 + t)",
+        lambda t: (mp.log1p(t) - t + t * t / 2) / t**3, lambda t: t**3 / mp.log1p(t),
+        mp.sqrt(mp.mpf("0.5")) - mp.mpf("1.0001"), mp.sqrt(2) - mp.mpf("0.9999"), bits=27,
+    ),
+    Approximation(
+        "TANGENT_NARROW", "(tanh √t - √t)/√t³ to √t = ¾; the error relative to √t",
+        lambda t: (mp.tanh(root(t)) - root(t)) / root(t) ** 3,
+        lambda t: t * root(t) / mp.tanh(root(t)),
+        mp.mpf(0), mp.mpf("0.5626"), bits=27,
+    ),
+]  # fmt: skip
+
+
 def remez(task: Approximation, degree: int) -> tuple[list[Any], Any]:
     """Return the coefficients, lowest first, of the best polynomial, and its weighted error."""
     points = _grid(task, 40 * (degree + 2))
@@ -171,12 +192,14 @@ def rounded_error(task: Approximation, coefficients: list[float]) -> Any:
     )
 
 
-def table(task: Approximation, bits: int) -> tuple[list[float], Any]:
-    """Return the coefficients of least degree that reach the accuracy, as float64."""
+def table(
+    task: Approximation, bits: int, rounding: Callable[[Any], float] = float
+) -> tuple[list[float], Any]:
+    """Return the coefficients of least degree that reach the accuracy, rounded."""
     for degree in range(1, 32):
         coefficients, worst = remez(task, degree)
         if worst < mp.mpf(2) ** -bits:
-            rounded = [float(c) for c in coefficients]
+            rounded = [rounding(c) for c in coefficients]
             return rounded, rounded_error(task, rounded)
     raise SystemExit(f"{task.name}: no polynomial of degree below 32 is that accurate")
 
@@ -202,6 +225,8 @@ def parts(value: Any, *widths: int) -> list[float]:
 
 CONSTANTS = [
     ("LN2", "ln 2; whole multiples below 2¹¹ of the first part are exact", LN2, (42, 53)),
+    ("LN2_NARROW", "ln 2; whole multiples below 2⁹ of the first part are exact in float32",
+     LN2, (15, 24)),
     ("LN2_ROUNDED", "ln 2", LN2, (53, 53)),
     ("LOG2_E", "1/ln 2", 1 / LN2, (53, 53)),
     ("LOG10_E", "1/ln 10", 1 / mp.log(10), (53, 53)),
@@ -260,6 +285,17 @@ def text() -> str:
                 rows([repr(c) for c in coefficients]) + ")",
                 "",
             ]
+    for task in NARROW:
+        coefficients, error = table(task, task.bits, lambda c: float(np.float32(float(c))))
+        print(f"{task.name}: degree {len(coefficients) - 1}", file=sys.stderr)
+        low, high = float(task.low), float(task.high)
+        lines += [
+            f"# {task.meaning}.",
+            f"# t from {low:.6g} to {high:.6g}, error 2^{float(mp.log(error, 2)):.1f}.",
+            f"{task.name} = (",
+            rows([repr(c) for c in coefficients]) + ")",
+            "",
+        ]
     for name, meaning, value, widths in CONSTANTS:
         found = ", ".join(repr(part) for part in parts(value, *widths))
         if len(widths) == 1:

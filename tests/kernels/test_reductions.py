@@ -8,7 +8,7 @@ import pytest
 import wengert as wg
 from native.programs import close
 from wengert.backends.llvm import compile_program
-from wengert.backends.llvm.kernels.nest import BLOCK, LANES
+from wengert.backends.llvm.kernels.reductions import BLOCK, LANES
 from wengert.backends.llvm.kernels.rules import role_of
 from wengert.passes.fuse import fuse
 

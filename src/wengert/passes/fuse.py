@@ -38,6 +38,7 @@ class _Known(NamedTuple):
     cost: int
     depth: int
     fragile: bool = False  # made of an array that is written in place later
+    source: int = 0  # the size of the largest array in memory that it is made of
 
 
 class _Components:
@@ -167,17 +168,20 @@ class _Fusion:
                 stage = max(stage, known.stage)
         if role.kind == "scatter":  # after all who read what is overwritten
             stage = max(stage, self.read_until.get(equation.operands[0], 0))
-        cost, depth = role.cost, 0
+        cost, depth, source = role.cost, 0, 0
         fragile = any(operand in self.written for operand in read)
         first = equation.outputs[0]
         for operand in read:
             known = self.fused.get(operand)
             if known is None or operand in self.stored:
+                source = max(source, operand.aval.size)
                 continue
             if known.stage < stage and (known.cost > CHEAP or known.fragile):
                 self.stored.add(operand)
+                source = max(source, operand.aval.size)
                 continue
             fragile = fragile or known.fragile
+            source = max(source, known.source)
             if known.stage == stage:
                 size = self.components.size(operand) + self.components.size(first)
                 if size > LARGEST and self.components.find(operand) is not self.components.find(
@@ -189,9 +193,12 @@ class _Fusion:
                 self.components.join(operand, first)
             cost = min(cost + known.cost, _MOST_COST)
             depth = max(depth, known.depth + 1)
+        carried = _is_carried(equation, role, source)
+        if carried:
+            cost = min(cost * role.within, _MOST_COST)
         for variable in equation.outputs:
-            self.fused[variable] = _Known(stage, cost, depth, fragile)
-            if role.kind in STORED:
+            self.fused[variable] = _Known(stage, cost, depth, fragile, source)
+            if role.kind in STORED and not carried:
                 self.stored.add(variable)
             self.components.join(first, variable)
         return stage
@@ -337,6 +344,15 @@ def _is_single(equation: Equation) -> bool:
     return not any(operand.aval.shape for operand in equation.operands) and not any(
         variable.aval.shape for variable in equation.outputs
     )
+
+
+def _is_carried(equation: Equation, role: Role, source: int) -> bool:
+    """Return whether a reduction is made where it is needed, which takes no memory.
+
+    That is so where its result has more entries than any array that it is made of: distances
+    between all points of two sets.
+    """
+    return role.kind == "reduction" and equation.outputs[0].aval.size > source and role.within > 0
 
 
 def _space(variable: Variable, equation: Equation, role: Role) -> tuple[int, ...]:

@@ -27,10 +27,14 @@ class Role(NamedTuple):
         ``"scatter"``: the first operand, with entries of the second written to some places.
     cost : int
         Of one entry, in additions.
+    within : int
+        Of how many entries a reduction may be made where its result is needed, instead of being
+        stored before; 0 where it may not.
     """
 
     kind: str
     cost: int
+    within: int = 0
 
 
 class Schedule:

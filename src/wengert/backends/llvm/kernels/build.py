@@ -18,7 +18,7 @@ from ..lowering import lower
 from .affine import ZERO, Affine, Axis, Loaded, breakpoint_of, clamped, flattened, is_nonnegative
 from .contraction import inline_product
 from .nodes import Apply, Buffer, Condition, Constant, Index, Load, Node, Scope, Store
-from .reductions import inline_reduction, is_reduction
+from .reductions import carry_reduction, inline_reduction, is_reduction, is_written_out
 from .structural import RULES, broadcast_index
 
 # More pieces of an axis than this are not compiled apart; entries are selected instead.
@@ -40,6 +40,8 @@ class Build:
         One bool: whether an index that the program computed was out of bounds.
     can_leave : bool
         Whether anything looks at it.
+    scratch : callable
+        Gives a buffer of a dtype and size that nothing else uses.
     count : int
         How many operations were placed.
     """
@@ -50,10 +52,12 @@ class Build:
         buffers: dict[Variable, Buffer],
         constants: Constants,
         outside: Buffer,
+        scratch: Callable[[np.dtype[Any], int], Buffer],
     ) -> None:
         self.producers = producers
         self.buffers = buffers
         self.constants = constants
+        self.scratch = scratch
         self.scopes = [Scope()]
         self.axes: list[Axis] = []
         self.accesses: list[Affine] = []
@@ -119,7 +123,9 @@ class Build:
         if labels is not None:
             return inline_product(self, equation, labels, index)
         if is_reduction(equation):
-            return inline_reduction(self, equation, index)
+            if is_written_out(equation):
+                return inline_reduction(self, equation, index)
+            return carry_reduction(self, equation, index)
         return self._elementwise(equation, equation.outputs.index(variable), index)
 
     def _elementwise(self, equation: Equation, which: int, index: tuple[Affine, ...]) -> Node:

@@ -23,8 +23,8 @@ from .emit import NestWriter
 from .indexing import written_shape
 from .nest import NestBuilder, Root
 from .nodes import Buffer, Combine, Copy, Fill, Loop, Node, Scope
-from .reductions import is_reduction
-from .rules import is_scattered, is_written_out
+from .reductions import is_reduction, is_written_out
+from .rules import is_scattered
 from .sequential import RUNNING
 
 # Scratch up to this many bytes lies on the stack.

@@ -16,20 +16,13 @@ from ....ir.equation import Equation, Variable
 from .affine import ZERO, Affine, Axis, Floor, constant, flattened, unflattened, variable
 from .build import MAX_BREAKS, Build, Constants
 from .nodes import Buffer, Combine, Fill, Load, Loop, Store
-from .reductions import Reduction
+from .reductions import BLOCK, LANES, WRITTEN_OUT, Reduction
 from .sequential import scatter, store_running, writes_window
 
-# So many entries are accumulated before they are combined pairwise: short enough for the accuracy
-# of float32 sums, long enough that combining costs nothing.
-BLOCK = 8192
-# Accumulators side by side: enough for vectors of any width, and for the latency of additions.
-LANES = 128
 # So many entries of a result that rows are added to stay in the cache, and with one thread.
 COLUMNS = 512
 # Innermost axes up to this length are written out.
 UNROLLED = 8
-# So many entries at most are written out in one place.
-WRITTEN_OUT = 16
 # So many operations at most are made of that, if the loops around are long; else a quarter.
 MOST_CODE = 512
 LARGE = 4096
@@ -143,6 +136,8 @@ class NestBuilder:
         far = [0] * len(levels)
         for access in probe.accesses:
             for axis, coefficient in access.axes():
+                if axis.space < 0:  # of a reduction within
+                    continue
                 if abs(coefficient) == 1:
                     score[axis.space] += 1
                 elif abs(coefficient) > 1:
@@ -166,9 +161,15 @@ class NestBuilder:
     # -------------------------------------------------------------- building
 
     def _attempt(self, levels: Sequence[Level], *, dry: bool = False) -> Build:
-        build = Build(self.producers, self.buffers, self.constants, self.outside)
+        scratch = _no_memory if dry else self.scratch
+        build = Build(self.producers, self.buffers, self.constants, self.outside, scratch)
         _Attempt(self, build, levels, dry).run()
         return build
+
+
+def _no_memory(dtype: np.dtype[Any], size: int) -> Buffer:
+    """Return what stands for scratch memory where no code is made."""
+    return Buffer("nothing", dtype, size)
 
 
 def _runs_on(access: Affine, first: int, second: int, extent: int) -> bool:

@@ -15,13 +15,23 @@ import numpy as np
 from ....ir.emitter import CannotLower
 from ....ir.equation import Equation
 from ....ir.primitive import registry
-from .affine import Affine, constant
-from .nodes import Constant, Node
+from .affine import ZERO, Affine, Axis, constant, variable
+from .nodes import Combine, Constant, Fill, Load, Loop, Node, Store
 
 if TYPE_CHECKING:
     from .build import Build
 
 Combining = Callable[..., Any]
+
+# So many entries are accumulated before they are combined pairwise: short enough for the accuracy
+# of float32 sums, long enough that combining costs nothing.
+BLOCK = 8192
+# Accumulators side by side: enough for vectors of any width, and for the latency of additions.
+LANES = 128
+# So many where they are combined again and again, in the loops of others.
+FEW_LANES = 32
+# So many entries at most are written out in one place.
+WRITTEN_OUT = 16
 
 _SELECTED = "_selected"
 
@@ -206,3 +216,61 @@ def inline_reduction(build: Build, equation: Equation, index: tuple[Affine, ...]
         else:
             total = build.apply(reduction.combine, (total, term), reduction.dtype)
     return reduction.finish(build, total)
+
+
+def is_written_out(equation: Equation) -> bool:
+    """Return whether a reduction goes over so few entries that it counts as elementwise."""
+    return Reduction(equation).count <= WRITTEN_OUT
+
+
+def carry_reduction(build: Build, equation: Equation, index: tuple[Affine, ...]) -> Node:
+    """Return one entry of a reduction, made by loops of its own where it is needed.
+
+    These stand inside the loops that the entry depends on, and no others.
+    """
+    reduction = Reduction(equation)
+    shape = equation.operands[0].aval.shape
+    depth = max((entry.depth for entry in index), default=0)
+    around = build.scopes[depth + 1 :]
+    del build.scopes[depth + 1 :]
+    *outer, length = (shape[axis] for axis in reduction.axes)
+    lane_count = min(FEW_LANES if length <= FEW_LANES * BLOCK // LANES else LANES, length)
+    lanes = build.scratch(reduction.dtype, lane_count)
+    lanes.private = depth > 0
+    build.emit(Fill(lanes, lane_count, reduction.identity))
+
+    def in_loop(count: int, step: int, body: Callable[[Affine], None]) -> None:
+        axis = Axis(0, count, build.depth + 1, -1)
+        loop = Loop(axis, [ZERO], [constant(count)], step)
+        build.scopes.append(loop.body)
+        body(variable(axis))
+        build.scopes.pop()
+        build.emit(loop)
+
+    def accumulate(places: list[Affine], start: Affine, count: int) -> None:
+        def add(lane: Affine) -> None:
+            place = dict(zip(reduction.axes, [*places, start + lane], strict=True))
+            node = reduction.entry(build, operand_index(reduction, index, place))
+            build.emit(Store(lanes, lane, node, reduction.combine))
+
+        in_loop(count, 1, add)
+
+    def along(places: list[Affine]) -> None:
+        """Go over the outer of the reduced axes, then over the last in chunks of known lengths."""
+        if len(places) < len(outer):
+            in_loop(outer[len(places)], 1, lambda place: along([*places, place]))
+            return
+        whole = length // lane_count * lane_count
+        in_loop(whole, lane_count, lambda start: accumulate(places, start, lane_count))
+        if length > whole:
+            accumulate(places, constant(whole), length - whole)
+
+    along([])
+    total: Node = build.place(Combine(lanes, lane_count, reduction.name, reduction.combine, depth))
+    if not depth:  # what stands outside of all loops is read by every thread, from memory
+        slot = build.scratch(reduction.dtype, 1)
+        build.emit(Store(slot, ZERO, total))
+        total = build.place(Load(slot, ZERO))
+    total = reduction.finish(build, total)
+    build.scopes += around
+    return total

@@ -16,8 +16,7 @@ from ..values import Value, is_supported
 from ..writer import Module
 from .contraction import is_small_product, product_cost
 from .indexing import index_operands
-from .nest import WRITTEN_OUT
-from .reductions import Reduction, can_reduce, combining, is_reduction
+from .reductions import BLOCK, WRITTEN_OUT, Reduction, can_reduce, combining, is_reduction
 from .sequential import RUNNING
 from .structural import RULES, is_view_path, window_of
 
@@ -38,11 +37,6 @@ _FUNCTION_COST = 20
 _WINDOW = 4
 
 
-def is_written_out(equation: Equation) -> bool:
-    """Return whether a reduction goes over so few entries that it counts as elementwise."""
-    return Reduction(equation).count <= WRITTEN_OUT
-
-
 def role_of(equation: Equation) -> Role | None:
     """Return how an equation takes part in kernels, or None where it does not."""
     avals = [operand.aval for operand in equation.operands]
@@ -56,7 +50,7 @@ def role_of(equation: Equation) -> Role | None:
         reduction = Reduction(equation)
         if reduction.count <= WRITTEN_OUT:
             return Role("elementwise", max(reduction.count, 1))
-        return Role("reduction", 1)
+        return Role("reduction", 1, reduction.count if reduction.count <= BLOCK else 0)
     if name in RUNNING:
         return Role("last", 1) if _can_run(equation) else None
     if name in RULES:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..writer import Function, Module
-from . import circular, error_function, exponential, inverse_circular, logarithm, power
-from .arithmetic import Kernel, Number
+from . import circular, error_function, exponential, inverse_circular, logarithm, narrow, power
+from .arithmetic import Kernel, NarrowKernel, Number
 from .target import has_fma
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., Number]]] = {
@@ -96,7 +96,10 @@ def emit(function: Function, name: str, dtype: Any, operands: Sequence[str]) -> 
         raise TypeError(f"{name} takes {arity} operands, {len(operands)} were given")
     full_name = f"wengert.{name}.{dtype.name}"
     if full_name not in function.module.definitions:
-        _define(function.module, full_name, kind, arity, body)
+        if kind == "float" and name in narrow.FUNCTIONS:
+            _define_narrow(function.module, full_name, narrow.FUNCTIONS[name])
+        else:
+            _define(function.module, full_name, kind, arity, body)
     listed = ", ".join(f"{kind} {operand}" for operand in operands)
     return function.value(f'call {kind} @"{full_name}"({listed})')
 
@@ -129,4 +132,13 @@ def _define(
     if single:
         result = function.value(f"fptrunc double {result} to float")
     function.line(f"ret {kind} {result}")
+    module.define(full_name, function.text().replace("define ", "define internal ", 1))
+
+
+def _define_narrow(
+    module: Module, full_name: str, body: Callable[[NarrowKernel, Number], Number]
+) -> None:
+    function = module.part(full_name, "float", "float %x0", attributes=_ATTRIBUTES)
+    kernel = NarrowKernel(function, single=False, fma=has_fma())
+    function.line(f"ret float {body(kernel, Number(kernel, '%x0')).value}")
     module.define(full_name, function.text().replace("define ", "define internal ", 1))

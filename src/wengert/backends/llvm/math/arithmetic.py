@@ -1,6 +1,7 @@
 """Numbers inside an elementary function: operators that emit instructions, and exact error terms.
 
-Every function computes in float64; for float32 it is given shorter polynomials and no error terms.
+Most functions compute in float64, for float32 with shorter polynomials and no error terms; those of
+`narrow` compute in float32, by a `NarrowKernel`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ ROUNDER = 6755399441055744.0
 ROUNDER_BITS = struct.unpack("<q", struct.pack("<d", ROUNDER))[0]
 INFINITY = float("inf")
 NAN = float("nan")
+# The same for float32: 1.5 × 2²³, for numbers below 2²².
+_NARROW_ROUNDER = 12582912.0
+_NARROW_BITS = struct.unpack("<i", struct.pack("<f", _NARROW_ROUNDER))[0]
 
 
 class Number:
-    """A float64 value; ``+ - * /`` and comparisons with numbers or Python floats emit code."""
+    """A value; ``+ - * /`` and comparisons with numbers or Python floats emit code."""
 
     __slots__ = ("kernel", "value")
 
@@ -55,7 +59,7 @@ class Number:
         return self.kernel.number(other)._binary("fdiv", self)
 
     def __neg__(self) -> Number:
-        return Number(self.kernel, self.kernel.emit(f"fneg double {self.value}"))
+        return Number(self.kernel, self.kernel.emit(f"fneg {self.kernel.real} {self.value}"))
 
     def __abs__(self) -> Number:
         return self.kernel.intrinsic("fabs", self)
@@ -79,17 +83,20 @@ class Number:
         return self._compare("uno", self)
 
     def bits(self) -> Whole:
-        return Whole(self.kernel, self.kernel.emit(f"bitcast double {self.value} to i64"))
+        kernel = self.kernel
+        return Whole(kernel, kernel.emit(f"bitcast {kernel.real} {self.value} to {kernel.integer}"))
 
     def _binary(self, operation: str, other: Any) -> Number:
         kernel = self.kernel
         right = kernel.number(other).value
-        return Number(kernel, kernel.emit(f"{operation} double {self.value}, {right}"))
+        return Number(kernel, kernel.emit(f"{operation} {kernel.real} {self.value}, {right}"))
 
     def _compare(self, relation: str, other: Any) -> Condition:
         kernel = self.kernel
         right = kernel.number(other).value
-        return Condition(kernel, kernel.emit(f"fcmp {relation} double {self.value}, {right}"))
+        return Condition(
+            kernel, kernel.emit(f"fcmp {relation} {kernel.real} {self.value}, {right}")
+        )
 
 
 class _Nothing:
@@ -142,7 +149,7 @@ class Condition:
 
 
 class Whole:
-    """A 64-bit whole number or bit pattern; ``+ - & | ^ << >>`` (without sign) emit code."""
+    """A whole number or bit pattern; ``+ - & | ^ << >>`` (without sign) emit code."""
 
     __slots__ = ("kernel", "value")
 
@@ -157,7 +164,8 @@ class Whole:
         return self._binary("sub", other)
 
     def __rsub__(self, other: int) -> Whole:
-        return Whole(self.kernel, self.kernel.emit(f"sub i64 {other}, {self.value}"))
+        kernel = self.kernel
+        return Whole(kernel, kernel.emit(f"sub {kernel.integer} {other}, {self.value}"))
 
     def __and__(self, other: Any) -> Whole:
         return self._binary("and", other)
@@ -175,15 +183,20 @@ class Whole:
         return self._binary("lshr", other)
 
     def equals(self, other: int) -> Condition:
-        return Condition(self.kernel, self.kernel.emit(f"icmp eq i64 {self.value}, {other}"))
+        kernel = self.kernel
+        return Condition(kernel, kernel.emit(f"icmp eq {kernel.integer} {self.value}, {other}"))
 
     def as_number(self) -> Number:
         """Return the number that has these bits."""
-        return Number(self.kernel, self.kernel.emit(f"bitcast i64 {self.value} to double"))
+        kernel = self.kernel
+        return Number(
+            kernel, kernel.emit(f"bitcast {kernel.integer} {self.value} to {kernel.real}")
+        )
 
     def _binary(self, operation: str, other: Any) -> Whole:
         right = other.value if isinstance(other, Whole) else other
-        return Whole(self.kernel, self.kernel.emit(f"{operation} i64 {self.value}, {right}"))
+        kernel = self.kernel
+        return Whole(kernel, kernel.emit(f"{operation} {kernel.integer} {self.value}, {right}"))
 
 
 class Kernel:
@@ -199,6 +212,9 @@ class Kernel:
         The target multiplies and adds in one rounding.
     """
 
+    real, integer = "double", "i64"
+    suffix = "f64"
+
     def __init__(self, function: Function, *, single: bool, fma: bool) -> None:
         self.function = function
         self.emit = function.value
@@ -206,13 +222,18 @@ class Kernel:
         self.has_fma = fma
 
     def number(self, value: Any) -> Number:
-        return value if isinstance(value, Number) else Number(self, float_text(value, False))
+        return (
+            value
+            if isinstance(value, Number)
+            else Number(self, float_text(value, self.real == "float"))
+        )
 
     def intrinsic(self, name: str, *operands: Any) -> Number:
-        values = [f"double {self.number(operand).value}" for operand in operands]
-        kinds = ("double",) * len(values)
-        called = self.function.module.declare(f"llvm.{name}.f64", "double", *kinds)
-        return Number(self, self.emit(f"call double {called}({', '.join(values)})"))
+        real = self.real
+        values = [f"{real} {self.number(operand).value}" for operand in operands]
+        kinds = (real,) * len(values)
+        called = self.function.module.declare(f"llvm.{name}.{self.suffix}", real, *kinds)
+        return Number(self, self.emit(f"call {real} {called}({', '.join(values)})"))
 
     def fma(self, x: Any, y: Any, z: Any) -> Number:
         """Return x y + z; the rounding of the product does not matter to the caller."""
@@ -227,7 +248,7 @@ class Kernel:
         if _is_nothing(x) and _is_nothing(y):
             return NOTHING
         left, right = (self.number(0.0 if _is_nothing(v) else v) for v in (x, y))
-        both = f"double {left.value}, double {right.value}"
+        both = f"{self.real} {left.value}, {self.real} {right.value}"
         return Number(self, self.emit(f"select i1 {condition.value}, {both}"))
 
     def copysign(self, x: Any, sign: Any) -> Number:
@@ -334,6 +355,33 @@ class Kernel:
         first = x * inverse
         rest = self.remainder(x, first, y) + (x_low - first * y_low)
         return first, rest * inverse
+
+
+class NarrowKernel(Kernel):
+    """A kernel that computes in float32: whole numbers have 32 bits, and round below 2²²."""
+
+    real, integer = "float", "i32"
+    suffix = "f32"
+
+    def rounded(self, x: Number, factor: float = 1.0) -> tuple[Number, Whole]:
+        """Return the whole number next to x × factor, as a float and as an integer."""
+        rounder = _NARROW_ROUNDER
+        shifted: Number = x + rounder if factor == 1.0 else self.fma(x, factor, rounder)
+        return shifted - rounder, shifted.bits() - _NARROW_BITS
+
+    def as_float(self, n: Whole) -> Number:
+        """Return a whole number below 2²² as a float."""
+        return (n + _NARROW_BITS).as_number() - _NARROW_ROUNDER
+
+    def power_of_two(self, n: Whole) -> Number:
+        """Return 2ⁿ for n from -126 to 127."""
+        return ((n + 127) << 23).as_number()
+
+    def scaled(self, x: Any, n: Whole) -> Number:
+        """Return x 2ⁿ for |n| < 250, rounded once where it is subnormal."""
+        half = ((n + 512) >> 1) - 256
+        found: Number = self.number(x) * self.power_of_two(half)
+        return found * self.power_of_two(n - half)
 
 
 def _bits_of(number: float) -> int:
