@@ -1,4 +1,4 @@
-"""Functions that float32 loops compute in float32: all of float32 in even steps, against float64."""
+"""Functions that float32 loops compute in float32: float32 in even steps, against float64."""
 
 from __future__ import annotations
 

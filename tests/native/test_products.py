@@ -103,6 +103,20 @@ def test_other_strides_and_transposed_results():
     np.testing.assert_array_equal(found, (first @ second).T + 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_matrices_times_vectors(dtype):
+    generator = np.random.default_rng(7)
+    for rows, columns in ((700, 100), (30_001, 7), (3, 20_000), (90_000, 1), (100, 100)):
+        matrix = whole(generator, (rows, columns), dtype)
+        right, left = whole(generator, (columns,), dtype), whole(generator, (rows,), dtype)
+        function = wg.jit(lambda m, x, y: (m @ x, y @ m, x @ m.T, m.T @ y))
+        for _ in range(2):
+            found = function(matrix, right, left)
+        expected = matrix @ right, left @ matrix, right @ matrix.T, matrix.T @ left
+        for own, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(own, other)
+
+
 def test_outer_products_need_no_library():
     generator = np.random.default_rng(6)
     x, y = generator.standard_normal((30, 40)), generator.standard_normal((30, 50))

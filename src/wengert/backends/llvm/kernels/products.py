@@ -27,8 +27,11 @@ _INT_LIMIT = 2**31
 # Multiplications of one product: so many BLAS leaves to one thread; from so many on (4 ms) it does
 # not matter any more how long its threads take to wake up and to go to sleep.
 _SMALL, _LARGE = 1 << 18, 1 << 27
-# What one multiplication of small matrices takes, in nanoseconds; how long a part of a batch takes.
-_NANOSECONDS, _PART = 0.05, 25_000.0
+# Entries of a matrix that BLAS multiplies by a vector in one thread.
+_BLOCK = 9000
+# What one multiplication takes in a batch of small products, in nanoseconds, and by a vector, where
+# memory is slower; how long a part of a batch takes.
+_NANOSECONDS, _MEMORY, _PART = 0.05, 0.15, 25_000.0
 
 
 class Matrix(NamedTuple):
@@ -214,6 +217,36 @@ def _goes_in_tiles(product: Product) -> bool:
     return _SMALL < rows * columns * depth <= _LARGE
 
 
+def _as_column(product: Product) -> Product:
+    """Return a product of a vector and a matrix as that of the matrix and the vector."""
+    return Product(
+        product.letter,
+        product.columns,
+        1,
+        product.depth,
+        Matrix(product.second.column, product.second.row),
+        Matrix(product.first.column, 0),
+        Matrix(product.result.column, 0),
+        tuple((length, second, first, result) for length, first, second, result in product.loops),
+    )
+
+
+def _blocks(product: Product) -> Product | None:
+    """Return a matrix that lies row by row, times a vector, as a batch of blocks of rows.
+
+    Their number of entries is what BLAS leaves to one thread. None where there is no reason to.
+    """
+    if product.loops or product.columns > 1 or product.first.column != 1:
+        return None
+    rows = _BLOCK // product.depth // 4 * 4
+    if not rows or rows >= product.rows:
+        return None
+    return product._replace(
+        rows=rows,
+        loops=((product.rows // rows, rows * product.first.row, 0, rows * product.result.row),),
+    )
+
+
 def _turned(product: Product) -> tuple[int, int, int]:
     """Return rows, columns and depth of the product whose result lies row by row."""
     sizes = (product.rows, product.columns)
@@ -226,10 +259,27 @@ _POINTERS = ("%first", "%second", "%result", "%room")
 def _define_product(module: Module, name: str, product: Product) -> None:
     listed = [f"ptr {pointer}" for pointer in _POINTERS]
     function = module.function(name, "void", *listed)
-    if not product.loops:
-        _call(module, function, product, list(_POINTERS))
-        function.line("ret void")
-        return
+    pointers = list(_POINTERS)
+    if product.rows == 1 and product.columns > 1:
+        product = _as_column(product)
+        pointers[:2] = pointers[1::-1]
+    blocks = _blocks(product)
+    if blocks is not None:
+        _define_loops(module, function, name, blocks, pointers)
+        ((count, *strides),) = blocks.loops
+        product = product._replace(rows=product.rows - count * blocks.rows)
+        pointers = _moved(function, blocks, pointers, [count * stride for stride in strides])
+    if product.loops:
+        _define_loops(module, function, name, product, pointers)
+    elif product.rows:
+        _call(module, function, product, pointers)
+    function.line("ret void")
+
+
+def _define_loops(
+    module: Module, function: Function, name: str, product: Product, pointers: Sequence[str]
+) -> None:
+    """Write the call of a batch of products, by several threads if that may pay."""
     _define_batch(module, f"{name}.batch", product)
 
     def run(task: Function, pointers: Sequence[str], first: str, last: str) -> None:
@@ -238,13 +288,13 @@ def _define_product(module: Module, name: str, product: Product) -> None:
 
     length = product.loops[0][0]
     entries = math.prod(loop[0] for loop in product.loops) * product.rows * product.columns
-    nanoseconds = _NANOSECONDS * entries * product.depth
+    each = _MEMORY if product.columns == 1 else _NANOSECONDS
+    nanoseconds = each * entries * product.depth
     if _goes_in_tiles(product) or nanoseconds < WORTHWHILE:
-        run(function, _POINTERS, "0", str(length))
+        run(function, pointers, "0", str(length))
     else:
         part = max(1, int(length * _PART / nanoseconds))
-        call_in_parts(function, name, _POINTERS, (0, length, part), run)
-    function.line("ret void")
+        call_in_parts(function, name, pointers, (0, length, part), run)
 
 
 def _define_batch(module: Module, name: str, product: Product) -> None:
@@ -252,24 +302,37 @@ def _define_batch(module: Module, name: str, product: Product) -> None:
     function = module.function(
         name, "internal void", *(f"ptr {p}" for p in _POINTERS), "i64 %start", "i64 %stop"
     )
-    kind = {"s": "float", "d": "double", "c": "{float, float}", "z": "{double, double}"}
-    element = kind[product.letter]
     pointers = list(_POINTERS)
     ends = []
     for number, (length, *strides) in enumerate(product.loops):
         limits = ("0", str(length)) if number else ("%start", "%stop")
         axis, end = start_loop(function, *limits)
         ends.append(end)
-        for k, stride in enumerate(strides):
-            if stride:
-                moved = function.value(f"mul nsw i64 {axis}, {stride}")
-                pointers[k] = function.value(
-                    f"getelementptr inbounds {element}, ptr {pointers[k]}, i64 {moved}"
-                )
+        places = [
+            function.value(f"mul nsw i64 {axis}, {stride}") if stride else 0 for stride in strides
+        ]
+        pointers = _moved(function, product, pointers, places)
     _call(module, function, product, pointers)
     for end in reversed(ends):
         end()
     function.line("ret void")
+
+
+_ELEMENTS = {"s": "float", "d": "double", "c": "{float, float}", "z": "{double, double}"}
+
+
+def _moved(
+    function: Function, product: Product, pointers: Sequence[str], places: Sequence[str | int]
+) -> list[str]:
+    """Return the addresses of the operands and the result, moved by so many entries each."""
+    found = list(pointers)
+    element = _ELEMENTS[product.letter]
+    for k, place in enumerate(places):
+        if place:
+            found[k] = function.value(
+                f"getelementptr inbounds {element}, ptr {pointers[k]}, i64 {place}"
+            )
+    return found
 
 
 def _call(module: Module, function: Function, product: Product, pointers: list[str]) -> None:

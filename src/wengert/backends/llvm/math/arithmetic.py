@@ -371,7 +371,8 @@ class NarrowKernel(Kernel):
 
     def as_float(self, n: Whole) -> Number:
         """Return a whole number below 2²² as a float."""
-        return (n + _NARROW_BITS).as_number() - _NARROW_ROUNDER
+        shifted: Number = (n + _NARROW_BITS).as_number() - _NARROW_ROUNDER
+        return shifted
 
     def power_of_two(self, n: Whole) -> Number:
         """Return 2ⁿ for n from -126 to 127."""
