@@ -10,7 +10,10 @@ from wengert.backends.llvm.math.narrow import FUNCTIONS
 
 from .loops import loop
 
-WIDE = {"exp": np.exp, "log": np.log, "sigmoid": scipy.special.expit, "tanh": np.tanh}
+WIDE = {
+    **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "tanh")},
+    "sigmoid": scipy.special.expit,
+}
 STEP = 4099  # a prime: every exponent, and fractions without a pattern
 
 
