@@ -9,7 +9,9 @@ import pytest
 
 import wengert as wg
 from wengert.backends.llvm import compile_program
+from wengert.backends.llvm.kernels.rules import role_of
 from wengert.compile import optimise
+from wengert.passes.fuse import fuse
 
 
 def points(count: int, width: int, dtype: Any = np.float64) -> Any:
@@ -87,6 +89,24 @@ def test_memory_of_gradients_is_that_of_the_points():
     x, y = points(1000, 40), points(1100, 40)
     for argument in (0, 1, (0, 1)):
         assert workspace(wg.grad(distances, argument), x, y) < 4 * (x.nbytes + y.nbytes)
+
+
+def test_what_is_stored_after_all_is_computed_once():
+    x, y = points(100, 40), points(110, 40)
+
+    def table_and_sum(x: Any, y: Any) -> Any:
+        table = np.sum(apart(x, y) ** 2, axis=-1)
+        return table, np.sum(np.sqrt(table))
+
+    def centred(x: Any, y: Any) -> Any:
+        table = np.sum(apart(x, y) ** 2, axis=-1)
+        return np.sum(np.exp(table - np.max(table, axis=1, keepdims=True)))
+
+    for function in (table_and_sum, centred):
+        schedule = fuse(optimise(wg.trace(function)(x, y)), role_of)
+        names = [e.primitive.name for kernel in schedule.kernels for e in kernel]
+        assert names.count("subtract") == (1 if function is table_and_sum else 2)
+    assert workspace(table_and_sum, x, y) < 20_000
 
 
 def test_single_precision_is_as_good_as_pairwise_sums():

@@ -27,6 +27,8 @@ LARGEST = 192
 _MOST_COST = 1_000_000
 # Views that may name an entry several times.
 _REPEATING = ("tile", "repeat", "read", "take_along_axis", "sliding_windows")
+# Schedules are made so many times at most, until what is carried is not stored as well.
+_ATTEMPTS = 4
 # Results of these kinds are read by others when all of them is there.
 STORED = ("reduction", "last", "scatter")
 
@@ -84,12 +86,28 @@ def fuse(program: WengertList, role_of: Callable[[Equation], Role | None]) -> Sc
     -------
     Schedule
     """
-    return _Fusion(program, role_of).schedule()
+    kept: set[Variable] = set()
+    for attempt in range(_ATTEMPTS):
+        fusion = _Fusion(program, role_of, kept)
+        schedule = fusion.schedule()
+        # What is stored after all is computed once, before all who read it.
+        late = fusion.carried & fusion.stored
+        if not late:
+            break
+        kept |= fusion.carried if attempt == _ATTEMPTS - 2 else late
+    return schedule
 
 
 class _Fusion:
-    def __init__(self, program: WengertList, role_of: Callable[[Equation], Role | None]) -> None:
+    def __init__(
+        self,
+        program: WengertList,
+        role_of: Callable[[Equation], Role | None],
+        kept: set[Variable],
+    ) -> None:
         self.program = program
+        self.kept = kept  # reductions that are stored whatever they are made of
+        self.carried: set[Variable] = set()  # those that are made where they are needed
         self.roles: list[Role | None] = [
             None if _is_single(equation) else role_of(equation) for equation in program.equations
         ]
@@ -193,8 +211,9 @@ class _Fusion:
                 self.components.join(operand, first)
             cost = min(cost + known.cost, _MOST_COST)
             depth = max(depth, known.depth + 1)
-        carried = _is_carried(equation, role, source)
+        carried = first not in self.kept and _is_carried(equation, role, source)
         if carried:
+            self.carried.add(first)
             cost = min(cost * role.within, _MOST_COST)
         for variable in equation.outputs:
             self.fused[variable] = _Known(stage, cost, depth, fragile, source)
