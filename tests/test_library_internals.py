@@ -114,8 +114,10 @@ def plain():
 @pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
 @pytest.mark.parametrize("name", CALLS)
 def test_call_is_the_same(name, way, plain):
-    expected = plain(name)
-    identical(way(CALLS[name]), expected)
+    expected, actual = plain(name), way(CALLS[name])
+    if name.startswith("numpy.polynomial"):  # runs as the user's code: its arrays may be written
+        actual = as_plain(actual, expected)
+    identical(actual, expected)
 
 
 def clone_with_data_made_now(function):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 import wengert as wg
 from transformations import TRANSFORMS
@@ -62,6 +63,36 @@ def test_foreign_code_does_not_get_an_array():
     exec("from numpy import asarray as convert", foreign)  # not called by NumPy's name
     with pytest.raises(errors.TracedValueError, match=r"float64\[3\].*stop_gradient"):
         wg.grad(lambda x: np.sum(foreign["convert"](x)))(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (
+            lambda x: np.sum(np.lib.stride_tricks.as_strided(x, (2,), (8,))),
+            r"as_strided, called at .*test_refusals\.py:\d+, .*float64\[3\].*sliding_window_view",
+        ),
+        (lambda x: sum(v for _, v in np.ndenumerate(x)), r"ndenumerate, called at .*np\.ndindex"),
+        (lambda x: sum(v for v in np.nditer(x)), r"x\.flat"),
+        (lambda x: sum(a for a, _ in np.broadcast(x, 1.0)), r"np\.broadcast_arrays"),
+        (lambda x: CubicSpline(np.arange(3.0), x)(0.5), r"scipy\..*wengert\.stop_gradient"),
+    ],
+    ids=["as_strided", "ndenumerate", "nditer", "broadcast", "scipy"],
+)
+def test_library_functions_that_take_plain_arrays_are_named(function, said):
+    with pytest.raises(errors.TracedValueError, match=said):
+        wg.grad(function)(np.ones(3))
+
+
+@pytest.mark.parametrize(("name", "value"), [("shape", (3, 1)), ("dtype", np.int64)])
+def test_attributes_that_would_change_an_array_in_place(name, value):
+    def program(x):
+        y = x * 1
+        setattr(y, name, value)
+        return np.sum(y)
+
+    with pytest.raises(AttributeError, match=f"x.{name} = .*float64.*Say x = x"):
+        wg.grad(program)(np.ones(3))
 
 
 def test_a_constant_may_become_a_number():

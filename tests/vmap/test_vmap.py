@@ -361,3 +361,15 @@ def test_a_leaked_value_says_so():
     wg.vmap(lambda x: leaked.append(x) or x)(A)
     with pytest.raises(wg.errors.LeakedArrayError, match="was used after"):
         leaked[0] + 1.0
+
+
+def test_indices_by_shape_alone():
+    tables = np.arange(18.0).reshape(2, 3, 3)
+    for function in (
+        lambda x: x[np.diag_indices_from(x)],
+        lambda x: x[np.tril_indices_from(x)],
+        lambda x: x[np.triu_indices_from(x, 1)],
+        lambda x: x * np.ones(1, np.common_type(x)),
+    ):
+        expected = np.stack([function(table) for table in tables])
+        np.testing.assert_array_equal(wg.vmap(function)(tables), expected)

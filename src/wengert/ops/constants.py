@@ -17,8 +17,8 @@ from ..tracing.protocols import functions, implements, implements_constant, plai
 
 _PREDICATES = "packbits unpackbits in1d"
 _SEARCHES = "histogram_bin_edges"
-_INDEX_BUILDERS = "diag_indices_from tril_indices_from triu_indices_from mask_indices"
-_DTYPES = "common_type min_scalar_type isfortran einsum_path"
+_INDEX_BUILDERS = "mask_indices"
+_DTYPES = "min_scalar_type isfortran einsum_path"
 _PRINTING = "array2string array_repr array_str save savez savez_compressed savetxt"
 
 for _name in " ".join((_PREDICATES, _SEARCHES, _INDEX_BUILDERS, _DTYPES, _PRINTING)).split():
@@ -48,6 +48,29 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     return np.can_cast(stand_in(from_), to, casting)
+
+
+def _blank(value: Any) -> Any:
+    """Return an array of the shape and dtype of a value, of one entry in memory."""
+    if type(value) is not Array and type(value) is not Traced:
+        return value
+    aval = aval_of(raw_of(value))
+    return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
+
+
+def _implement_by_shape(function: Any) -> None:
+    @implements(function)
+    def by_shape(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(_blank, args), **{k: _blank(value) for k, value in kwargs.items()})
+
+
+for _function in (
+    np.common_type,
+    np.diag_indices_from,
+    np.tril_indices_from,
+    np.triu_indices_from,
+):
+    _implement_by_shape(_function)
 
 
 def _dtype_of(value: Any) -> np.dtype[Any]:

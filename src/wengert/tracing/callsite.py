@@ -15,6 +15,8 @@ _LIBRARY_PREFIXES = tuple(
     for path in {sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["platstdlib"]}
 )
 _SITE = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+# Library code that is written with NumPy's functions alone, and made of nothing that is cached.
+_WRITTEN_IN_NUMPY = os.path.join("numpy", "polynomial", "")
 
 
 def is_user_code(code: CodeType) -> bool:
@@ -27,8 +29,9 @@ def is_user_code(code: CodeType) -> bool:
     path = os.path.abspath(filename)
     for marker in _SITE:
         if marker in path:
-            package = path.split(marker, 1)[1].split(os.sep, 1)[0].removesuffix(".py")
-            return package in config.traced_packages
+            inside = path.split(marker, 1)[1]
+            package = inside.split(os.sep, 1)[0].removesuffix(".py")
+            return package in config.traced_packages or inside.startswith(_WRITTEN_IN_NUMPY)
     return not path.startswith((*_LIBRARY_PREFIXES, PACKAGE))
 
 

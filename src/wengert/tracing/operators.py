@@ -48,7 +48,7 @@ from .keys import (
     unknown_mask,
 )
 from .masked_writes import Selected, set_where
-from .refusals import is_augmenting, is_formatting, is_storing, refusal
+from .refusals import array_refusal, is_augmenting, is_formatting, is_storing, refusal
 
 
 def as_operand(value: Any) -> Any:
@@ -60,6 +60,8 @@ def as_operand(value: Any) -> Any:
         return build_array(value)
     if isinstance(value, (int, float, complex, np.generic)):
         return value
+    if getattr(kind, "__array_ufunc__", value) is None:  # it has operators of its own
+        return NotImplemented
     if hasattr(value, "__array_ufunc__") or hasattr(value, "__array__"):
         return value
     if isinstance(value, Rational):  # fractions.Fraction, which a float takes for a float
@@ -484,16 +486,7 @@ def to_plain_array(self: Any, dtype: Any = None, copy: bool | None = None) -> An
     if type(raw) is Traced and _is_staged(raw):
         raw = known_value(raw, "np.asarray(x) by code that is not traced")
     if type(raw) is Traced:
-        raise refusal(
-            raw,
-            "np.asarray(x), np.array([x, …]), np.exp([x, …]) of a list, or a write A[i] = x by "
-            "code that is not traced",
-            "For a list say np.exp(np.array([x, …])). If this is a write into an array made "
-            "outside the function or by an operation on "
-            "constants, make it one that can hold traced values: A = np.array(A), inside the "
-            "function. If a library received x, call it on wengert.stop_gradient(x), or give it a "
-            "rule (see docs/adding-a-primitive.md).",
-        )
+        raise array_refusal(raw)
     if copy:
         return np.array(raw, dtype=dtype)
     plain = np.asarray(raw, dtype=dtype)
@@ -546,6 +539,16 @@ def _dtype(self: Any) -> np.dtype[Any]:
     return aval_of(innermost(raw_of(self))).dtype
 
 
+def _refuse_setting(name: str, instead: str) -> Callable[[Any, Any], None]:
+    def refuse(self: Any, value: Any) -> None:
+        raise AttributeError(
+            f"x.{name} = {value!r} would change an array in place whose derivative is being "
+            f"recorded, or which is compiled or batched ({self.aval}). Say {instead} instead."
+        )
+
+    return refuse
+
+
 def _install_common() -> None:
     """Fill in what needs no primitive."""
     entries: dict[str, Any] = {
@@ -558,8 +561,8 @@ def _install_common() -> None:
         "__repr__": show_value,
         "__str__": show_string,
         "__format__": show_format,
-        "shape": property(_shape),
-        "dtype": property(_dtype),
+        "shape": property(_shape, _refuse_setting("shape", "x = x.reshape(shape)")),
+        "dtype": property(_dtype, _refuse_setting("dtype", "x = x.view(dtype)")),
         "ndim": property(_ndim),
         "size": property(lambda self: self.aval.size),
         "itemsize": property(lambda self: _dtype(self).itemsize),

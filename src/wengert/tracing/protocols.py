@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of, promotion_operand
-from .callsite import caller_is_user
+from .callsite import caller_is_user, is_user_code
 from .core import Array, Traced, bind, bind_one, raw_of, read_handle, to_user, write_handle
 from .keys import known_value
 from .operators import as_operand, process_pair
@@ -139,6 +140,11 @@ def array_function(
 ) -> Any:
     """Answer a NumPy function called on a handle."""
     implementation = functions.get(function)
+    if implementation is None and isinstance(
+        own := getattr(function, "_implementation", None), FunctionType
+    ):
+        # Code that may run on traced values as it is, as the user's does (numpy.polynomial).
+        implementation = own if is_user_code(own.__code__) else None
     if implementation is not None and (has_traced(args) or has_traced(kwargs) or caller_is_user()):
         return implementation(*args, **kwargs)
     name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"

@@ -12,7 +12,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ..errors import TracedValueError, TracedWriteError, WengertError
-from .callsite import outside_frame
+from .callsite import is_user_frame, outside_frame
 from .core import Traced, each_operand, leak_error
 
 _REMAINDERS = frozenset(
@@ -96,6 +96,51 @@ def refusal(raw: Traced, what: str, instead: str) -> WengertError:
         _last.code, _last.instruction = frame.f_code, frame.f_lasti
         _last.kind, _last.message = type(error), str(error)
     return error
+
+
+# What to type instead of a function that makes plain arrays of its arguments, by its name, or by
+# that of its module.
+_INSTEAD = {
+    "as_strided": "Say np.lib.stride_tricks.sliding_window_view(x, shape), or indices.",
+    "nditer": "Say for v in x.flat, or for i in np.ndindex(x.shape).",
+    "ndenumerate": "Say for i in np.ndindex(x.shape), with x[i].",
+    "broadcast": "Say np.broadcast_arrays(a, b).",
+    "polynomial": (
+        "Say np.polyval(c[::-1], x), or numpy.polynomial.polynomial.polyval(x, p.coef) where the "
+        "coefficients are constants."
+    ),
+}
+
+
+def array_refusal(raw: Traced) -> WengertError:
+    """Return the error for a traced value that code wants as a plain array, naming that code."""
+    frame = called = outside_frame()
+    while frame is not None and not is_user_frame(frame):
+        called, frame = frame, frame.f_back
+    if called is None or frame is called or frame is None:
+        named = () if frame is None else frame.f_code.co_names
+        hints = [_INSTEAD[name] for name in ("nditer", "broadcast") if name in named]
+        return refusal(
+            raw,
+            "np.asarray(x), np.array([x, …]), np.exp([x, …]) of a list, or a write A[i] = x by "
+            "code that is not traced",
+            "For a list say np.exp(np.array([x, …])). If this is a write into an array made "
+            "outside the function or by an operation on "
+            "constants, make it one that can hold traced values: A = np.array(A), inside the "
+            "function. If a library received x, call it on wengert.stop_gradient(x), or give it a "
+            "rule (see docs/adding-a-primitive.md)." + "".join(f" {hint}" for hint in hints),
+        )
+    module = str(called.f_globals.get("__name__", "a library"))
+    name = called.f_code.co_qualname.removesuffix(".__init__").removesuffix(".__new__")
+    hints = [_INSTEAD[place] for place in (name, *module.split(".")) if place in _INSTEAD]
+    hint = hints[0] if hints else "Write it with functions of NumPy."
+    return refusal(
+        raw,
+        f"{module}.{name}, called at {frame.f_code.co_filename}:{frame.f_lineno}, makes a plain "
+        "array of what it is given, which",
+        f"{hint} Or call it on wengert.stop_gradient(x), or give it a rule (see "
+        "docs/adding-a-primitive.md).",
+    )
 
 
 def write_refusal(*values: Any) -> TracedWriteError:
