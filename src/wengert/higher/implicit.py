@@ -26,12 +26,9 @@ from ..transforms.arguments import check_callable, transformed
 from ..transforms.lists import batch_of_list, fitted, jvp_of_list, needed_equations, remembered
 from .bodies import Body, converted, raw_leaves, stage_body
 from .linear import (
-    Method,
-    Space,
     check_method,
     check_spaces,
     derivative_in_parameters,
-    is_dense,
     linear_solution,
     negative,
     pulled_to,
@@ -46,6 +43,7 @@ from .situated import (
     plain_values,
     unguarded,
 )
+from .spaces import Method, Space, is_dense
 
 # ------------------------------------------------------------------ what people call
 
@@ -477,6 +475,12 @@ def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, 
     return bind(solution_primitive, *operands, **(params | changed)), (0,) * count
 
 
+def _unfold(params: dict[str, Any]) -> WengertList | None:
+    """Return the list that native code finds the solution with; the caller's solvers have none."""
+    attempt = getattr(params["solve"], "attempt", None)
+    return None if attempt is None else attempt(params)
+
+
 class _SampleSolver:
     """Newton's method for the sample, far beyond rounding."""
 
@@ -518,6 +522,7 @@ solution_primitive = Primitive(
     push=_push,
     record=_record,
     batch=_batch,
+    unfold=_unfold,
     multiple=True,
     samples=_samples,
     fails=tuple,

@@ -1,13 +1,12 @@
 """``linear_solve``: systems given by a function, with derivatives of every order.
 
-The seam for solvers of linear systems: dense, Krylov methods of SciPy, Neumann series, or any
-function of the caller's.
+The seam for solvers of linear systems: dense, Krylov methods, Neumann series, or any function of
+the caller's.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from ..ir.aval import Aval, aval_of, is_differentiable, zeros_of
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front, one_by_one, spread_over
-from ..ops.kinds import with_kind
 from ..ops.projection import add
 from ..ops.samples import Sample, array
 from ..tracing.core import bind, raw_of, to_user
@@ -34,14 +32,11 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from .attempts import attempt_system
 from .bodies import Body, converted, raw_leaves, stage_body
+from .iterations import conjugate_gradients, gmres, neumann_series, plain_loop
 from .situated import hold_guards, is_guarded, is_situated, plain_values, unguarded
-
-Method = str | Callable[..., Any]
-METHODS = ("auto", "dense", "gmres", "cg", "neumann")
-
-# Up to this size a matrix is written out: n evaluations and n³ / 3 operations.
-_DENSE_SIZE = 256
+from .spaces import METHODS, Method, Space, is_dense, left_over, most_iterations
 
 
 @immediate
@@ -66,8 +61,9 @@ def linear_solve(
     b : tree of real or complex numbers or arrays
     method : {"auto", "dense", "gmres", "cg", "neumann"} or callable
         ``"dense"`` writes the matrix out; ``"gmres"`` and ``"cg"`` (symmetric positive definite)
-        are SciPy's; ``"neumann"`` sums Σ (1 - A)ᵏ b; ``"auto"`` is dense up to 256 numbers, then
-        GMRES. A callable ``method(matvec, b)`` gets a function of real vectors and a real vector.
+        are matrix-free; ``"neumann"`` sums Σ (1 - A)ᵏ b; ``"auto"`` is dense up to 256 numbers,
+        then GMRES. A callable ``method(matvec, b)`` gets a function of real vectors and a real
+        vector.
     tolerance : float
         The residual allowed, relative to `b`.
     max_iterations : int, optional
@@ -199,45 +195,6 @@ def check_spaces(what: str, program: WengertList, avals: Sequence[Aval]) -> None
 # ------------------------------------------------------------------ plain solutions
 
 
-class Space:
-    """Leaves as one vector of real numbers, and back; complex numbers are two.
-
-    With ``batch_axes`` in front of every leaf there is one vector an example.
-    """
-
-    def __init__(self, avals: Sequence[Aval], batch_axes: int = 0) -> None:
-        self.avals = list(avals)
-        self.examples = self.avals[0].shape[:batch_axes] if self.avals else ()
-        entries = [math.prod(aval.shape[batch_axes:]) for aval in self.avals]
-        self.sizes = [
-            size * (1 + aval.is_complex) for size, aval in zip(entries, self.avals, strict=True)
-        ]
-        self.size = sum(self.sizes)
-
-    def pack(self, leaves: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """Return the vectors of plain leaves, along the last axis."""
-        parts = []
-        for leaf, aval, size in zip(leaves, self.avals, self.sizes, strict=True):
-            flat = np.reshape(np.asarray(leaf), (*self.examples, size // (1 + aval.is_complex)))
-            if aval.is_complex:
-                flat = np.concatenate([np.real(flat), np.imag(flat)], axis=-1)
-            parts.append(flat.astype(np.float64))
-        return np.concatenate(parts, axis=-1) if parts else np.zeros(0)
-
-    def unpack(self, vector: np.ndarray[Any, Any]) -> tuple[Any, ...]:
-        """Return the plain leaves of vectors."""
-        found = []
-        start = 0
-        for aval, size in zip(self.avals, self.sizes, strict=True):
-            flat: Any = vector[..., start : start + size]
-            start += size
-            if aval.is_complex:
-                flat = flat[..., : size // 2] + 1j * flat[..., size // 2 :]
-            shaped = flat.reshape(aval.shape).astype(aval.dtype)
-            found.append(shaped if aval.kind == "array" else with_kind(shaped[()], aval))
-        return tuple(found)
-
-
 def solve_plainly(
     matvec: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]],
     b: np.ndarray[Any, Any],
@@ -257,22 +214,27 @@ def solve_plainly(
     trivial = np.where(np.isfinite(scale)[..., None], 0.0, np.full_like(b, np.nan))
     if not np.any(solved):
         return trivial
-    limit = max(10 * size, 100) if max_iterations is None else int(max_iterations)
+    limit = most_iterations(max_iterations, size)
     if method == "auto":
         method = "dense" if is_dense(method, size) else "gmres"
-    if callable(method):
-        x = np.asarray(method(matvec, b), dtype=np.float64)
-    elif method == "dense":
-        x = _dense(matvec, b, solved)
-    elif method == "neumann":
-        x = _neumann(matvec, b, tolerance, limit)
-    else:
-        x = _krylov(method, matvec, b, tolerance, limit)
-    x = np.where(solved[..., None], x, trivial)
-    residuals = np.max(np.abs(matvec(x) - b), axis=-1)
-    # Rounding alone leaves that much of large solutions of ill-conditioned systems.
-    rounding = 64 * size * np.finfo(float).eps * np.max(np.abs(x), axis=-1)
-    wrong = solved & ~(residuals <= 100 * np.maximum(tolerance * scale, rounding))
+    with np.errstate(all="ignore"):
+        if callable(method):
+            x = np.asarray(method(matvec, b), dtype=np.float64)
+        elif method == "dense":
+            x = _dense(matvec, b, solved)
+        elif method == "neumann":
+            x, small = neumann_series(matvec, b, tolerance, limit, plain_loop)
+            if not small:
+                raise ConvergenceError(
+                    f"the Neumann series Σ (1 - A)ᵏ b did not converge in {limit} terms; it needs "
+                    'a spectral radius of 1 - A below 1. Use method="gmres" or "dense".'
+                )
+        else:
+            krylov = conjugate_gradients if method == "cg" else gmres
+            x = krylov(matvec, b, 0.1 * tolerance, limit, plain_loop)
+        x = np.where(solved[..., None], x, trivial)
+        residuals, allowed = left_over(matvec, x, b, tolerance)
+    wrong = solved & ~(residuals <= allowed)
     if not np.any(wrong):
         return x
     residual, largest = residuals[wrong].flat[0], scale[wrong].flat[0]
@@ -289,11 +251,6 @@ def solve_plainly(
     )
 
 
-def is_dense(method: Method, size: int) -> bool:
-    """Return whether a system of `size` equations is solved by its matrix."""
-    return method == "dense" or (method == "auto" and size <= _DENSE_SIZE)
-
-
 def _dense(matvec: Any, b: np.ndarray[Any, Any], solved: Any) -> np.ndarray[Any, Any]:
     units = np.eye(b.shape[-1])
     matrix = np.stack([matvec(np.broadcast_to(unit, b.shape)) for unit in units], axis=-1)
@@ -305,34 +262,6 @@ def _dense(matvec: Any, b: np.ndarray[Any, Any], solved: Any) -> np.ndarray[Any,
             f"a linear system of {b.shape[-1]} equations is singular: its solution, or the "
             "derivative of the solution that it stands for, does not exist or is not unique"
         ) from None
-
-
-def _neumann(matvec: Any, b: np.ndarray[Any, Any], tolerance: float, limit: int) -> Any:
-    x = term = b
-    for _ in range(limit):
-        term = term - matvec(term)
-        size = float(np.max(np.abs(term)))
-        if not np.isfinite(size):
-            break
-        x = x + term
-        if size <= tolerance * float(np.max(np.abs(b))):
-            return x
-    raise ConvergenceError(
-        f"the Neumann series Σ (1 - A)ᵏ b did not converge in {limit} terms; it needs a "
-        'spectral radius of 1 - A below 1. Use method="gmres" or "dense".'
-    )
-
-
-def _krylov(method: Any, matvec: Any, b: Any, tolerance: float, limit: int) -> Any:
-    import scipy.sparse.linalg as sparse
-
-    operator = sparse.LinearOperator((b.size, b.size), matvec=matvec, dtype=np.float64)
-    if method == "cg":
-        return sparse.cg(operator, b, rtol=tolerance * 0.1, maxiter=limit)[0]
-    restart = min(b.size, 50)
-    return sparse.gmres(
-        operator, b, rtol=tolerance * 0.1, restart=restart, maxiter=max(limit // restart, 1)
-    )[0]
 
 
 # ------------------------------------------------------------------ the primitive
@@ -514,6 +443,7 @@ linear_solution = Primitive(
     push=_push,
     record=_record,
     batch=_batch,
+    unfold=attempt_system,
     multiple=True,
     samples=_samples,
     fails=tuple,

@@ -24,10 +24,19 @@ from ..ops.kinds import with_kind
 from ..tracing.core import Traced, raw_of
 from ..transforms.arguments import check_callable, immediate
 from ..transforms.derivatives import grad
+from .attempts import solve_staged
 from .bodies import Body, merged_captures, raw_leaves, settled, stage_body
 from .implicit import bind_piece, bind_solution, condition_body, in_solution
-from .linear import Method, Space, check_method, solve_plainly
+from .iterations import contract, descend, newton, plain_loop
+from .linear import check_method, solve_plainly
+from .loops import while_loop
 from .situated import is_guarded, known_below, plain_values, unguarded
+from .solving import attempt_solution
+from .spaces import Method, Space
+
+# Down to which slopes one goes before Newton's method is tried.
+_STEEPER = 2.0**7
+SLOPES = (2.0**-7, 2.0**-14, 2.0**-21)
 
 # So many ways through a condition are kept while it is iterated.
 _MOST_PIECES = 8
@@ -241,6 +250,7 @@ class _Iteration:
     """An iteration on vectors of real numbers, from plain values of captured and leaves."""
 
     name = "iteration"
+    method: Method = "auto"
 
     def __init__(
         self, program: WengertList, space: Space, tolerance: float, max_iterations: int
@@ -264,6 +274,14 @@ class _Iteration:
 
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         """Return the solution as a vector."""
+        raise NotImplementedError
+
+    def attempt(self, params: dict[str, Any]) -> WengertList | None:
+        """Return the iteration as a list, for the equation of its solution."""
+        return None if callable(self.method) else attempt_solution(params, self.staged)
+
+    def staged(self, condition: Any, along: Any, x: Any) -> tuple[Any, Any]:
+        """Return the solution as a vector that is staged, and whether it is one."""
         raise NotImplementedError
 
     def failed(self, size: float, last: float) -> ConvergenceError:
@@ -351,20 +369,17 @@ class _FixedPoint(_Iteration):
         return _FixedPoint(program, space, self.tolerance, self.max_iterations)
 
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
-        going = np.ones(x.shape[:-1], bool)
-        last = size = np.zeros(x.shape[:-1])
-        for _ in range(self.max_iterations):
-            change = condition(x)
-            x = np.where(going[..., None], x - change, x)
-            last = np.where(going, np.max(np.abs(change), axis=-1), last)
-            size = np.max(np.abs(x), axis=-1)
-            if not np.all(np.isfinite(last)):
-                break
-            going = ~(last <= self.tolerance * np.maximum(1.0, size))
-            if not np.any(going):
-                return np.asarray(x)
+        x, last, size, going = contract(
+            condition, x, self.tolerance, self.max_iterations, plain_loop
+        )
+        if not np.any(going):
+            return np.asarray(x)
         worst = np.argmax(np.where(np.isfinite(last), last * going, np.inf))
         raise self.failed(float(size.flat[worst]), float(last.flat[worst]))
+
+    def staged(self, condition: Any, along: Any, x: Any) -> tuple[Any, Any]:
+        x, _, _, going = contract(condition, x, self.tolerance, self.max_iterations, while_loop)
+        return x, ~np.any(going)
 
 
 # ------------------------------------------------------------------ roots
@@ -439,37 +454,29 @@ class _Newton(_Iteration):
         self.method = method
 
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
-        value = condition(x)
-        left = scale = float(np.max(np.abs(value)))
-        for _ in range(self.max_iterations):
-            if not np.isfinite(left):
-                break
-            if left <= self.tolerance * max(1.0, min(scale, 1.0)):
-                return np.asarray(x)
+        def solve(x: Any, value: Any, left: Any) -> tuple[Any, bool]:
             try:
-                step = solve_plainly(condition.along(x), -value, self.method, 1e-10, None)
+                return solve_plainly(condition.along(x), -value, self.method, 1e-10, None), True
             except SingularSystemError as error:
                 raise SingularSystemError(
                     "root: the Jacobian of the function is singular where Newton's method has come "
                     f"to, with {left:.1e} left. Start elsewhere; perhaps there is no root "
                     f"({error})"
                 ) from None
-            # Halve the step until it leaves less, as far as rounding allows to tell.
-            for halvings in range(30):
-                trial = x + 0.5**halvings * step
-                found = condition(trial)
-                size = float(np.max(np.abs(found)))
-                if size < left:
-                    break
-            else:
-                rounding = 8 * np.finfo(float).eps * max(1.0, float(np.max(np.abs(x))))
-                if float(np.max(np.abs(step))) <= rounding or left <= 1e-9 * max(1.0, scale):
-                    return np.asarray(x)
-                break
-            x, value, left = trial, found, size
-        if left <= self.tolerance * max(1.0, min(scale, 1.0)):
+
+        x, left, is_root = newton(
+            condition, solve, x, self.tolerance, self.max_iterations, plain_loop
+        )
+        if is_root:
             return np.asarray(x)
-        raise self.failed(1.0, left)
+        raise self.failed(1.0, float(left))
+
+    def staged(self, condition: Any, along: Any, x: Any) -> tuple[Any, Any]:
+        def solve(x: Any, value: Any, left: Any) -> tuple[Any, Any]:
+            return solve_staged(along(x), -value, self.method, 1e-10, None)
+
+        x, _, is_root = newton(condition, solve, x, self.tolerance, self.max_iterations, while_loop)
+        return x, is_root
 
 
 # ------------------------------------------------------------------ minima
@@ -541,30 +548,21 @@ class _Minimum(_Newton):
     name = "argmin"
 
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
-        for slope in (1e-2, 1e-4, 1e-6):
-            x = self._descend(condition, x, slope)
+        for until in SLOPES:
+            x = descend(condition, x, until, self.max_iterations, plain_loop)
             try:
                 return super().run(condition, x)
             except (ConvergenceError, SingularSystemError) as error:
                 last: WengertError = error
         raise last
 
-    def _descend(self, condition: Any, x: Any, until: float) -> np.ndarray[Any, Any]:
-        """Go down along the gradient with steps of Barzilai and Borwein (1988), made monotone."""
-        slope = condition(x)
-        rate = 1.0 / max(1.0, float(np.max(np.abs(slope))))
-        for _ in range(self.max_iterations):
-            size = float(np.max(np.abs(slope)))
-            if not np.isfinite(size) or size <= until:
-                break
-            step = -rate * slope
-            following = condition(x + step)
-            # Too far where the slope along the step has turned up.
-            if not np.all(np.isfinite(following)) or step @ following > -0.5 * (step @ slope):
-                rate *= 0.5
-                continue
-            change = following - slope
-            curvature = float(step @ change)
-            x, slope = x + step, following
-            rate = float(step @ step) / curvature if curvature > 0 else 2.0 * rate
-        return np.asarray(x)
+    def staged(self, condition: Any, along: Any, x: Any) -> tuple[Any, Any]:
+        def step(state: Any) -> Any:
+            until, x, _ = state
+            x = descend(condition, x, until, self.max_iterations, while_loop)
+            x, is_root = super(_Minimum, self).staged(condition, along, x)
+            return until / _STEEPER, x, is_root
+
+        state = (np.float64(SLOPES[0]), x, np.bool_(False))
+        _, x, is_root = while_loop(lambda s: ~s[2] & (s[0] >= SLOPES[-1]), step, state)
+        return x, is_root

@@ -62,8 +62,9 @@ class Primitive:
     lower : callable or None
         How the compiler makes native code of it, in terms of an emitter.
     unfold : callable or None
-        ``unfold(params)`` gives the lists that native code runs for the pullback of a loop; see
-        `wengert.ir.pullback`.
+        ``unfold(params)`` gives what native code runs in the place of Python's loops: the lists of
+        the pullback of a loop (see `wengert.ir.pullback`), or a list that solves an equation, with
+        one output more which says whether it did; None if there is none.
     samples, fails : callable
         Sample calls and declared failures, read by the tests; see `wengert.ops.samples`.
     numpy : callable or None

@@ -14,8 +14,10 @@ from ...ir.wengert_list import WengertList
 from ...passes.contractions import absorb_transposes
 from ...passes.expand import expand
 from ...passes.fuse import fuse
+from ...passes.numbers import of_numbers
 from ...passes.scalarise import scalarise
 from ...passes.uniform import spread_uniform
+from .attempts import AttemptStep, plan_attempt
 from .branches import CallStep, Switch
 from .callback import CallBack
 from .frame import Step
@@ -50,9 +52,9 @@ _KINDS: tuple[Any, ...] = (
 def arrange(program: WengertList) -> list[Step]:
     """Return the steps of a program, in an order in which they can run."""
     if not _has_arrays(program):
-        return [_step(equation) for equation in program.equations]
+        return [_step(equation) for equation in of_numbers(program).equations]
     steps: list[Step] = []
-    program = absorb_transposes(scalarise(expand(spread_uniform(program)), can_lower))
+    program = absorb_transposes(scalarise(of_numbers(expand(spread_uniform(program))), can_lower))
     for item in find_sweeps(fuse(program, role_of).steps):
         if isinstance(item, WengertList):
             steps.append(KernelStep(item))
@@ -78,6 +80,9 @@ def _step(equation: Equation) -> Step:
     product = plan_product(equation)
     if product is not None:
         return ProductStep(equation, product)
+    attempt = plan_attempt(equation)
+    if attempt is not None:
+        return AttemptStep(equation, attempt)
     plan = plan_factorisation(equation)
     if plan is not None:
         return FactorisationStep(equation, plan)
