@@ -21,6 +21,7 @@ from .passes.common import share_common
 from .passes.dead_code import remove_dead_code
 from .passes.fold import fold_constants
 from .passes.inline import inline_calls
+from .passes.loop_values import share_in_loops
 from .passes.recompute import recompute
 from .passes.reroll import reroll
 from .passes.simplify import simplify
@@ -35,6 +36,7 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (remove_dead_code, "a derivative reads little of what was computed on the way to it"),
     (reroll, "Python unrolls loops; the passes that follow take as long as a body"),
     (recompute, "a sum or product takes less time than to store it for a later loop"),
+    (share_in_loops, "what a loop is given twice it reads once"),
     (simplify, "derivative rules leave signs, ones and changes of kind behind"),
     (fold_constants, "literals meet once the rest is simple"),
     (share_common, "a value and its derivative compute the same things"),

@@ -17,7 +17,7 @@ _CHEAP = frozenset({"add", "subtract", "multiply", "negative"})
 _DEPTH = 3  # operations one after the other that are still cheap
 
 
-class _Use(NamedTuple):
+class Use(NamedTuple):
     """An array that a loop reads entry by entry: which input of its body, and the part it is of."""
 
     reader: Equation
@@ -34,11 +34,11 @@ def recompute(program: WengertList) -> WengertList:
     return program
 
 
-def _uses(program: WengertList, maker: Equation) -> dict[Variable, list[_Use]]:
+def uses_of_stacks(program: WengertList, maker: Equation) -> dict[Variable, list[Use]]:
     """Return the uses of each stacked result that later loops alone read."""
     stacks = maker.outputs[maker.params["carry"] :]
     parts: dict[Variable, tuple[Variable, Any]] = {stack: (stack, None) for stack in stacks}
-    found: dict[Variable, list[_Use]] = {stack: [] for stack in stacks}
+    found: dict[Variable, list[Use]] = {stack: [] for stack in stacks}
     for equation in program:
         first = len(equation.operands)
         if equation.primitive.name == "scan":
@@ -52,7 +52,7 @@ def _uses(program: WengertList, maker: Equation) -> dict[Variable, list[_Use]]:
                 parts[equation.outputs[0]] = stack, equation.params["path"]
                 continue
             if number >= first:
-                found.get(stack, []).append(_Use(equation, number, path))
+                found.get(stack, []).append(Use(equation, number, path))
             else:
                 found.pop(stack, None)
     for operand in program.outputs:
@@ -105,7 +105,7 @@ def _without_cheap(program: WengertList, maker: Equation) -> WengertList | None:
     made = dict(zip(maker.outputs[count:], body.outputs[count:], strict=True))
     stacked = {operand: stack for stack, operand in made.items() if isinstance(operand, Variable)}
     cheap: dict[Variable, set[Variable]] = {}
-    for stack in _uses(program, maker):
+    for stack in uses_of_stacks(program, maker):
         operand = made[stack]
         leaves = None if operand in sources.numbers else sources.leaves(operand)
         if leaves:

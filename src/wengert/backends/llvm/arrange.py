@@ -15,6 +15,7 @@ from ...passes.contractions import absorb_transposes
 from ...passes.expand import expand
 from ...passes.fuse import fuse
 from ...passes.numbers import of_numbers
+from ...passes.rows import stack_rows
 from ...passes.scalarise import scalarise
 from ...passes.uniform import spread_uniform
 from .attempts import AttemptStep, plan_attempt
@@ -54,6 +55,7 @@ def arrange(program: WengertList) -> list[Step]:
     if not _has_arrays(program):
         return [_step(equation) for equation in of_numbers(program).equations]
     steps: list[Step] = []
+    program = stack_rows(program)
     program = absorb_transposes(scalarise(of_numbers(expand(spread_uniform(program))), can_lower))
     for item in find_sweeps(fuse(program, role_of).steps):
         if isinstance(item, WengertList):

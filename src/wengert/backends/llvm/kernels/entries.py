@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ....ir.equation import Equation, Operand, Variable
 from ....passes.scalarise import entry_position
 from ..frame import Frame
 from ..layout import in_register
-from ..values import is_supported, load, store
-from ..writer import offset
+from ..values import Value, is_supported, load, store, type_of
+from ..writer import Function, offset
+
+# So many numbers are stored as one vector.
+_LONGEST_VECTOR = 16
 
 
 class EntryStep:
@@ -64,7 +69,27 @@ class GatherStep:
         (variable,) = self.writes
         dtype = variable.aval.dtype
         target = frame.target(variable)
-        for number, operand in enumerate(self.reads):
-            value = frame.emitter.cast(frame.value(operand), dtype)
-            store(frame.function, value, offset(frame.function, target, number * dtype.itemsize))
+        values = [frame.emitter.cast(frame.value(operand), dtype) for operand in self.reads]
+        if frame.module.level and dtype.kind == "f" and 1 < len(values) <= _LONGEST_VECTOR:
+            _store_vector(frame.function, values, target)
+        else:
+            for number, value in enumerate(values):
+                at = offset(frame.function, target, number * dtype.itemsize)
+                store(frame.function, value, at)
         frame.arrived(variable, target)
+
+
+def _store_vector(function: Function, values: Sequence[Value], target: str) -> None:
+    """Store numbers side by side.
+
+    LLVM looks for vectors of operations from stores on first. As one vector, they leave it to the
+    loop that makes the numbers how its operations are put side by side.
+    """
+    entry = type_of(values[0].dtype)
+    whole = f"<{len(values)} x {entry}>"
+    vector = "poison"
+    for number, value in enumerate(values):
+        vector = function.value(
+            f"insertelement {whole} {vector}, {entry} {value.text}, i64 {number}"
+        )
+    function.line(f"store {whole} {vector}, ptr {target}, align {values[0].dtype.itemsize}")
