@@ -27,11 +27,16 @@ class Use(NamedTuple):
 
 def recompute(program: WengertList) -> WengertList:
     """Return the list with fewer stacked results of loops."""
-    for maker in [e for e in program if e.primitive.name == "scan"]:
-        found = _without_cheap(program, maker)
+    for number in range(len(scans_of(program))):
+        found = _without_cheap(program, scans_of(program)[number])
         if found is not None:
             program = found
     return program
+
+
+def scans_of(program: WengertList) -> list[Equation]:
+    """Return the loops of a list whose results may be stacked."""
+    return [equation for equation in program if equation.primitive.name == "scan"]
 
 
 def uses_of_stacks(program: WengertList, maker: Equation) -> dict[Variable, list[Use]]:

@@ -12,7 +12,7 @@ from ..ir.aval import Aval
 from ..ir.equation import Equation, Operand, Variable
 from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
-from .recompute import Use, uses_of_stacks
+from .recompute import Use, scans_of, uses_of_stacks
 
 # Numbers of one row: arrays of so few entries are taken apart into registers.
 _LONGEST = 16
@@ -20,7 +20,8 @@ _LONGEST = 16
 
 def stack_rows(program: WengertList) -> WengertList:
     """Return the list with rows of numbers in place of stacks that are read together."""
-    for maker in [e for e in program if e.primitive.name == "scan"]:
+    for number in range(len(scans_of(program))):
+        maker = scans_of(program)[number]
         rows = _rows(program, maker)
         if rows:
             program = _Rows(maker, rows).rewritten(program)
