@@ -132,9 +132,9 @@ class Config:
 
     __slots__ = (
         "_before_debugging",
-        "_debug_nans",
         "_threads",
         "cache_dir",
+        "debug_nans",
         "full_tracebacks",
         "max_paths",
         "max_specialisations",
@@ -146,7 +146,7 @@ class Config:
     def __init__(self) -> None:
         self.cache_dir: str = os.environ.get("WENGERT_CACHE_DIR", "").strip()
         self._before_debugging: list[Callable[[], None]] = []
-        self._debug_nans: bool = _environment_flag("WENGERT_DEBUG_NANS")
+        self.debug_nans: bool = _environment_flag("WENGERT_DEBUG_NANS")
         self.full_tracebacks: bool = _environment_flag("WENGERT_FULL_TRACEBACKS")
         self.max_paths: int = _environment_integer("WENGERT_MAX_PATHS", 16)
         self.max_specialisations: int = _environment_integer("WENGERT_MAX_SPECIALISATIONS", 256)
@@ -162,19 +162,11 @@ class Config:
             return
         if name not in self.names:
             raise AttributeError(f"config has no setting {name!r}; it has {', '.join(self.names)}")
-        object.__setattr__(self, name, _checked(name, value))
-
-    @property
-    def debug_nans(self) -> bool:
-        """Whether transformations look for nan and infinities."""
-        return self._debug_nans
-
-    @debug_nans.setter
-    def debug_nans(self, value: bool) -> None:
-        if value:
+        checked = _checked(name, value)
+        if name == "debug_nans" and value:
             for function in self._before_debugging:
                 function()
-        self._debug_nans = value
+        object.__setattr__(self, name, checked)
 
     def before_debugging(self, function: Callable[[], None]) -> None:
         """Have a function called before `debug_nans` takes effect: machine code cannot ask."""
@@ -198,7 +190,7 @@ class Config:
     def names(self) -> tuple[str, ...]:
         """The names of the settings."""
         own = [name for name in self.__slots__ if not name.startswith("_")]
-        return tuple(sorted([*own, "debug_nans", "num_threads"]))
+        return tuple(sorted([*own, "num_threads"]))
 
     def __call__(self, **changes: object) -> _Override:
         """Change settings now, and restore them when used as a context."""

@@ -78,6 +78,11 @@ class Rows(list[Any]):
     def __len__(self) -> int:
         return self.offset + super().__len__()
 
+    def extend(self, entries: Any) -> None:
+        """Add an operation on real scalars as a row of its own; see `Trace.scalar_rows`."""
+        x, y, ans, first, second, pull = entries
+        self.append((pull, first if second is None else (first, second), (x, y, ans)))
+
     def append(self, row: Any) -> None:
         """Add a row, without its residuals where they are not wanted now."""
         position = len(self)

@@ -44,8 +44,10 @@ class Trace:
         self.level = 0
         self.thread: int | None = None
         self.warns = False  # whether rules may meet NumPy's floating-point warnings
-        # A list to which the operators add ``(pull, positions, (x, y, ans))`` for two real scalars,
-        # the output's position being the row's; None where every operation goes to `process`.
+        # The list of rows, to which the operators add ``x, y, ans, position, position, pull`` for
+        # two real scalars: no row, so that the garbage collector has nothing to look at. The second
+        # position is None for one traced operand; the output's is that of the pull. None where
+        # every operation goes to `process`.
         self.scalar_rows: list[Any] | None = None
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
@@ -207,14 +209,8 @@ class Array:
     """
 
     __slots__ = (
-        "__weakref__",
-        "indices",
-        "path",
-        "relatives",
-        "root",
-        "siblings",
-        "value",
-        "views",
+        *("__weakref__", "indices", "path", "relatives"),
+        *("root", "siblings", "value", "views"),
     )
     __hash__ = None  # type: ignore[assignment]
 
@@ -245,21 +241,21 @@ register_aval_type(Traced, Batched, Array)
 
 def read_handle(handle: Array) -> Any:
     """Return the raw value (Traced or plain) that a handle stands for now."""
-    root = handle.root
-    if root is None:
-        return handle.value
-    if handle.value is None:
-        read = _path_primitives["read"]
-        if handle.indices:
-            handle.value = bind(read, root.value, *handle.indices, path=handle.path)
-        else:
-            handle.value = bind_one(read, root.value, {"path": handle.path})
-        if root.views is None:
-            root.views = []
-        elif len(root.views) >= 32 and len(root.views) & (len(root.views) - 1) == 0:
-            root.views = [reference for reference in root.views if reference() is not None]
-        root.views.append(weakref.ref(handle))
-    return handle.value
+    value = handle.value
+    if value is not None:  # not a view that was not read since its root was written
+        return value
+    root: Any = handle.root
+    read = _path_primitives["read"]
+    if handle.indices:
+        handle.value = value = bind(read, root.value, *handle.indices, path=handle.path)
+    else:
+        handle.value = value = bind_one(read, root.value, {"path": handle.path})
+    if root.views is None:
+        root.views = []
+    elif len(root.views) >= 32 and len(root.views) & (len(root.views) - 1) == 0:
+        root.views = [reference for reference in root.views if reference() is not None]
+    root.views.append(weakref.ref(handle))
+    return value
 
 
 def make_view(handle: Array, step: Step, indices: tuple[Any, ...] = ()) -> Array:
@@ -268,14 +264,16 @@ def make_view(handle: Array, step: Step, indices: tuple[Any, ...] = ()) -> Array
     `indices` are the values of the step's index operands, numbered after those of `handle`.
     """
     root = handle if handle.root is None else handle.root
-    if type(root.value) is not Traced and not (indices or handle.indices or caller_is_user()):
+    path = (*handle.path, step) if handle.path else (step,)
+    if handle.indices:
+        indices = (*handle.indices, *indices)
+    if type(root.value) is not Traced and not (indices or caller_is_user()):
         # Library code that was handed a constant cell goes on with NumPy's own arrays.
-        return follow(root.value, (*handle.path, step))  # type: ignore[no-any-return]
+        return follow(root.value, path)  # type: ignore[no-any-return]
     view = Array(None)
     view.root = root
-    view.path = (*handle.path, step) if handle.path else (step,)
-    if indices or handle.indices:
-        view.indices = (*handle.indices, *indices)
+    view.path = path
+    view.indices = indices
     read_handle(view)
     return view
 

@@ -377,8 +377,10 @@ def _of_the_same_layout(module: ModuleType) -> type[ModuleType]:
 # the names that are replaced: what a module holds comes second to a property of its class. That is
 # one assignment, whatever the number of names (80 ns, against 60 ns for each in an update of the
 # module's dictionary), and what the modules hold stays as it is.
-_PLAIN_CLASSES = {np: type(np), np.linalg: type(np.linalg)}
-_REPLACING_CLASSES = {module: _of_the_same_layout(module) for module in _PLAIN_CLASSES}
+_numpy: Any = np
+_linalg: Any = np.linalg
+_PLAIN, _PLAIN_LINALG = type(np), type(np.linalg)
+_REPLACING, _REPLACING_LINALG = _of_the_same_layout(np), _of_the_same_layout(np.linalg)
 
 
 def _replace(module: ModuleType, name: str, made: Any) -> None:
@@ -396,7 +398,7 @@ def _replace(module: ModuleType, name: str, made: Any) -> None:
     def put(module: ModuleType, value: Any) -> None:
         held[name] = original if value is made else value
 
-    setattr(_REPLACING_CLASSES[module], name, property(get, put))
+    setattr(_REPLACING if module is np else _REPLACING_LINALG, name, property(get, put))
 
 
 originals = {
@@ -424,7 +426,8 @@ def begin(trace: Trace) -> None:
         with _lock:
             _active += 1
             if _active == 1:
-                _give_classes(_REPLACING_CLASSES)
+                _numpy.__class__ = _REPLACING
+                _linalg.__class__ = _REPLACING_LINALG
                 for owner, name, method, _ in _methods:
                     setattr(owner, name, method)
     trace.level = levels.depth = level + 1
@@ -442,14 +445,10 @@ def end(trace: Trace) -> None:
         with _lock:
             _active -= 1
             if not _active:
-                _give_classes(_PLAIN_CLASSES)
+                _numpy.__class__ = _PLAIN
+                _linalg.__class__ = _PLAIN_LINALG
                 for owner, name, _, method in _methods:
                     setattr(owner, name, method)
-
-
-def _give_classes(classes: dict[ModuleType, type[ModuleType]]) -> None:
-    for module, made in classes.items():
-        module.__class__ = made
 
 
 def to_import() -> dict[str, Any]:
@@ -479,4 +478,4 @@ def resumed(traces: Sequence[Trace]) -> Iterator[None]:
 
 def is_patched() -> bool:
     """Return whether the replacements are in place (for tests)."""
-    return type(np) is not _PLAIN_CLASSES[np]
+    return type(np) is not _PLAIN

@@ -75,6 +75,7 @@ def as_operand(value: Any) -> Any:
 def install_binary(name: str, primitive: Primitive, reflected: str | None = None) -> None:
     """Make ``x <op> y`` and its reflected form bind `primitive`."""
     raises = name in RAISING
+    powers = name == "__pow__"
 
     def general(left: Any, right: Any, other: Any) -> Any:
         if as_operand(other) is NotImplemented:
@@ -114,8 +115,8 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                                 trace.warns = True
                             rows = trace.scalar_rows
                             if rows is not None:
-                                inputs = (self.payload, other.payload)
-                                rows.append((pull_both, inputs, (value, second, ans)))
+                                here, there = self.payload, other.payload
+                                rows.extend((value, second, ans, here, there, pull_both))
                                 return Traced(trace, ans, len(rows) - 1)
             elif kind is float or kind is int or kind is float64:
                 if trace.thread != get_ident():
@@ -127,7 +128,7 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                         trace.warns = True
                     rows = trace.scalar_rows
                     if rows is not None:
-                        rows.append((pull_left, self.payload, (value, other, ans)))
+                        rows.extend((value, other, ans, self.payload, None, pull_left))
                         return Traced(trace, ans, len(rows) - 1)
             elif kind is Array:
                 found = process_pair(primitive, self, other)
@@ -155,7 +156,7 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                         trace.warns = True
                     rows = trace.scalar_rows
                     if rows is not None:
-                        rows.append((pull_right, self.payload, (other, value, ans)))
+                        rows.extend((other, value, ans, self.payload, None, pull_right))
                         return Traced(trace, ans, len(rows) - 1)
         elif name != "__pow__":
             found = nested_pair(primitive, other, self, self.trace)
@@ -172,7 +173,7 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
             return general(other, self, other)
 
     def on_array(self: Array, other: Any) -> Any:
-        if raises and (other is self or name == "__pow__"):
+        if powers or (raises and other is self):
             found = even_power(primitive, name, self, other)
             if found is not None:
                 return found
@@ -190,7 +191,8 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
         setattr(Array, reflected, on_array_reflected)
 
 
-_SIMPLE_OPERANDS = frozenset({float, int, np.ndarray, np.float64})
+ndarray = np.ndarray
+_SIMPLE_OPERANDS = frozenset({float, int, ndarray, np.float64})
 
 
 def nested_pair(primitive: Primitive, left: Any, right: Any, trace: Any) -> Any:
@@ -221,9 +223,11 @@ def process_pair(primitive: Primitive, left: Any, right: Any) -> Any:
     What `bind` would find out is known here: there is one trace among them.
     """
     if type(left) is Array:
-        left = left.value if left.root is None else read_handle(left)
+        held = left.value  # None: a view that was not read since its root was written
+        left = read_handle(left) if held is None else held
     if type(right) is Array:
-        right = right.value if right.root is None else read_handle(right)
+        held = right.value
+        right = read_handle(right) if held is None else held
     if type(left) is Traced:
         trace = left.trace
         if type(right) is Traced:
@@ -238,7 +242,7 @@ def process_pair(primitive: Primitive, left: Any, right: Any) -> Any:
     if trace.thread != get_ident():
         raise leak_error(trace)
     result = trace.pair(primitive, left, right)
-    if type(result) is Traced and type(result.value) is np.ndarray:
+    if type(result) is Traced and type(result.value) is ndarray:
         return Array(result)
     return to_user(result)
 

@@ -40,7 +40,8 @@ class Recording(Run):
 
     def pull_back(self, cotangents: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """Return one tree an argument from raw cotangents, one a leaf of the output."""
-        return self.leaves.rebuild(self.pull_back_leaves(cotangents, consume=consume))
+        found = self.pull_back_leaves(cotangents, consume=consume)
+        return found if self.leaves.plain else self.leaves.rebuild(found)
 
     def pull_back_leaves(self, cotangents: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """Return one cotangent an input leaf; None stands for a zero cotangent."""
@@ -49,11 +50,13 @@ class Recording(Run):
             for output, cotangent in zip(self.outputs, cotangents, strict=True)
             if output[1] is not None and cotangent is not None
         ]
-        found = self.trace.pull_back(seeds, consume=consume)
-        return [
-            entry if type(entry) is float and type(value) is float else finish(entry, value)
-            for entry, value in zip(found, self.leaves.values, strict=True)
-        ]
+        found: list[Any] = self.trace.pull_back(seeds, consume=consume)
+        values = self.leaves.values
+        for index, entry in enumerate(found):
+            value = values[index]
+            if type(entry) is not float or type(value) is not float:
+                found[index] = finish(entry, value)
+        return found
 
 
 def _scalar_output(recording: Recording, holomorphic: bool, name: str) -> Any:

@@ -1,7 +1,8 @@
 """Reverse mode: operations are recorded on a list, and the pullback walks it backwards once.
 
 A row is ``(pull, positions of the traced inputs, residuals)``; its index is the position of its
-output. Residuals are only what the rules name.
+output. Residuals are only what the rules name. Operations on real scalars, of which programs may
+have millions, are six entries of the list instead (see `Trace.scalar_rows`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def _no_pull(cotangent: Any, residuals: Any) -> Any:
 
 
 ndarray = np.ndarray
+float64 = np.float64
 Row = tuple[Pull, Any, Any]
 _USED: Row = (_no_pull, (), ())
 
@@ -47,7 +49,7 @@ class ReverseTrace(Trace):
         self.thread = None
         self.warns = False
         self.input_count = len(inputs)
-        self.rows: list[Row] = [_USED] * len(inputs)
+        self.rows: list[Any] = [_USED] * len(inputs)
         self.scalar_rows = self.rows
         self.inputs = inputs
         self.copies = copies
@@ -72,6 +74,10 @@ class ReverseTrace(Trace):
                 if plans is None or params or not _same_space(value, ans):
                     return self.add_row(primitive, (0,), (value,), ans, params, only.payload)
                 pull, needed, _ = plans[0,]
+                scalars = self.scalar_rows
+                if scalars is not None and type(ans) is float64:
+                    scalars.extend((value, ans, None, only.payload, None, pull))
+                    return Traced(self, ans, len(scalars) - 1)
                 if not needed[0]:
                     value = None
                 elif type(value) is ndarray:
@@ -208,12 +214,18 @@ class ReverseTrace(Trace):
             kept_first = first
             if type(first) is ndarray:
                 guard = self.protection or self.guard()
-                kept_first = guard.protected(first) if first is x else guard.kept(first)
+                if first is x:
+                    kept_first = guard.protected(first)
+                elif first.base is not None or id(first) in guard.owners:
+                    kept_first = guard.kept(first)
         if keep_second:
             kept_second = kept_first if second is first and keep_first else second
             if type(second) is ndarray and kept_second is second:
                 guard = self.protection or self.guard()
-                kept_second = guard.protected(second) if second is y else guard.kept(second)
+                if second is y:
+                    kept_second = guard.protected(second)
+                elif second.base is not None or id(second) in guard.owners:
+                    kept_second = guard.kept(second)
         residuals: Any = (kept_first, kept_second, ans if keep_ans else None)
         rows = self.rows
         if avals is None:
@@ -287,9 +299,12 @@ class ReverseTrace(Trace):
             The raw cotangent of each input, None where it is zero.
         """
         cotangents: list[Any] = [None] * len(self.rows)
+        start = -1
         for position, cotangent in seeds:
-            cotangents[position] = combine(cotangents[position], cotangent)
-        start = seeds[0][0] if len(seeds) == 1 else max((seed[0] for seed in seeds), default=-1)
+            known = cotangents[position]
+            cotangents[position] = cotangent if known is None else combine(known, cotangent)
+            if position > start:
+                start = position
         if self.warns:
             with np.errstate(all="ignore"):
                 self._walk(cotangents, start, consume)
@@ -304,31 +319,76 @@ class ReverseTrace(Trace):
         """
         rows = self.rows
         first = self.input_count
-        float64 = np.float64
         part: Any
-        for position in range(start, first - 1, -1):
-            cotangent = cotangents[position]
-            if cotangent is None:
-                continue
-            pull, inputs, residuals = rows[position]
-            if consume:
-                rows[position] = _USED
-            kind = type(cotangent)
-            if kind is float or kind is float64:
+        inputs: Any
+        position = start + 1
+        while position > first:
+            position -= 1
+            place = position
+            cotangent = cotangents[place]
+            row: Any = rows[place]
+            if type(row) is tuple:
+                if cotangent is None:
+                    continue
+                pull, inputs, residuals = row
+                if consume:
+                    rows[place] = _USED
+                kind = type(cotangent)
+            else:  # the last entry of an operation on real scalars
+                position -= 5
+                if cotangent is None:
+                    continue
+                x, y, ans, left, right = rows[position:place]
+                kind = type(cotangent)
+                if kind is float or kind is float64:
+                    found = row(cotangent, (x, y, ans))
+                    part = None
+                    if right is not None:
+                        found, part = found
+                    previous = cotangents[left]
+                    kind = type(found)
+                    if kind is not float and kind is not float64:
+                        cotangents[left] = combine(previous, found)
+                    elif previous is None:
+                        cotangents[left] = found
+                    elif kind is type(previous):
+                        cotangents[left] = previous + found
+                    else:
+                        cotangents[left] = combine(previous, found)
+                    if part is None:
+                        continue
+                    previous = cotangents[right]
+                    kind = type(part)
+                    if kind is not float and kind is not float64:
+                        cotangents[right] = combine(previous, part)
+                    elif previous is None:
+                        cotangents[right] = part
+                    elif kind is type(previous):
+                        cotangents[right] = previous + part
+                    else:
+                        cotangents[right] = combine(previous, part)
+                    continue
+                pull, residuals = row, (x, y, ans)
+                inputs = left if right is None else (left, right)
+            if (
+                kind is float
+                or (kind is ndarray and cotangent.nbytes <= LARGE_BYTES)
+                or kind is float64
+            ):
                 found = pull(cotangent, residuals)
             else:
                 owned = False
-                if kind is ndarray and cotangent.nbytes > LARGE_BYTES:
+                if kind is ndarray:
                     cotangent = found = part = previous = None
-                    owned = is_exclusive(cotangents[position])
-                    cotangent = cotangents[position]
+                    owned = is_exclusive(cotangents[place])
+                    cotangent = cotangents[place]
                 elif kind is Masked and cotangent.mask is None and not hasattr(pull, "writes"):
                     # A sum of contributions, which nobody else has seen.
                     owned = cotangent.owned
                     cotangent = cotangent.value
                     kind = type(cotangent)
                     owned = owned and kind is ndarray and cotangent.nbytes > LARGE_BYTES
-                cotangents[position] = None  # its memory is needed no longer
+                cotangents[place] = None  # its memory is needed no longer
                 if owned and hasattr(pull, "owned"):
                     found = pull.owned(cotangent, residuals)
                 elif kind is Masked:
@@ -340,14 +400,16 @@ class ReverseTrace(Trace):
             if type(inputs) is int:
                 previous = cotangents[inputs]
                 kind = type(found)
-                if previous is None and (kind is float or kind is float64 or kind is ndarray):
+                if kind is Part:
+                    # No rule follows an input: its cotangent needs no mask.
+                    cotangents[inputs] = add_part(previous, found, inputs >= first)
+                elif previous is None and (kind is float or kind is float64 or kind is ndarray):
                     cotangents[inputs] = found
                 elif kind is ndarray and found.nbytes > LARGE_BYTES:
                     previous = None
                     _add_large(cotangents, inputs, found)
-                elif kind is Part:
-                    # No rule follows an input: its cotangent needs no mask.
-                    cotangents[inputs] = add_part(previous, found, inputs >= first)
+                elif type(previous) is kind and (kind is float or kind is ndarray):
+                    cotangents[inputs] = previous + found
                 else:
                     cotangents[inputs] = combine(previous, found)
                 continue
@@ -358,12 +420,11 @@ class ReverseTrace(Trace):
                     if previous is None:
                         cotangents[target] = part
                         continue
-                    if kind is ndarray:
-                        if part.nbytes > LARGE_BYTES:
-                            previous = None
-                            _add_large(cotangents, target, part)
-                            continue
-                    elif type(previous) is kind:
+                    if kind is ndarray and part.nbytes > LARGE_BYTES:
+                        previous = None
+                        _add_large(cotangents, target, part)
+                        continue
+                    if type(previous) is kind:
                         cotangents[target] = previous + part
                         continue
                 cotangents[target] = combine(previous, part)

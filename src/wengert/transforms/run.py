@@ -41,10 +41,13 @@ class Run:
         copies: bool = False,
     ) -> None:
         leaves = Leaves(selection.take(args, kwargs))
-        trace = kind_of_trace(self.kind)(function, leaves.values, copies=copies)
+        values = leaves.values
+        trace = kind_of_trace(self.kind)(function, values, copies=copies)
         begin(trace)
         try:
-            inputs = leaves.rebuild(attach(trace, leaves.values))
+            inputs = attach(trace, values)
+            if not leaves.plain:
+                inputs = leaves.rebuild(inputs)
             args, kwargs = selection.replace(args, kwargs, inputs)
             value = function(*args, **kwargs)
             self.aux = None
@@ -54,7 +57,7 @@ class Run:
             kind = type(value)
             if kind is Traced or kind is Array:
                 self.structure = None
-                raw = [raw_of(value)]
+                raw = [value if kind is Traced else raw_of(value)]
             else:
                 found, self.structure = tree.flatten(value)
                 raw = [raw_of(leaf) for leaf in found]
@@ -107,9 +110,12 @@ def to_result(raw: Any) -> Any:
 
 def finish(cotangent: Any, like: Any) -> Any:
     """Return a derivative for the caller, with the shape, dtype and kind of a value or Aval."""
+    kind = type(cotangent)
+    if kind is np.ndarray and type(like) is kind and cotangent.dtype == like.dtype:
+        return cotangent
     aval = aval_of(like)
     if cotangent is None:
         return zeros_of(aval)
-    if type(cotangent) is np.ndarray and aval.kind == "array" and cotangent.dtype == aval.dtype:
+    if kind is np.ndarray and aval.kind == "array" and cotangent.dtype == aval.dtype:
         return cotangent
     return to_result(with_kind(cotangent, aval))
