@@ -307,7 +307,7 @@ def test_wrong_arguments(run, error, message):
 
 
 def test_powers_of_zero():
-    """Limits where there are any, as the other modes have them; infinite curvatures are nan."""
+    """Limits where there are any, infinite curvatures among them, as the other modes have them."""
     with np.errstate(all="ignore"):
         assert wg.derivative(lambda x: x**0.5)(0.0) == np.inf
         assert wg.derivative(lambda x: x**1.5)(0.0) == 0.0
@@ -317,4 +317,49 @@ def test_powers_of_zero():
         first = wg.derivative(lambda x: np.power(x, 1.5))(np.array([0.0, 4.0]))
         second = wg.derivative(lambda x: np.power(x, 1.5), 2)(np.array([0.0, 4.0]))
     np.testing.assert_allclose(first, [0.0, 3.0], rtol=1e-14)
-    np.testing.assert_allclose(second, [np.nan, 0.375], rtol=1e-14)
+    np.testing.assert_allclose(second, [np.inf, 0.375], rtol=1e-14)
+
+
+def jvp_of(function):
+    return lambda x: wg.jvp(function, (x,), (np.float64(1.0),))[1]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x**1.5,
+        lambda x: x**2.5,
+        lambda x: x**0.5,
+        lambda x: np.power(x, -1.5),
+        lambda x: np.float_power(x, 1.5),
+        lambda x: np.sum(np.power(np.array([x, 1.0 + x]), 1.5)),
+        lambda x: np.sum(np.power(np.array([x, 2.0]), np.array([3.0, 1.5]))),
+        np.sqrt,
+        np.log,
+        np.cbrt,
+        lambda x: np.sqrt(np.sin(x)),
+        lambda x: (x * x) ** 1.5,
+    ],
+)
+def test_infinite_curvatures_as_nested_forward_mode(function):
+    """The limits at 0, infinite or not, are those of forward mode in forward mode."""
+    nested = function
+    for order in (1, 2, 3, 4):
+        nested = jvp_of(nested)
+        with np.errstate(all="ignore"):
+            expected = nested(np.float64(0.0))
+            for run in (
+                lambda f: f,
+                wg.jit,
+                lambda f: lambda x: wg.vmap(f)(np.array([x, 1.0]))[0],
+            ):
+                found = run(wg.derivative(function, order))(np.float64(0.0))
+                np.testing.assert_array_equal(found, expected, err_msg=f"order {order}")
+
+
+def test_curves_through_zero_that_are_not_straight():
+    """(t + t²)^2.5 has 0, 0, ∞ at 0, and in (t²)^1.5 the first derivative is 0 times ∞."""
+    _, found = wg.jet(lambda x: x**2.5, (np.float64(0.0),), ([1.0, 2.0, 0.0],))
+    np.testing.assert_array_equal(found, [0.0, 0.0, np.inf])
+    _, found = wg.jet(lambda x: x**3.5, (np.zeros(2),), ([np.ones(2), np.array([2.0, 0.0])],))
+    np.testing.assert_array_equal(found, np.zeros((2, 2)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,10 +21,12 @@ from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import Traced, bind, is_staging, raw_of, to_user
 from ..transforms.arguments import check_callable, fit_change, transformed
 from ..transforms.lists import batch_of_list
 from ..transforms.reverse import transpose_linear
+from ..transforms.taylor import tower
 from .bodies import hoist, raw_leaves, stage_body
 from .custom_batch import BatchedCall
 
@@ -157,6 +160,21 @@ class _Call:
 
     def __repr__(self) -> str:
         return str(self.function.__name__)  # type: ignore[attr-defined]
+
+    def is_like(self, other: _Call) -> bool:
+        """Return whether another call is of the same function, with the same fixed arguments.
+
+        What is like it returns alike: its structure is taken over.
+        """
+        is_like = (
+            self.function is other.function
+            and self.structure == other.structure
+            and self.static.keys() == other.static.keys()
+            and all(value is other.static[n] for n, value in self.static.items())
+        )
+        if is_like:
+            self._out[:] = other._out
+        return is_like
 
     def structure_out(self) -> tree.Structure:
         return self._out[-1]
@@ -380,6 +398,43 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     return tuple(value), tuple(result)
 
 
+class _Found(threading.local):
+    """The custom functions whose coefficients are being found in this thread.
+
+    A rule mostly calls its own function at its own arguments: the coefficients that it needs are
+    those found so far. Without them each order would find all lower ones again.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[_Call, list[Series], list[Any]]] = []
+
+
+_found = _Found()
+
+
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    call, start = params["call"], params["captured"]
+    if any(entry is not None for each in series[:start] for entry in each[1:]):
+        raise _captures(call)
+    for other, given, found in reversed(_found.entries):
+        if call.is_like(other) and all(map(_begins, series[start:], given)):
+            return [list(column) for column in zip(*found[: len(series[0])], strict=True)]
+    which = tuple(i for i, each in enumerate(series) if any(e is not None for e in each[1:]))
+    ans = bind(custom, *(each[0] for each in series), **params)
+    found = []
+    _found.entries.append((call, series[start:], found))
+    try:
+        tower(custom, ans, series, which, params, call.function.fun, found)
+    finally:
+        _found.entries.pop()
+    return [list(column) for column in zip(*found, strict=True)]
+
+
+def _begins(first: Series, whole: Series) -> bool:
+    """Return whether a series is the beginning of another one, the very same values."""
+    return all(mine is other for mine, other in zip(first, whole, strict=False))
+
+
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
     call, start = params["call"], params["captured"]
     if any(index < start for index in which):
@@ -514,6 +569,7 @@ custom = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     multiple=True,

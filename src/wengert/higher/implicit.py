@@ -20,10 +20,12 @@ from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front, one_by_one, spread_over
 from ..ops.guards import is_same_value
 from ..ops.samples import Sample, array
+from ..ops.taylor_rules import Series
 from ..tracing.core import Traced, bind, innermost, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, transformed
 from ..transforms.lists import batch_of_list, fitted, jvp_of_list, needed_equations, remembered
+from ..transforms.taylor_lists import last_coefficients
 from .bodies import Body, converted, raw_leaves, stage_body
 from .linear import (
     check_method,
@@ -32,6 +34,7 @@ from .linear import (
     linear_solution,
     negative,
     pulled_to,
+    solve_next,
     transposed,
 )
 from .situated import (
@@ -428,6 +431,19 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     return x, tuple(bind(linear_solution, *point, *right, program=system, **_options(params)))
 
 
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    """Each order is a system with the same matrix: ∂F/∂x xₖ = -F₍ₖ₎, of the lower orders."""
+    values = [entry[0] for entry in series]
+    captured, leaves = _apart(series, params)
+    x = [[found] for found in bind(solution_primitive, *values, **params)]
+    system, point = _system([entry[0] for entry in x], values, params)
+    for order in range(1, len(series[0])):
+        given = [*captured, *([*xs, None] for xs in x), *leaves]
+        moved = last_coefficients(params["program"], given, order)
+        solve_next(x, point, [negative(entry) for entry in moved], system, _options(params))
+    return x
+
+
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
     x = bind(solution_primitive, *values, **params)
     return x, _pull, (which, values, x, params)
@@ -520,6 +536,7 @@ solution_primitive = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     unfold=_unfold,

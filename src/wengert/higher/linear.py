@@ -20,6 +20,7 @@ from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, front, one_by_one, spread_over
 from ..ops.projection import add
 from ..ops.samples import Sample, array
+from ..ops.taylor_rules import Series, minus
 from ..tracing.core import bind, raw_of, to_user
 from ..tracing.staging import stage
 from ..transforms.arguments import check_callable, immediate
@@ -32,6 +33,7 @@ from ..transforms.lists import (
     remembered,
     vjp_of_list,
 )
+from ..transforms.taylor_lists import last_coefficients
 from .attempts import attempt_system
 from .bodies import Body, converted, raw_leaves, stage_body
 from .iterations import conjugate_gradients, gmres, neumann_series, plain_loop
@@ -371,6 +373,35 @@ def _push(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any
     return x, tuple(bind(linear_solution, *p, *right, **params))
 
 
+def _taylor(series: list[Series], params: dict[str, Any]) -> list[Series]:
+    """Each order is a system with the same matrix: A₀ xₖ = bₖ - Σ Aⱼ x₍ₖ₋ⱼ₎."""
+    program: WengertList = params["program"]
+    p, b = _apart(series, program)
+    values = [entry[0] for entry in p]
+    x = [[found] for found in bind(linear_solution, *(s[0] for s in series), **params)]
+    for order in range(1, len(series[0])):
+        moved = last_coefficients(program, [*p, *([*xs, None] for xs in x)], order)
+        right = [minus(s[order], m) for s, m in zip(b, moved, strict=True)]
+        solve_next(x, values, right, program, params)
+    return x
+
+
+def solve_next(
+    x: list[Series],
+    values: Sequence[Any],
+    right: Sequence[Any],
+    program: WengertList,
+    options: dict[str, Any],
+) -> None:
+    """Append to the series of a solution the solution of one linear system."""
+    found: Sequence[Any] = [None] * len(x)
+    if any(entry is not None for entry in right):
+        given = [fitted(entry, aval_of(xs[0])) for entry, xs in zip(right, x, strict=True)]
+        found = bind(linear_solution, *values, *given, **(options | {"program": program}))
+    for xs, entry in zip(x, found, strict=True):
+        xs.append(entry)
+
+
 def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
     x = bind(linear_solution, *values, **params)
     return x, _pull, (which, values, x, params)
@@ -441,6 +472,7 @@ linear_solution = Primitive(
     evaluate=_evaluate,
     infer=_infer,
     push=_push,
+    taylor=_taylor,
     record=_record,
     batch=_batch,
     unfold=attempt_system,

@@ -174,8 +174,8 @@ def raising(primitive: Primitive) -> TaylorRule:
     """Return the rule of a power.
 
     A whole exponent is repeated multiplication, right where the base is 0; any other one follows
-    from x y' = a x' y, and orders below it are 0 where the base is; an exponent that varies follows
-    from y = exp(a log x).
+    from x y' = a x' y, and where the base is 0 from the derivatives there, infinite ones among
+    them; an exponent that varies follows from y = exp(a log x).
     """
 
     def rule(series: list[Series], params: dict[str, Any]) -> Series:
@@ -184,19 +184,7 @@ def raising(primitive: Primitive) -> TaylorRule:
         zero = np.equal(to_user(x[0]), 0)
         may_vanish = possible(zero)
         if any(entry is not None for entry in exponent[1:]):
-            if may_vanish:
-                # 0^a stays 0, as long as the base does.
-                safe = 1.0 if all(entry is None for entry in x[1:]) else np.nan
-                x = [raw_of(np.where(zero, safe, to_user(x[0]))), *x[1:]]
-            logarithm = [raw_of(np.log(to_user(x[0])))]
-            for order in range(1, len(x)):
-                slope = slope_of_logarithm(x[:order], logarithm)
-                logarithm.append(scaled(1.0 / order, slope_terms(slope, x, order)))
-            inner = convolved(exponent, logarithm)
-            found = [value]
-            for order in range(1, len(x)):
-                found.append(scaled(1.0 / order, slope_terms(found, inner, order)))
-            return found
+            return _with_varying_exponent(x, exponent, value, zero if may_vanish else None)
         power = exponent[0]
         if isinstance(power, (int, float, complex, np.number)) or _is_number(power):
             whole = power.real == power and 0 <= power.real <= _MULTIPLIED
@@ -206,22 +194,69 @@ def raising(primitive: Primitive) -> TaylorRule:
         found = [value]
         base = np.where(zero, np.nan, to_user(x[0])) if may_vanish else x[0]
         for order in range(1, len(x)):
-            if order == 1 and may_vanish:  # the limit, where there is one
-                slope = power * np.power(to_user(x[0]), power - 1)
-                found.append(times(x[1], raw_of(slope)))
-                continue
             total = None
             for j in range(1, order + 1):
                 factor = raw_of(power * j - (order - j))
                 total = plus(total, times(factor, times(x[j], found[order - j])))
-            if total is not None:
-                total = total / (float(order) * base)
-                if may_vanish:
-                    total = np.where(zero & np.greater(np.real(to_user(power)), order), 0.0, total)
-            found.append(raw_of(total))
-        return found
+            found.append(None if total is None else raw_of(total / (float(order) * base)))
+        return _where(zero, _power_at_zero(x, power, value), found) if may_vanish else found
 
     return rule
+
+
+def _with_varying_exponent(x: Series, exponent: Series, value: Any, zero: Any) -> Series:
+    """Return the coefficients of a power; `zero` says where the base is 0, None being nowhere."""
+    base = x
+    if zero is not None:
+        # 0^a stays 0, as long as the base does.
+        safe = 1.0 if all(entry is None for entry in x[1:]) else np.nan
+        base = [raw_of(np.where(zero, safe, to_user(x[0]))), *x[1:]]
+    logarithm = [raw_of(np.log(to_user(base[0])))]
+    for order in range(1, len(x)):
+        slope = slope_of_logarithm(base[:order], logarithm)
+        logarithm.append(scaled(1.0 / order, slope_terms(slope, base, order)))
+    inner = convolved(exponent, logarithm)
+    found = [value]
+    for order in range(1, len(x)):
+        found.append(scaled(1.0 / order, slope_terms(found, inner, order)))
+    if zero is None or all(entry is None for entry in x[1:]):
+        return found
+    still = zero  # entries whose exponent does not move are powers as any
+    for entry in exponent[1:]:
+        if entry is not None:
+            still = still & np.equal(to_user(entry), 0)
+    return _where(still, _power_at_zero(x, exponent[0], value), found)
+
+
+def _power_at_zero(x: Series, power: Any, value: Any) -> Series:
+    """Return the coefficients of xᵃ where x is 0: Σ aₖ 0^(a-k) (x - x₀)ᵏ, by the chain rule."""
+    found: Series = [value, *[None] * (len(x) - 1)]
+    step: Series = [None, *x[1:]]
+    raised = step
+    factor = to_user(power)  # of the order k: a (a - 1) … / k!
+    for order in range(1, len(x)):
+        # Beyond a whole exponent there is nothing, however infinite its power of 0.
+        slope = np.where(
+            np.equal(factor, 0), 0.0, factor * np.power(to_user(x[0]), to_user(power) - order)
+        )
+        for k in range(order, len(x)):
+            found[k] = plus(found[k], times(raw_of(slope), raised[k]))
+        raised = convolved(raised, step)
+        factor = factor * (to_user(power) - order) / (order + 1)
+    return found
+
+
+def _where(flags: Any, first: Series, second: Series) -> Series:
+    """Return a series with the entries of one where flags hold, else of the other."""
+
+    def chosen(one: Any, other: Any) -> Any:
+        if one is None and other is None:
+            return None
+        either = (0.0 if entry is None else to_user(entry) for entry in (one, other))
+        return raw_of(np.where(flags, *either))
+
+    rest = zip(first[1:], second[1:], strict=True)
+    return [first[0], *(chosen(one, other) for one, other in rest)]
 
 
 # Whole exponents up to this one are multiplied out.

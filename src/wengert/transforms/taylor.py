@@ -79,7 +79,7 @@ class TaylorTrace(Trace):
             elif primitive.names_ans is not None and not primitive.names_ans(which):
                 found = self._at_once(primitive, ans, given, which, params)
             else:
-                found = self._tower(primitive, ans, given, which, params)
+                found = tower(primitive, ans, given, which, params, self.description)
         if primitive.multiple:
             columns = [self.wrap(list(column)) for column in zip(*found, strict=True)]
             return type(ans)(*columns) if hasattr(ans, "_fields") else tuple(columns)
@@ -98,10 +98,10 @@ class TaylorTrace(Trace):
         found = [ans]
         for order in range(1, self.order + 1):
             tangents = [given[i][order] if i in which else None for i in range(len(given))]
-            found.append(self._pushed(primitive, ans, primals, tangents, params))
+            found.append(self.pushed(primitive, ans, primals, tangents, params))
         return found
 
-    def _pushed(
+    def pushed(
         self,
         primitive: Primitive,
         ans: Any,
@@ -109,6 +109,7 @@ class TaylorTrace(Trace):
         tangents: Sequence[Any],
         params: dict[str, Any],
     ) -> Any:
+        """Return the tangent of a result by the jvp rule, None where it is zero."""
         if all(tangent is None for tangent in tangents):
             return (None,) * len(ans) if primitive.multiple else None
         return tangent_slot(primitive)(ans, primals, tangents, params)
@@ -152,49 +153,13 @@ class TaylorTrace(Trace):
                 trace.wrap_change(_derivative(given[i])) if i in which else None
                 for i in range(len(given))
             ]
-            change = self._pushed(primitive, ans, primals, tangents, params)
+            change = self.pushed(primitive, ans, primals, tangents, params)
             if change is None:
                 return [ans, *[None] * self.order]
             slopes = trace.series_of(raw_of(dense(change)))
         finally:
             end(trace)
         return [ans, *(scaled(1.0 / k, entry) for k, entry in enumerate(slopes, start=1))]
-
-    def _tower(
-        self,
-        primitive: Primitive,
-        ans: Any,
-        given: Sequence[Series],
-        which: tuple[int, ...],
-        params: dict[str, Any],
-    ) -> list[Any]:
-        """Find the coefficients one after the other from y' = J(x) x', of one order less."""
-        found: list[Any] = [tuple(ans)] if primitive.multiple else [ans]
-        for order in range(1, self.order + 1):
-            trace = TaylorTrace(self.description, order - 1)
-            begin(trace)
-            try:
-                primals = [trace.wrap(series[:order]) for series in given]
-                tangents = [
-                    trace.wrap_change(_derivative(given[i][: order + 1])) if i in which else None
-                    for i in range(len(given))
-                ]
-                if primitive.multiple:
-                    current: Any = tuple(
-                        trace.wrap(list(column)) for column in zip(*found, strict=True)
-                    )
-                    if hasattr(ans, "_fields"):
-                        current = type(ans)(*current)
-                else:
-                    current = trace.wrap(list(found))
-                change = self._pushed(primitive, current, primals, tangents, params)
-                if primitive.multiple:
-                    found.append(tuple(trace.last(entry, order) for entry in change))
-                else:
-                    found.append(trace.last(change, order))
-            finally:
-                end(trace)
-        return found
 
     def wrap_change(self, series: Series) -> Any:
         """Return a tangent with these coefficients, None where all are zero."""
@@ -211,6 +176,48 @@ class TaylorTrace(Trace):
             return None
         coefficient = self.series_of(raw_of(dense(change)))[-1]
         return None if coefficient is None else raw_of(coefficient * (1.0 / order))
+
+
+def tower(
+    primitive: Primitive,
+    ans: Any,
+    given: Sequence[Series],
+    which: tuple[int, ...],
+    params: dict[str, Any],
+    description: Callable[..., Any] | str,
+    found: list[Any] | None = None,
+) -> list[Any]:
+    """Find the coefficients one after the other from y' = J(x) x', of one order less.
+
+    They are appended to `found`, where the rule that gives J may meet them.
+    """
+    found = [] if found is None else found
+    found.append(tuple(ans) if primitive.multiple else ans)
+    for order in range(1, len(given[0])):
+        trace = TaylorTrace(description, order - 1)
+        begin(trace)
+        try:
+            primals = [trace.wrap(series[:order]) for series in given]
+            tangents = [
+                trace.wrap_change(_derivative(given[i][: order + 1])) if i in which else None
+                for i in range(len(given))
+            ]
+            if primitive.multiple:
+                current: Any = tuple(
+                    trace.wrap(list(column)) for column in zip(*found, strict=True)
+                )
+                if hasattr(ans, "_fields"):
+                    current = type(ans)(*current)
+            else:
+                current = trace.wrap(list(found))
+            change = trace.pushed(primitive, current, primals, tangents, params)
+            if primitive.multiple:
+                found.append(tuple(trace.last(entry, order) for entry in change))
+            else:
+                found.append(trace.last(change, order))
+        finally:
+            end(trace)
+    return found
 
 
 def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:

@@ -125,3 +125,14 @@ def of_one_list(
     ]
     found = run(of_operands(series, flags, groups), larger)
     return parted(found, kept, output_groups, order)
+
+
+def last_coefficients(program: WengertList, series: Sequence[Series], order: int) -> list[Any]:
+    """Return the coefficient of one order of each output of a list, None where it is zero."""
+    trace = TaylorTrace("a Wengert list", order)
+    begin(trace)
+    try:
+        results = evaluate_traced(program, [trace.wrap(entry[: order + 1]) for entry in series])
+        return [trace.series_of(result)[order] for result in results]
+    finally:
+        end(trace)
