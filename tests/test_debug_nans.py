@@ -132,6 +132,69 @@ def test_what_examples_do_not_take_is_not_to_blame():
     np.testing.assert_array_equal(found, [0.0, 0.0])
 
 
+@pytest.mark.parametrize("x", [np.array([0.0, 1.0]), np.array([0.0, -1.0])])
+def test_branches_that_examples_do_not_take_are_not_to_blame_in_derivatives(x):
+    def f(x):
+        return np.sum(wg.vmap(lambda v: wg.cond(v > 0.5, np.log, np.sin, v))(x))
+
+    def slope(x):
+        return np.where(x > 0.5, 1.0 / np.where(x > 0.5, x, 1.0), np.cos(x))
+
+    np.testing.assert_allclose(wg.grad(f)(x), slope(x))
+    np.testing.assert_allclose(wg.jvp(f, (x,), (np.ones(2),))[1], np.sum(slope(x)))
+    np.testing.assert_allclose(wg.jit(wg.grad(f))(x), slope(x))
+
+
+def test_a_later_culprit_is_found_beside_branches_not_taken():
+    def f(x):
+        y = wg.vmap(lambda v: wg.cond(v > 0.5, np.log, np.sin, v))(x)
+        return np.sqrt(np.sum(y) - 1.0)
+
+    x = np.array([0.0, 1.0])
+    for call in (wg.grad(f), wg.jit(f)):
+        with pytest.raises(NonFiniteError, match=rf"sqrt made nan at .*:{line_of(f, 'np.sqrt')}"):
+            call(x)
+
+
+def in_the_function(x):
+    return np.sum(x / (x - 1.0))
+
+
+def in_the_rule(primals, tangents):
+    (x,), (t,) = primals, tangents
+    return np.sum(x), np.sum(np.log(x) * t)
+
+
+def kept(x):
+    return np.sum(x), x
+
+
+def in_the_pullback(x, g):
+    return (g * np.log(x),)
+
+
+def test_culprits_inside_functions_with_rules():
+    pushed = wg.custom_jvp(in_the_function)
+    pushed.defjvp(in_the_rule)
+    pulled = wg.custom_vjp(in_the_function)
+    pulled.defvjp(kept, in_the_pullback)
+    in_function = rf"divide made inf at .*:{line_of(in_the_function, 'x /')} \(forward\)"
+    for function in (pushed, pulled):
+        for call in (function, wg.vmap(function), wg.jit(function)):
+            with pytest.raises(NonFiniteError, match=in_function):
+                call(np.ones((2, 2)))
+    with pytest.raises(NonFiniteError, match=in_function):
+        wg.grad(pushed)(np.ones(2))
+    log = r"log made inf at .*:{}"
+    x = np.array([0.0, 2.0])
+    with pytest.raises(NonFiniteError, match=log.format(line_of(in_the_rule, "np.log"))):
+        wg.jvp(pushed, (x,), (np.ones(2),))
+    with pytest.raises(NonFiniteError, match=log.format(line_of(in_the_pullback, "np.log"))):
+        wg.grad(pulled)(x)
+    with pytest.raises(NonFiniteError, match=log.format(line_of(in_the_rule, "np.log"))):
+        wg.grad(pushed)(x)
+
+
 def test_a_second_look_leaves_the_arguments_alone():
     x = np.array([[1.0, 0.0], [2.0, 3.0]])
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..config import config
 from ..errors import ArgumentError, CarryError
 from ..ir.aval import Aval, aval_of, zeros_of
 from ..ir.equation import Literal, Operand, Variable
@@ -345,18 +346,48 @@ def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, 
     out_axes = tuple(0 if flag else None for flag in flags)
     if not varies:
         return bind(switch_primitive, values[0], *operands, branches=batched), out_axes
-    with np.errstate(all="ignore"):  # a branch that an example does not take may not suit it
-        found = [evaluate_traced(branch, operands) for branch in batched]
-    index = to_user(values[0])
-    chosen = list(found[0])
-    for number, results in enumerate(found[1:], start=1):
+    takes = _takes(values[0], len(batched), size)
+    chosen: list[Any] = []
+    for number, branch in enumerate(batched):
+        if number in takes and not np.any(takes[number]):
+            continue
+        suited = operands
+        if config.debug_nans and number in takes:
+            suited = _suited(operands, places, takes[number])
+        with np.errstate(all="ignore"):  # a branch that an example does not take may not suit it
+            results = evaluate_traced(branch, suited)
+        if not chosen:
+            chosen = list(results)
+            continue
         # Outside the range the first or the last branch is taken.
-        takes = index if aval_of(values[0]).dtype.kind == "b" else index >= number
+        index = to_user(values[0])
+        mine = index if aval_of(values[0]).dtype.kind == "b" else index >= number
         for position, result in enumerate(results):
-            ndim = ndim_of(result)
-            mask = np.reshape(takes, (size,) + (1,) * (ndim - 1))
+            mask = np.reshape(mine, (size,) + (1,) * (ndim_of(result) - 1))
             chosen[position] = raw_of(np.where(mask, to_user(result), to_user(chosen[position])))
     return tuple(chosen), out_axes
+
+
+def _takes(index: Any, count: int, size: int) -> dict[int, np.ndarray[Any, Any]]:
+    """Return for each branch which examples take it; nothing where that is not known."""
+    if not is_decided(index):
+        return {}
+    taken = np.clip(np.asarray(innermost(index)).astype(np.int64), 0, count - 1)
+    return {number: taken == number for number in range(count)}
+
+
+def _suited(
+    operands: Sequence[Any], places: Sequence[int | None], takes: np.ndarray[Any, Any]
+) -> list[Any]:
+    """Return operands that suit a branch: an example that does not take it stands back.
+
+    It gets the operands of one that does: what it would make is not to blame.
+    """
+    source = np.where(takes, np.arange(takes.size), np.flatnonzero(takes)[0])
+    return [
+        value if place is None else raw_of(np.take(to_user(value), source, axis=0))
+        for value, place in zip(operands, places, strict=True)
+    ]
 
 
 # ------------------------------------------------------------------ the record

@@ -60,13 +60,51 @@ def _what(value: Any) -> str:
     return "nan" if any(np.any(np.isnan(part)) for part in plain_parts(value)) else "inf"
 
 
-def check_result(primitive: Primitive, operands: Sequence[Any], result: Any, way: str) -> None:
-    """Raise where an operation of finite operands has a result that is not finite."""
+def check_result(
+    primitive: Primitive,
+    operands: Sequence[Any],
+    result: Any,
+    way: str,
+    params: dict[str, Any],
+    again: Callable[[WatchTrace], Any] | None = None,
+) -> None:
+    """Raise where an operation of finite operands has a result that is not finite.
+
+    `again` runs what is inside a function with rules of its own, to find the operation there.
+    """
     if is_finite(result) or not is_finite(list(operands)):
         return
+    if again is not None:
+        looked_at(again)
     raise NonFiniteError(
-        f"{primitive.name} made {_what(result)} at {outside_line()} ({way}). Its operands were "
-        f"{_shown(operands)}; its result is {_shown([result])}"
+        f"{name_of(primitive, params)} made {_what(result)} at {outside_line()} ({way}). Its "
+        f"operands were {_shown(operands)}; its result is {_shown([result])}"
+    )
+
+
+def name_of(primitive: Primitive, params: dict[str, Any]) -> str:
+    """Return the name of an operation; of a function with rules of its own, that function's."""
+    return repr(params["call"]) if primitive.family == "custom" else primitive.name
+
+
+def looked_at(run: Callable[[WatchTrace], Any]) -> Any:
+    """Run something under a trace that looks at every operation."""
+    trace = WatchTrace("a function with rules of its own")
+    begin(trace)
+    try:
+        return run(trace)
+    finally:
+        end(trace)
+
+
+def _inside(
+    primitive: Primitive, args: Sequence[Any], params: dict[str, Any]
+) -> Callable[[WatchTrace], Any] | None:
+    """Return what runs a custom function again on values that are looked at."""
+    if primitive.family != "custom":
+        return None
+    return lambda trace: params["call"].on_leaves(
+        *(to_user(trace.seen(value)) for value in args[params["captured"] :])
     )
 
 
@@ -74,14 +112,16 @@ def check_result(primitive: Primitive, operands: Sequence[Any], result: Any, way
 
 
 def _pull_watched(cotangent: Any, residuals: Any) -> Any:
-    pull, kept, name, line = residuals
+    pull, kept, name, line, is_custom = residuals
     found = pull(cotangent, kept)
+    if is_custom and not is_finite(found) and is_finite(cotangent):
+        looked_at(lambda trace: pull(*(tree.map(trace.seen, entry) for entry in (cotangent, kept))))
     _check_pulled(cotangent, found, kept, name, line)
     return found
 
 
 def _pull_watched_masked(cotangent: Masked, residuals: Any) -> Any:
-    pull, kept, name, line = residuals
+    pull, kept, name, line, _ = residuals
     found = pull_through_mask(pull, cotangent, kept)
     _check_pulled(cotangent, found, kept, name, line)
     return found
@@ -120,10 +160,12 @@ class WatchingReverse(ReverseTrace):
         """Record an operation, and look at its result."""
         start = len(self.rows)
         result = super().process(primitive, args, params)
-        check_result(primitive, args, result, "forward")
+        inside = _inside(primitive, args, params)
+        check_result(primitive, args, result, "forward", params, inside)
         if len(self.rows) > start:
             pull, inputs, residuals = self.rows[start]
-            watched = (pull, residuals, primitive.name, outside_line())
+            name = name_of(primitive, params)
+            watched = (pull, residuals, name, outside_line(), primitive.family == "custom")
             self.rows[start] = (_pull_watched, inputs, watched)
         return result
 
@@ -136,14 +178,33 @@ class WatchingForward(ForwardTrace):
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Process an operation, and look at what comes of it."""
         result = super().process(primitive, args, params)
-        check_result(primitive, args, result, "forward")
+        check_result(primitive, args, result, "forward", params, _inside(primitive, args, params))
+        tangents = tuple(_tangents(result if isinstance(result, tuple) else [result], self))
         check_result(
             primitive,
             [*args, *_tangents(args, self)],
-            tuple(_tangents(result if isinstance(result, tuple) else [result], self)),
+            tangents,
             "the tangent, forward",
+            params,
+            self._rule_again(primitive, args, params),
         )
         return result
+
+    def _rule_again(
+        self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]
+    ) -> Callable[[WatchTrace], Any] | None:
+        """Return what runs the rule of a custom function again on values that are looked at."""
+        push = primitive.push
+        if primitive.family != "custom" or push is None:
+            return None
+        mine = [type(value) is Traced and value.trace is self for value in args]
+        primals = [v.value if own else v for v, own in zip(args, mine, strict=True)]
+        changes = [v.payload if own else None for v, own in zip(args, mine, strict=True)]
+        return lambda trace: push(
+            [trace.seen(value) for value in primals],
+            [None if change is None else trace.seen(change) for change in changes],
+            params,
+        )
 
 
 def _tangents(values: Sequence[Any], trace: Trace) -> list[Any]:
@@ -158,7 +219,7 @@ class WatchingLinearizing(LinearizingTrace):
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
         """Record an operation, and look at its result."""
         result = super().process(primitive, args, params)
-        check_result(primitive, args, result, "forward")
+        check_result(primitive, args, result, "forward", params, _inside(primitive, args, params))
         return result
 
 
@@ -187,7 +248,9 @@ class WatchTrace(Trace):
         values = [self.lower(value) for value in args]
         with np.errstate(all="ignore"):  # the error says more than NumPy's warning
             result = bind(primitive, *values, **params)
-        check_result(primitive, values, result, "forward")
+        check_result(
+            primitive, values, result, "forward", params, _inside(primitive, values, params)
+        )
         if primitive.multiple:
             made = [self._watched(entry) for entry in result]
             return type(result)(*made) if hasattr(result, "_fields") else tuple(made)
@@ -195,6 +258,12 @@ class WatchTrace(Trace):
 
     def _watched(self, raw: Any) -> Any:
         return Traced(self, raw, None) if aval_of(raw).dtype.kind in "fc" else raw
+
+    def seen(self, leaf: Any) -> Any:
+        """Return a value to be looked at, raw; anything else as it is."""
+        raw = raw_of(leaf)
+        known = type(raw) is Traced or isinstance(raw, (float, complex, np.generic, np.ndarray))
+        return self._watched(raw) if known else leaf
 
 
 def watched(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -212,16 +281,10 @@ def watched(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     trace = WatchTrace(function)
     begin(trace)
     try:
-        new_args, new_kwargs = tree.unflatten(structure, [_seen(trace, leaf) for leaf in leaves])
+        new_args, new_kwargs = tree.unflatten(
+            structure, [to_user(trace.seen(leaf)) for leaf in leaves]
+        )
         function(*new_args, **new_kwargs)
     finally:
         end(trace)
     return result
-
-
-def _seen(trace: WatchTrace, leaf: Any) -> Any:
-    raw = raw_of(leaf)
-    known = type(raw) is Traced or isinstance(raw, (float, complex, np.generic, np.ndarray))
-    if not known or aval_of(raw).dtype.kind not in "fc":
-        return leaf
-    return to_user(Traced(trace, raw, None))
