@@ -288,6 +288,48 @@ def test_errors_of_use():
         wg.grad(outer)(2.0)
 
 
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_what_is_taken_by_keyword_only_is_fixed_and_rules_get_it(kind):
+    function = {"jvp": wg.custom_jvp, "vjp": wg.custom_vjp}[kind](
+        lambda x, *, scale, name="none": np.sin(x * scale)
+    )
+    if kind == "jvp":
+        function.defjvp(
+            lambda primals, tangents, *, scale, name="none": (
+                function(primals[0], scale=scale, name=name),
+                10 * scale * np.cos(primals[0] * scale) * tangents[0],
+            )
+        )
+    else:
+        function.defvjp(
+            lambda x, *, scale, name="none": (function(x, scale=scale, name=name), x),
+            lambda x, g, *, scale, name="none": (10 * scale * np.cos(x * scale) * g,),
+        )
+
+    def run(x):
+        return function(x, scale=2.0, name="a") + function(x, scale=3.0)
+
+    slope = 20 * np.cos(1.0) + 30 * np.cos(1.5)
+    for gradient in (wg.grad(run), wg.jit(wg.grad(run)), wg.derivative(run)):
+        assert gradient(0.5) == pytest.approx(slope)
+    assert wg.vmap(wg.grad(run))(np.array([0.5])) == pytest.approx(slope)
+    with pytest.raises(ArgumentError, match=r"'scale' of .* by keyword only"):
+        wg.grad(lambda s: function(1.0, scale=s))(2.0)
+    with pytest.raises(TypeError, match="scale"):
+        function(1.0)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, wg.jit, lambda f: lambda x: wg.jvp(f, (x,), (1.0,))])
+def test_forward_rules_cannot_keep_what_is_differentiated_outside(wrap):
+    def outer(z):
+        inner = wg.custom_vjp(lambda x: x * z)
+        inner.defvjp(lambda x: (x * z, None), lambda _, g: (g * z,))
+        return inner(z)
+
+    with pytest.raises(ArgumentError, match="Make it an argument"):
+        wrap(wg.grad(outer))(2.0)
+
+
 # ------------------------------------------------------------------ primitives without rules
 
 

@@ -23,12 +23,13 @@ from ..ops.batch_rules import batch_size, front
 from ..ops.samples import Sample, array
 from ..ops.taylor_rules import Series
 from ..tracing.core import Traced, bind, is_staging, raw_of, to_user
-from ..transforms.arguments import check_callable, fit_change, transformed
+from ..transforms.arguments import check_callable, transformed
 from ..transforms.lists import batch_of_list
 from ..transforms.reverse import transpose_linear
 from ..transforms.taylor import tower
 from .bodies import hoist, raw_leaves, stage_body
 from .custom_batch import BatchedCall
+from .custom_checks import described, level_of, matching
 
 # ------------------------------------------------------------------ what people call
 
@@ -116,15 +117,17 @@ class CustomFunction:
     def _taken_apart(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[_Call, list[Any]]:
+        keywords: dict[str, Any] = {}
         if kwargs:
             bound = inspect.signature(self.fun).bind(*args, **kwargs)
-            if bound.kwargs:
-                raise ArgumentError(
-                    f"{self.__name__} has a custom rule and takes {next(iter(bound.kwargs))!r} by "  # type: ignore[attr-defined]
-                    "keyword only; rules see arguments by position: move the keyword in front of "
-                    "the *, and name its position in nondiff_argnums if it carries no derivative"
-                )
-            args = bound.args
+            args, keywords = bound.args, bound.kwargs
+            for name, value in keywords.items():
+                if any(type(raw_of(leaf)) is Traced for leaf in tree.leaves(value)):
+                    raise ArgumentError(
+                        f"argument {name!r} of {self.__name__} is traced, but rules see what is "  # type: ignore[attr-defined]
+                        "taken by keyword only as fixed: move it in front of the *, or pass "
+                        "wengert.stop_gradient(x)"
+                    )
         nondiff = {n + len(args) if n < 0 else n for n in self.nondiff_argnums}
         if any(not 0 <= n < len(args) for n in nondiff):
             raise ArgumentError(
@@ -141,36 +144,45 @@ class CustomFunction:
         dynamic = tuple(value for n, value in enumerate(args) if n not in nondiff)
         leaves, structure = raw_leaves(dynamic, "args")
         static = {n: args[n] for n in nondiff}
-        return _Call(self, structure, static, len(args)), leaves
+        return _Call(self, structure, static, len(args), keywords), leaves
 
 
 class _Call:
     """One call of a custom function: how its leaves become arguments and results."""
 
-    __slots__ = ("_out", "count", "function", "static", "structure")
+    __slots__ = ("_out", "count", "function", "keywords", "static", "structure")
 
     def __init__(
-        self, function: CustomFunction, structure: tree.Structure, static: Any, count: int
+        self,
+        function: CustomFunction,
+        structure: tree.Structure,
+        static: Any,
+        count: int,
+        keywords: dict[str, Any] | None = None,
     ) -> None:
         self.function = function
         self.structure = structure
         self.static = static
         self.count = count
+        self.keywords = keywords or {}  # what is taken by keyword only, which rules get as well
         self._out: list[tree.Structure] = []
 
     def __repr__(self) -> str:
         return str(self.function.__name__)  # type: ignore[attr-defined]
 
-    def is_like(self, other: _Call) -> bool:
+    def is_like(self, other: Any) -> bool:
         """Return whether another call is of the same function, with the same fixed arguments.
 
         What is like it returns alike: its structure is taken over.
         """
         is_like = (
-            self.function is other.function
+            type(other) is _Call
+            and self.function is other.function
             and self.structure == other.structure
             and self.static.keys() == other.static.keys()
             and all(value is other.static[n] for n, value in self.static.items())
+            and self.keywords.keys() == other.keywords.keys()
+            and all(value is other.keywords[name] for name, value in self.keywords.items())
         )
         if is_like:
             self._out[:] = other._out
@@ -192,7 +204,7 @@ class _Call:
 
     def on_leaves(self, *leaves: Any) -> list[Any]:
         """Run the function on user-level leaves and return the leaves of its result."""
-        return self.results(self.function.fun(*self.all_arguments(leaves)))
+        return self.results(self.function.fun(*self.all_arguments(leaves), **self.keywords))
 
     def results(self, value: Any) -> list[Any]:
         """Return the leaves of a result, whose structure is noted."""
@@ -215,17 +227,17 @@ class _Call:
                 for leaf, change in zip(leaves, changes, strict=True)
             ]
         tangents = tree.unflatten(self.structure, _user(changes))
-        result = rule(*self.nondiff(), self.arguments(_user(leaves)), tangents)
+        result = rule(*self.nondiff(), self.arguments(_user(leaves)), tangents, **self.keywords)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TangentError(f"{self.named('jvp rule')} must return a pair (value, tangent)")
         value = [raw_of(leaf) for leaf in self.results(result[0])]
-        found = _matching(result[1], result[0], self.named("jvp rule"), "tangent")
+        found = matching(result[1], result[0], self.named("jvp rule"), "tangent")
         return tuple(value), tuple(found)
 
     def forward(self, leaves: Sequence[Any]) -> tuple[list[Any], Any]:
         """Run the forward rule: raw leaves of the value, and the tree of raw residuals."""
         assert self.function.forward is not None
-        result = self.function.forward(*self.all_arguments(_user(leaves)))
+        result = self.function.forward(*self.all_arguments(_user(leaves)), **self.keywords)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TangentError(
                 f"{self.named('forward rule')} must return a pair (value, residuals)"
@@ -249,17 +261,17 @@ class _Call:
                 for entry, cotangent in zip(value, cotangents, strict=True)
             ]
         given = tree.unflatten(self.structure_out(), _user(cotangents))
-        found = rule(*self.nondiff(), tree.map(to_user, residuals), given)
+        found = rule(*self.nondiff(), tree.map(to_user, residuals), given, **self.keywords)
         arguments = self.arguments(leaves)
         what = self.named("backward rule")
         if not isinstance(found, (tuple, list)) or len(found) != len(arguments):
             raise TangentError(
                 f"{what} must return a tuple of {len(arguments)} cotangents, one for each argument "
-                f"that is differentiated; it returned {_described(found)}"
+                f"that is differentiated; it returned {described(found)}"
             )
         every: list[Any] = []
         for entry, argument in zip(found, arguments, strict=True):
-            every += _matching(entry, argument, what, "cotangent")
+            every += matching(entry, argument, what, "cotangent")
         return every
 
 
@@ -275,7 +287,8 @@ def custom_jvp(
     fun : callable
         Takes and returns trees of numbers and arrays.
     nondiff_argnums : int or sequence of int
-        Arguments that carry no derivative, of any type; rules get them first.
+        Arguments that carry no derivative, of any type; rules get them first. What the function
+        takes by keyword only carries none either; rules get it by keyword.
 
     Returns
     -------
@@ -406,7 +419,7 @@ class _Found(threading.local):
     """
 
     def __init__(self) -> None:
-        self.entries: list[tuple[_Call, list[Series], list[Any]]] = []
+        self.entries: list[tuple[Any, list[Series], list[Any]]] = []
 
 
 _found = _Found()
@@ -443,17 +456,13 @@ def _record(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any
     numbers = tuple(index - start for index in which)
     if call.function.backward is not None:
         value, residuals = call.forward(leaves)
+        if level_of((*value, *tree.leaves(residuals))) > level_of(leaves):
+            raise _captures(call)
         return tuple(value), _pull, (call, residuals, value, leaves, numbers)
     if call.function.jvp_rule is None:
         raise _no_rule(call)
     ans = bind(custom, *values, **params)
     return ans, _pull_transposed, (call, leaves, numbers)
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return f"{len(value)}"
-    return f"a {type(value).__name__}: write return (x,) for one argument"
 
 
 def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
@@ -493,36 +502,6 @@ def _no_rule(call: _Call) -> MissingRuleError:
         f"{call!r} was made with custom_jvp or custom_vjp, but has no rule yet: give it one with "
         f"{call!r}.defjvp(rule) or {call!r}.defvjp(forward, backward)"
     )
-
-
-def _matching(change: Any, like: Any, what: str, kind: str) -> list[Any]:
-    """Return the raw leaves of a change, checked against what it is a change of.
-
-    None stands for zero, for the whole or for a leaf; integers have no change.
-    """
-    leaves, structure = tree.flatten(like)
-    if change is None:
-        return [None] * len(leaves)
-    found, given = tree.flatten_with_none(change)
-    expected = tree.flatten_with_none(like)
-    if given != expected[1]:
-        raise TangentError(
-            f"{what} returned a {kind} of structure {tree.structure(change)} for a value of "
-            f"structure {structure}"
-        )
-    entries: list[Any] = []
-    for entry, leaf in zip(found, expected[0], strict=True):
-        if leaf is None:
-            continue
-        aval = aval_of(raw_of(leaf))
-        if entry is None or not is_differentiable(aval.dtype):
-            entries.append(None)
-            continue
-        try:
-            entries.append(raw_of(fit_change(entry, aval, kind)))
-        except TangentError as error:
-            raise TangentError(f"{what}: {error}") from None
-    return entries
 
 
 def _sample() -> CustomFunction:

@@ -58,6 +58,14 @@ class BatchedCall:
     def __repr__(self) -> str:
         return f"{self.call!r} under vmap"
 
+    def is_like(self, other: Any) -> bool:
+        """Return whether another call is of a like call, for as many examples."""
+        return (
+            type(other) is BatchedCall
+            and (self.axes, self.size) == (other.axes, other.size)
+            and self.call.is_like(other.call)
+        )
+
     def structure_out(self) -> tree.Structure:
         """Return the structure of the result."""
         return self.call.structure_out()  # type: ignore[no-any-return]
