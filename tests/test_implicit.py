@@ -379,3 +379,61 @@ def test_a_solver_that_uses_a_traced_value():
 
     with pytest.raises(ArgumentError, match="make it an argument"):
         wg.grad(loss)(3.0)
+
+
+# ------------------------------------------------------------------ other precisions
+
+
+def cubic(a):
+    return wg.root(lambda x: x**3 + x - 5 * a, np.ones_like(a))
+
+
+def quartic(a):
+    return wg.argmin(lambda x: np.sum((x - a) ** 2) + np.sum(x**4), np.zeros_like(a))
+
+
+def contracted(a):
+    return wg.fixed_point(lambda x: a * np.cos(x).astype(a.dtype), np.zeros_like(a))
+
+
+def rolled(a, method="auto", size=40):
+    right = np.linspace(1, 2, size).astype(a.dtype)
+    return wg.linear_solve(lambda u: 3 * u * np.sum(a) - np.roll(u, 1), right, method=method)
+
+
+@pytest.mark.parametrize(
+    "solve",
+    [
+        cubic,
+        quartic,
+        contracted,
+        rolled,
+        lambda a: rolled(a, "gmres"),
+        lambda a: rolled(a, "auto", 300),
+    ],
+)
+def test_single_precision_converges_to_its_rounding(solve):
+    a = np.array([0.3, 0.5, 0.9])
+    single = a.astype(np.float32)
+
+    def loss(a):
+        return np.sum(solve(a) ** 2)
+
+    for transform in (
+        lambda f: f,
+        wg.grad,
+        wg.jit,
+        lambda f: wg.jit(wg.grad(f)),
+        lambda f: lambda a: wg.vmap(wg.grad(f))(a[None] * np.ones((2, 1), a.dtype)),
+    ):
+        found = transform(loss)(single)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, transform(loss)(a), rtol=2e-5)
+    assert solve(single).dtype == np.float32
+
+
+def test_complex_single_precision():
+    m, b = (M + 2j * np.eye(3)).astype(np.complex64), B.astype(np.complex64)
+    found = wg.linear_solve(lambda u: m @ u, b)
+    assert found.dtype == np.complex64
+    np.testing.assert_allclose(found, np.linalg.solve(m, b), rtol=1e-5)

@@ -229,3 +229,18 @@ def test_a_loop_whose_state_is_seen_otherwise_means_what_it_means(fun):
         for x in (300.0, 0.5, 3.0, 10.0, 40.0, 150.0, 700.0, 20.0, 5000.0, 1.5, 90.0):
             for _ in range(2):
                 equal(compiled(x), fun(x))
+
+
+@pytest.mark.parametrize("rounds", [2, 3, 5])
+def test_loops_one_after_the_other_each_read_what_the_last_one_stacked(rounds):
+    def f(x, w):
+        for _ in range(rounds):
+            x = wg.map(lambda t: t * w, x)
+        return np.sum(x**2)
+
+    x = np.array([0.3, -0.7, 1.1])
+    for argument in (0, 1):
+        expected = wg.grad(f, argument)(x, 0.8)
+        np.testing.assert_allclose(wg.grad(wg.jit(f), argument)(x, 0.8), expected)
+        np.testing.assert_allclose(wg.jit(wg.grad(f, argument))(x, 0.8), expected)
+    np.testing.assert_allclose(wg.hessian(wg.jit(f), 1)(x, 0.8), wg.hessian(f, 1)(x, 0.8))

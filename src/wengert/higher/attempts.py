@@ -26,10 +26,19 @@ Function = Callable[[Any], Any]
 
 
 def solve_staged(
-    matvec: Function, b: Any, method: Method, tolerance: float, max_iterations: int | None
+    matvec: Function,
+    b: Any,
+    method: Method,
+    tolerance: float,
+    max_iterations: int | None,
+    rounding: float,
 ) -> tuple[Any, Any]:
-    """Return the solution of systems on vectors that are staged, and whether it is one."""
+    """Return the solution of systems on vectors that are staged, and whether it is one.
+
+    `rounding` is the relative one of `matvec`.
+    """
     size = b.shape[-1]
+    tolerance = max(tolerance, 4 * rounding)
     scale = np.max(np.abs(b), axis=-1, keepdims=True)
     finite = np.isfinite(scale)
     solved = finite & (scale > 0.0)
@@ -46,7 +55,7 @@ def solve_staged(
         krylov = conjugate_gradients if method == "cg" else gmres
         x = krylov(matvec, b, 0.1 * tolerance, limit, while_loop)
     x = np.where(solved, x, np.where(finite, 0.0, np.nan))
-    residuals, allowed = left_over(matvec, x, b, tolerance)
+    residuals, allowed = left_over(matvec, x, b, tolerance, rounding)
     return x, np.all(~solved[..., 0] | ((residuals <= allowed) & small))
 
 
@@ -77,7 +86,7 @@ def attempt_system(params: dict[str, Any]) -> WengertList | None:
             return space.pack(evaluate_traced(program, [*p, *space.unpack(vector)]))
 
         options = (params["method"], params["tolerance"], params["max_iterations"])
-        x, is_solution = solve_staged(matvec, space.pack(b), *options)
+        x, is_solution = solve_staged(matvec, space.pack(b), *options, space.rounding)
         return space.unpack(x), is_solution
 
     return attempt([variable.aval for variable in program.inputs], run, "a linear system")

@@ -171,11 +171,12 @@ def newton(
     tolerance: float,
     most: int,
     loop: Loop,
+    rounding: float,
 ) -> tuple[Any, Any, Any]:
     """Return the end of Newton's method, damped, what is left there, and whether it is a root.
 
     ``solve(x, value, left)`` gives the step and whether there is one. A step is halved until it
-    leaves less, as far as rounding allows to tell.
+    leaves less, as far as rounding, relative, allows to tell.
     """
     value = condition(x)
     scale = np.max(np.abs(value))
@@ -200,8 +201,8 @@ def newton(
             trial(0, np.float64(1.0)),
         )
         better = (size < left) & exists
-        rounding = 8 * np.finfo(float).eps * np.maximum(1.0, np.max(np.abs(x)))
-        nothing = np.max(np.abs(direction)) <= rounding
+        least = 8 * rounding * np.maximum(1.0, np.max(np.abs(x)))
+        nothing = np.max(np.abs(direction)) <= least
         near = exists & ~better & (nothing | (left <= 1e-9 * np.maximum(1.0, scale)))
         x, value = np.where(better, there, x), np.where(better, found, value)
         return k + 1, x, value, np.where(better, size, left)[()], better, near

@@ -163,7 +163,10 @@ def _check_way(
         found = body.program.evaluate(*(plain_values(body.captured) or ()), *x)
     space = Space([operand.aval for operand in program.outputs])
     left = np.max(np.abs(space.pack(found) - space.pack(b)), initial=0.0)
-    if not left <= 1e3 * tolerance * np.max(np.abs(space.pack(b)), initial=0.0) + 1e-30:
+    if (
+        not left
+        <= 1e3 * max(tolerance, space.rounding) * np.max(np.abs(space.pack(b)), initial=0.0) + 1e-30
+    ):
         raise ArgumentError(
             f"linear_solve: matvec asks for values and goes another way at the solution, where it "
             f"gives something else than b (by {left:.1e}): it is not linear. Use wengert.root for "
@@ -203,14 +206,17 @@ def solve_plainly(
     method: Method,
     tolerance: float,
     max_iterations: int | None,
+    rounding: float,
 ) -> np.ndarray[Any, Any]:
     """Solve systems on real vectors, the last axis of `b`; errors where that fails.
 
-    More than one system, of the examples of a batch, are for ``"dense"`` and ``"auto"``.
+    More than one system, of the examples of a batch, are for ``"dense"`` and ``"auto"``. `rounding`
+    is the relative one of `matvec`.
     """
     if not b.size:
         return b
     size = b.shape[-1]
+    tolerance = max(tolerance, 4 * rounding)
     scale = np.max(np.abs(b), axis=-1)
     solved = np.isfinite(scale) & (scale > 0.0)  # others are nan, as arithmetic would have it, or 0
     trivial = np.where(np.isfinite(scale)[..., None], 0.0, np.full_like(b, np.nan))
@@ -235,7 +241,7 @@ def solve_plainly(
             krylov = conjugate_gradients if method == "cg" else gmres
             x = krylov(matvec, b, 0.1 * tolerance, limit, plain_loop)
         x = np.where(solved[..., None], x, trivial)
-        residuals, allowed = left_over(matvec, x, b, tolerance)
+        residuals, allowed = left_over(matvec, x, b, tolerance, rounding)
     wrong = solved & ~(residuals <= allowed)
     if not np.any(wrong):
         return x
@@ -292,7 +298,9 @@ def _evaluate(
     def matvec(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return space.pack(program.evaluate(*p, *space.unpack(vector)))
 
-    return space.unpack(solve_plainly(matvec, space.pack(b), method, tolerance, max_iterations))
+    return space.unpack(
+        solve_plainly(matvec, space.pack(b), method, tolerance, max_iterations, space.rounding)
+    )
 
 
 def _infer(*avals: Aval, program: WengertList, **options: Any) -> tuple[Aval, ...]:

@@ -38,6 +38,8 @@ from .spaces import Method, Space
 _STEEPER = 2.0**7
 SLOPES = (2.0**-7, 2.0**-14, 2.0**-21)
 
+_EPS = float(np.finfo(np.float64).eps)
+
 # So many ways through a condition are kept while it is iterated.
 _MOST_PIECES = 8
 
@@ -112,6 +114,7 @@ class _Start:
 
         body = stage_condition(plain[:count])
         space = Space(self.avals)
+        tolerance = max(tolerance, 1e3 * space.rounding)
         iteration = make(body.program, space)
         known = unknown is None and plain_values(body.captured) is not None
         solution, bodies = None, [body]
@@ -251,13 +254,16 @@ class _Iteration:
 
     name = "iteration"
     method: Method = "auto"
+    roundings = 16.0  # the least that can be asked for
 
     def __init__(
         self, program: WengertList, space: Space, tolerance: float, max_iterations: int
     ) -> None:
         self.program = program
         self.space = space
-        self.tolerance = tolerance
+        # Below double precision a tolerance meant for it cannot be met: rounding decides.
+        least = self.roundings * space.rounding if space.rounding > _EPS else 0.0
+        self.tolerance = max(tolerance, least)
         self.max_iterations = max_iterations
 
     def __repr__(self) -> str:
@@ -363,6 +369,7 @@ def fixed_point(
 
 class _FixedPoint(_Iteration):
     name = "fixed_point"
+    roundings = 2.0
 
     def of_batch(self, program: WengertList, space: Space) -> _FixedPoint:
         """Return the iteration of all examples at once; each stays where it has converged."""
@@ -454,9 +461,12 @@ class _Newton(_Iteration):
         self.method = method
 
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
+        rounding = self.space.rounding
+
         def solve(x: Any, value: Any, left: Any) -> tuple[Any, bool]:
             try:
-                return solve_plainly(condition.along(x), -value, self.method, 1e-10, None), True
+                step = solve_plainly(condition.along(x), -value, self.method, 1e-10, None, rounding)
+                return step, True
             except SingularSystemError as error:
                 raise SingularSystemError(
                     "root: the Jacobian of the function is singular where Newton's method has come "
@@ -465,17 +475,21 @@ class _Newton(_Iteration):
                 ) from None
 
         x, left, is_root = newton(
-            condition, solve, x, self.tolerance, self.max_iterations, plain_loop
+            condition, solve, x, self.tolerance, self.max_iterations, plain_loop, rounding
         )
         if is_root:
             return np.asarray(x)
         raise self.failed(1.0, float(left))
 
     def staged(self, condition: Any, along: Any, x: Any) -> tuple[Any, Any]:
-        def solve(x: Any, value: Any, left: Any) -> tuple[Any, Any]:
-            return solve_staged(along(x), -value, self.method, 1e-10, None)
+        rounding = self.space.rounding
 
-        x, _, is_root = newton(condition, solve, x, self.tolerance, self.max_iterations, while_loop)
+        def solve(x: Any, value: Any, left: Any) -> tuple[Any, Any]:
+            return solve_staged(along(x), -value, self.method, 1e-10, None, rounding)
+
+        x, _, is_root = newton(
+            condition, solve, x, self.tolerance, self.max_iterations, while_loop, rounding
+        )
         return x, is_root
 
 

@@ -33,6 +33,8 @@ class Space:
             size * (1 + aval.is_complex) for size, aval in zip(entries, self.avals, strict=True)
         ]
         self.size = sum(self.sizes)
+        # The coarsest rounding of a leaf: less cannot be asked for.
+        self.rounding = max((float(np.finfo(aval.dtype).eps) for aval in self.avals), default=0.0)
 
     def pack(self, leaves: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the vectors of plain leaves, along the last axis."""
@@ -90,12 +92,14 @@ def most_iterations(asked: int | None, size: int) -> int:
     return max(10 * size, 100) if asked is None else int(asked)
 
 
-def left_over(matvec: Callable[[Any], Any], x: Any, b: Any, tolerance: float) -> tuple[Any, Any]:
+def left_over(
+    matvec: Callable[[Any], Any], x: Any, b: Any, tolerance: float, rounding: float
+) -> tuple[Any, Any]:
     """Return the largest entries of A x - b, and how large they may be."""
     residuals = np.max(np.abs(matvec(x) - b), axis=-1)
     # Rounding alone leaves that much of large solutions of ill-conditioned systems.
-    rounding = 64 * b.shape[-1] * np.finfo(float).eps * np.max(np.abs(x), axis=-1)
-    return residuals, 100 * np.maximum(tolerance * np.max(np.abs(b), axis=-1), rounding)
+    least = 64 * b.shape[-1] * rounding * np.max(np.abs(x), axis=-1)
+    return residuals, 100 * np.maximum(tolerance * np.max(np.abs(b), axis=-1), least)
 
 
 def is_dense(method: Method, size: int) -> bool:
