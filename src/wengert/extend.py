@@ -6,6 +6,8 @@ operation; `bind` applies it. See docs/adding-a-primitive.md for a worked exampl
 
 from .ir.aval import Aval as Aval
 from .ir.primitive import Primitive as Primitive
+from .ops.c_functions import CFunction as CFunction
+from .ops.c_functions import c_function as c_function
 from .ops.families import bilinear as bilinear
 from .ops.families import elementwise as elementwise
 from .ops.families import irregular as primitive
@@ -19,11 +21,13 @@ from .tracing.protocols import implements as implements
 
 __all__ = [
     "Aval",
+    "CFunction",
     "Fail",
     "Primitive",
     "Sample",
     "bilinear",
     "bind",
+    "c_function",
     "elementwise",
     "implements",
     "piecewise_constant",

@@ -7,13 +7,26 @@ not serve some dtype raises `CannotLower`, as an emitter does; the operation the
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 
 class CannotLower(Exception):
     """A rule or an emitter has no native code for these dtypes: the operation calls back."""
+
+
+class Composite(NamedTuple):
+    """A lowering by operations: ``function(*operands, **params)`` gives the result, or a tuple."""
+
+    function: Callable[..., Any]
+
+
+class PerEntry(NamedTuple):
+    """A lowering of single entries for a primitive whose family takes composites."""
+
+    function: Callable[..., Any]
 
 
 class Emitter(Protocol):
@@ -49,6 +62,10 @@ class Emitter(Protocol):
 
     def math(self, name: str, *operands: Any) -> Any:
         """Apply an elementary function by its NumPy or SciPy name, such as ``"tanh"``."""
+        ...
+
+    def call(self, address: int, result: Any, *operands: Any) -> Any:
+        """Call a function of C by its address, on numbers as it takes them."""
         ...
 
     def real(self, x: Any) -> Any: ...

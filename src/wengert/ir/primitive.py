@@ -59,8 +59,9 @@ class Primitive:
         ``taylor(series, params) -> series``: the coefficients of the result, order by order, from
         those of the arguments; given ready or by ``tayloring(primitive)``, which makes it (see
         `wengert.ops.taylor_rules`).
-    lower : callable or None
-        How the compiler makes native code of it, in terms of an emitter.
+    lower : callable, Composite or None
+        How the compiler makes native code of it: of an entry, in terms of an emitter, or of the
+        whole, by operations (see `wengert.ir.emitter`).
     unfold : callable or None
         ``unfold(params)`` gives what native code runs in the place of Python's loops: the lists of
         the pullback of a loop (see `wengert.ir.pullback`), or a list that solves an equation, with
@@ -138,7 +139,7 @@ class Primitive:
         batching: Callable[[Primitive], Callable[..., Any]] | None = None,
         taylor: Callable[..., Any] | None = None,
         tayloring: Callable[[Primitive], Callable[..., Any]] | None = None,
-        lower: Callable[..., Any] | None = None,
+        lower: Any = None,
         unfold: Callable[[dict[str, Any]], Any] | None = None,
         samples: Callable[[], Iterable[Any]] | None = None,
         fails: Callable[[], Iterable[Any]] | None = None,

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import MissingRuleError, RegistryError
 from ..ir.aval import aval_of
 from ..ir.cotangent import Masked
+from ..ir.emitter import Composite, PerEntry
 from ..ir.primitive import Primitive, Rule
 from ..tracing.core import bind
 from . import projection
@@ -22,6 +23,15 @@ from .differences import check_method, reverse_by_differences, tangent_by_differ
 from .elementwise_family import elementwise as elementwise
 from .elementwise_family import mask_result as mask_result
 from .elementwise_family import piecewise_constant as piecewise_constant
+
+
+def _with_lowering(slots: dict[str, Any]) -> dict[str, Any]:
+    """Return slots in which a lowering by operations is marked as one."""
+    rule = slots.get("lower")
+    if rule is None:
+        return slots
+    return slots | {"lower": rule.function if type(rule) is PerEntry else Composite(rule)}
+
 
 # ------------------------------------------------------------------ structural and bilinear
 
@@ -67,8 +77,9 @@ def structural(
     numpy : callable, optional
         The function of NumPy with the same values, which the tests compare with.
     **slots
-        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``,
-        ``lower``.
+        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``, and
+        ``lower``: the same result by operations, ``lower(*operands, **params)`` written with NumPy
+        and wengert, which native code runs in the place of `evaluate`.
 
     Returns
     -------
@@ -133,7 +144,7 @@ def structural(
         samples=samples,
         fails=fails,
         numpy=numpy,
-        **slots,
+        **_with_lowering(slots),
     )
     return primitive
 
@@ -172,8 +183,9 @@ def bilinear(
     numpy : callable, optional
         The function of NumPy with the same values, which the tests compare with.
     **slots
-        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``,
-        ``lower``.
+        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``, and
+        ``lower``: the same result by operations, ``lower(*operands, **params)`` written with NumPy
+        and wengert, which native code runs in the place of `evaluate`.
 
     Returns
     -------
@@ -226,7 +238,7 @@ def bilinear(
         numpy=numpy,
         family="bilinear",
         linear=lambda which, params: len(which) == 1,
-        **slots,
+        **_with_lowering(slots),
     )
     return primitive
 
@@ -291,8 +303,9 @@ def irregular(
         Differentiate by finite differences: inexact, and in reverse mode as many evaluations as
         the arguments have entries.
     **slots
-        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``,
-        ``lower``.
+        Further slots of `Primitive`: ``batch`` or ``batching``, ``taylor`` or ``tayloring``, and
+        ``lower``: the same result by operations, ``lower(*operands, **params)`` written with NumPy
+        and wengert, which native code runs in the place of `evaluate`.
 
     Returns
     -------
@@ -324,6 +337,7 @@ def irregular(
     ...         lambda t, x, y, power: power * (x - y) ** (power - 1) * t,
     ...         lambda t, x, y, power: -power * (x - y) ** (power - 1) * t,
     ...     ),
+    ...     lower=lambda x, y, power: np.abs(x - y) ** power,  # for native code, as evaluate is
     ...     samples=lambda: [extend.Sample(np.ones(2), np.zeros(2), power=4)],
     ... )
     >>> def total(x, y):
@@ -358,7 +372,7 @@ def irregular(
         samples=samples,
         fails=fails,
         numpy=numpy,
-        **slots,
+        **_with_lowering(slots),
     )
     return primitive
 

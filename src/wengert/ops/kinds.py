@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of
+from ..ir.emitter import PerEntry
 from ..ir.primitive import Primitive
 from ..tracing.core import Array, Traced, bind, innermost, note_unknown_alias, raw_of, to_user
 from ..tracing.operators import install_method
@@ -43,7 +44,7 @@ convert: Primitive = structural(
     infer=_infer_convert,
     transpose=lambda g, x_aval: cast(g, x_aval.dtype),
     moves_entries=True,
-    lower=lambda e, x, aval: e.cast(x, aval.dtype),
+    lower=PerEntry(lambda e, x, aval: e.cast(x, aval.dtype)),
     samples=lambda: [
         Sample(array(3, 4), aval=Aval((3, 4), np.float32), differentiable=False),
         Sample(array(3, 4, dtype=np.float32), aval=Aval((3, 4), np.float64)),

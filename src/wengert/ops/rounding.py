@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result
+from ..ir.emitter import PerEntry
 from ..ir.primitive import Primitive
 from ..tracing.core import Traced, bind, raw_of, to_user
 from ..tracing.operators import as_operand, install_method
@@ -297,7 +298,7 @@ modf = _multiple(
     evaluate=np.modf,
     jvp=(lambda t: (t, None),),
     vjp=(lambda g: g[0],),
-    lower=lowering.modf,
+    lower=PerEntry(lowering.modf),
     samples=lambda: unary_samples(whole, complex_too=False),
 )
 
@@ -367,7 +368,7 @@ divmod_primitive = _multiple(
     arguments=("x", "y"),
     evaluate=_evaluate_divmod,
     keeps_python=True,
-    lower=lowering.divmod_,
+    lower=PerEntry(lowering.divmod_),
     jvp=_jvp_divmod,
     vjp=(lambda g: g[1], lambda g, ans: None if g[1] is None else -ans[0] * g[1]),
     samples=_quotients,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...ir.equation import Equation
 from ...ir.wengert_list import WengertList
+from ...passes.composites import expand_composites
 from ...passes.contractions import absorb_transposes
 from ...passes.expand import expand
 from ...passes.fuse import fuse
@@ -52,6 +53,7 @@ _KINDS: tuple[Any, ...] = (
 
 def arrange(program: WengertList) -> list[Step]:
     """Return the steps of a program, in an order in which they can run."""
+    program = expand_composites(program)
     if not _has_arrays(program):
         return [_step(equation) for equation in of_numbers(program).equations]
     steps: list[Step] = []

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...ir.emitter import CannotLower
 from .elementary import elementary
+from .library import address_symbol
 from .values import BOOL, FLOAT64, INT64, Value, constant, part_of, type_of
 from .writer import Function
 
@@ -398,6 +399,14 @@ class TextEmitter:
 
     def math(self, name: str, *operands: Value) -> Value:
         return elementary(self, name, operands)
+
+    def call(self, address: int, result: np.dtype[Any], *operands: Value) -> Value:
+        given = [(type_of(x.dtype), x.text) for x in operands]
+        name = self.function.module.declare(
+            address_symbol(address), type_of(result), *(kind for kind, _ in given)
+        )
+        listed = ", ".join(f"{kind} {text}" for kind, text in given)
+        return Value(result, self.function.value(f"call {type_of(result)} {name}({listed})"))
 
     def real(self, x: Value) -> Value:
         if x.dtype.kind != "c":

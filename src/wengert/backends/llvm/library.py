@@ -33,15 +33,22 @@ def loop_symbol(name: str, letters: str) -> str:
     return f"numpy.{name}.{letters}"
 
 
+def address_symbol(address: int) -> str:
+    """Return the name by which code refers to a function of the caller's, of this process alone."""
+    return f"address.{address:x}.function"
+
+
 def is_library_symbol(name: str) -> bool:
-    """Return whether a name that code refers to is one of `symbol` or `loop_symbol`."""
-    return name.startswith(("scipy.", "numpy."))
+    """Return whether a name that code refers to is one of those that this module gives."""
+    return name.startswith(("scipy.", "numpy.", "address."))
 
 
 @functools.cache
 def address_of(name: str) -> int:
     """Return the address of a routine or loop."""
     library, group, routine = name.split(".")
+    if library == "address":
+        return int(group, 16)
     if library == "numpy":
         address = _loop_address(group, routine)
         assert address is not None, name

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import Aval, aval_of
-from ...ir.emitter import CannotLower
+from ...ir.emitter import CannotLower, Composite
 from ...ir.equation import Equation, Literal, Variable
 from ...passes.scalarise import takes_root
 from .emitter import TextEmitter
@@ -123,7 +123,7 @@ def recipe_of(equation: Equation, level: int = 0) -> Recipe | None:
     Elementary functions are calls of the C library in a module of level 0, code elsewhere.
     """
     primitive = equation.primitive
-    if primitive.lower is None:
+    if primitive.lower is None or type(primitive.lower) is Composite:
         return None
     key: list[Any] = [primitive, level]
     for operand in equation.operands:

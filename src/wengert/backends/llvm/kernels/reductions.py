@@ -136,7 +136,7 @@ def combining(name: str) -> Combining:
         return lambda e, x, y: e.add(x, y)
     if name == "multiply":
         return lambda e, x, y: e.multiply(x, y)
-    rule = registry[name].lower
+    rule: Callable[..., Any] | None = registry[name].lower
     if rule is None:
         raise CannotLower(f"{name} has no lowering rule")
     return rule
