@@ -206,3 +206,13 @@ def deviation_of_entries_that_stay_equal(x0):
     v1[...] = x0.sum() * (1.0 + 0.5j)
     v2 = np.abs(v1 + 2.0)
     return np.array([np.std(v2 * v2 + v2), np.sum(np.std(x0[:, None] * np.ones(3), axis=1) * x0)])
+
+
+# Compiled, memory that nothing had been written to: an array without axes, and empty parts of it.
+@found(np.array(0.742))
+def empty_parts_of_an_array_without_axes(x0):
+    v1 = x0[None]
+    for _ in range(3):
+        v1[::-1] += v1
+        v1[1:] += v1[:-1]
+    return np.array([np.mean(np.sin(x0 + 0.0)), np.mean(np.sin(v1 + 1.0))])

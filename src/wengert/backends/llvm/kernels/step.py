@@ -18,6 +18,8 @@ def _scattered(kernel: WengertList) -> Iterator[tuple[Variable, Variable]]:
         base = equation.operands[0]
         if not is_scattered(equation) or not isinstance(base, Variable):
             continue
+        if not base.aval.shape:  # what has no axes is passed by value: it takes no memory over
+            continue
         if sum(other.operands.count(base) for other in kernel.equations) == 1:
             yield equation.outputs[0], base
 
