@@ -153,6 +153,120 @@ READING = {
 }
 
 
+# Functions f of an array, and what changes with k besides the global k itself.
+CHANGING = {
+    "a descriptor": """
+        class D:
+            def __get__(self, instance, owner): return k
+        class C:
+            z = D()
+        def f(x): return x * C().z""",
+    "a class attribute": """
+        class B:
+            z = 1.0
+        class C(B):
+            def go(self, x): return x * self.z
+        def change(k): B.z = k
+        def f(x): return C().go(x)""",
+    "a list in a class": """
+        class C:
+            z = [1.0]
+            def go(self, x): return x * self.z[0]
+        def change(k): C.z[0] = k
+        def f(x): return C().go(x)""",
+    "a table of classes": """
+        class C:
+            z = 1.0
+        table = {"c": C}
+        def change(k): C.z = k
+        def f(x): return x * table["c"].z""",
+    "a singleton": """
+        class C:
+            one = None
+            @classmethod
+            def get(cls):
+                if cls.one is None:
+                    cls.one = cls()
+                    cls.one.w = 1.0
+                return cls.one
+        def change(k): C.get().w = k
+        def f(x): return x * C.get().w""",
+    "a weak reference": """
+        import weakref
+        class C: pass
+        c = C()
+        c.z = 1.0
+        r = weakref.ref(c)
+        def change(k): c.z = k
+        def f(x): return x * r().z""",
+    "attrgetter": """
+        import operator
+        class C: pass
+        c = C()
+        c.z = 1.0
+        get = operator.attrgetter("z")
+        def change(k): c.z = k
+        def f(x): return x * get(c)""",
+    "methodcaller": """
+        import operator
+        class C:
+            def z(self): return k
+        c = C()
+        get = operator.methodcaller("z")
+        def f(x): return x * get(c)""",
+    "a table of functions of an object": """
+        class C: pass
+        c = C()
+        c.table = {"a": [lambda x: x * k]}
+        def f(x): return c.table["a"][0](x)""",
+    "an array of the standard library": """
+        import array
+        a = array.array("d", [1.0])
+        def change(k): a[0] = k
+        def f(x): return x * a[0]""",
+    "bytes that change": """
+        a = bytearray([1])
+        def change(k): a[0] = int(k)
+        def f(x): return x * a[0]""",
+    "a view of bytes": """
+        import array
+        b = array.array("d", [1.0])
+        a = memoryview(b)
+        def change(k): b[0] = k
+        def f(x): return x * a[0]""",
+    "a dictionary of collections": """
+        import collections
+        a = collections.UserDict(q=1.0)
+        def change(k): a["q"] = k
+        def f(x): return x * a["q"]""",
+    "a chain of dictionaries": """
+        import collections
+        held = {"q": 1.0}
+        a = collections.ChainMap({}, held)
+        def change(k): held["q"] = k
+        def f(x): return x * a["q"]""",
+    "a dictionary that is only shown": """
+        import types
+        held = {"q": 1.0}
+        a = types.MappingProxyType(held)
+        def change(k): held["q"] = k
+        def f(x): return x * a["q"]""",
+    "attributes of another dictionary": """
+        class C:
+            def __init__(self): self.__dict__["held"] = {}
+            def __getattr__(self, name): return self.__dict__["held"][name]
+            def __setattr__(self, name, value): self.__dict__["held"][name] = value
+        c = C()
+        c.w = 1.0
+        def change(k): c.w = k
+        def f(x): return x * c.w""",
+    "np.frompyfunc": """
+        import numpy as np
+        g = np.frompyfunc(lambda r: k, 1, 1)
+        def f(x): return x * float(g(1.0))""",
+}
+
+
 def made(source, **names):
     """Run indented source as a module, and return its names."""
     module = types.ModuleType("module_of_a_test")
@@ -163,12 +277,13 @@ def made(source, **names):
     return vars(module)
 
 
-@pytest.mark.parametrize("way", READING)
-def test_a_global_that_changes_takes_effect(way):
-    names = made(READING[way], k=2.0)
+@pytest.mark.parametrize("way", READING | CHANGING)
+def test_what_changes_takes_effect(way):
+    names = made((READING | CHANGING)[way], k=2.0)
     compiled = wg.jit(names["f"], compile="now")
     for k in (2.0, 3.0, 5.0, 2.0):
         names["k"] = k
+        names.get("change", id)(k)
         for _ in range(2):
             np.testing.assert_array_equal(compiled(POINT), names["f"](POINT))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,14 @@ from .. import tree
 from ..errors import PACKAGE
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
-from .objects import attributes_read, called, functions_inside, names_in
+from .objects import (
+    attributes_read,
+    called,
+    functions_inside,
+    functions_within,
+    names_in,
+    names_spelled,
+)
 from .randomness import draws
 from .reading import names_read, reads_of
 from .remembering import COMPARED, CONTAINERS, CannotCompareError, Contents, Memory, is_same
@@ -165,7 +172,7 @@ class Captures:
             known = len(self._visited)
             functions = [function for function, _ in self._visited.values()]
             codes = [f.__code__ for f in functions if is_user_code(f.__code__)]
-            spelled = {value for _, value in self.constant if type(value) is str}
+            spelled = {name for _, value in self.constant for name in names_spelled(value)}
             names = frozenset(spelled).union(*map(names_in, codes))
             roots = [*self.roots, *(instance for _, instance in self._visited.values())]
             roots += [v.holder if type(v) is Contents else v for _, v in self.constant]
@@ -173,6 +180,9 @@ class Captures:
             for holder, name, value in attributes_read(roots, names):
                 self._watch(value)
                 self._visit(called(value), cloned=False)
+                if isinstance(value, CONTAINERS):
+                    for function in functions_within(value):
+                        self._visit(function, cloned=False)
                 kind = holder if isinstance(holder, type) else type(holder)
                 slot = Slot("value", holder, None, f"{kind.__name__}.{name}", (name,))
                 # Methods are made when they are read; those of classes are compared there.
@@ -320,9 +330,10 @@ class Captures:
 
     def _watch(self, value: Any) -> None:
         """Note a random generator, also where one of its methods is what is read."""
-        for each in (value, getattr(value, "__self__", None)):
-            if draws(each):
-                self.generators.append(each)
+        if isinstance(value, (BuiltinFunctionType, MethodType)):
+            value = value.__self__
+        if draws(value):
+            self.generators.append(value)
 
     def _compare(self, slot: Slot, value: Any) -> None:
         if slot.identity not in self._seen:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -31,6 +33,17 @@ def names_in(code: CodeType) -> frozenset[str]:
         if isinstance(constant, CodeType):
             found |= names_in(constant)
     return frozenset(found)
+
+
+def names_spelled(value: Any) -> tuple[str, ...]:
+    """Return the names that a value may be used as: a string, or one of `operator`'s getters."""
+    if type(value) is str:
+        return (value,)
+    if isinstance(value, (operator.attrgetter, operator.methodcaller)):
+        made = value.__reduce__()
+        parts = () if isinstance(made, str) else made[1]
+        return tuple(name for part in parts if type(part) is str for name in part.split("."))
+    return ()
 
 
 def is_object(value: Any) -> bool:
@@ -60,8 +73,14 @@ def attributes_read(roots: Iterable[Any], names: frozenset[str]) -> Iterator[tup
             continue
         if isinstance(value, MethodType):
             waiting.append(value.__self__)
+        if isinstance(value, weakref.ref):
+            waiting.append(value())
+            continue
         if isinstance(value, type):  # it may be called: its instances run its methods
             yield from _methods_of(value, names)
+            for base, name, found in _data_of(value, names):
+                waiting.append(found)
+                yield base, name, found
             continue
         if not is_object(value):
             continue
@@ -82,6 +101,28 @@ def _methods_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, 
             function = called(held.__func__ if isinstance(held, staticmethod) else held)
             if isinstance(function, FunctionType) and is_user_code(function.__code__):
                 yield base, name, getattr(base, name)
+
+
+def _data_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, Any]]:
+    """Yield what else the user's classes hold under some names."""
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] in _FOREIGN:
+            continue
+        for name in names & vars(base).keys():
+            found = vars(base)[name]
+            held = type(found)
+            built_in = held.__module__ == "builtins" and hasattr(held, "__get__")
+            if not built_in and held is not functools.cached_property:  # no method, no slot
+                yield base, name, found
+
+
+def functions_within(container: Any, depth: int = 4) -> Iterator[Any]:
+    """Yield the functions that stand in a container, however deep."""
+    for entry in container.values() if isinstance(container, dict) else container:
+        if isinstance(entry, (FunctionType, MethodType, functools.partial)):
+            yield entry
+        elif depth and isinstance(entry, (list, tuple, dict, set, deque)):
+            yield from functions_within(entry, depth - 1)
 
 
 def called(value: Any) -> Any:

@@ -16,10 +16,8 @@ _SHARED = "the generator of numpy.random"
 
 
 def draws(value: Any) -> bool:
-    """Return whether a value is a random generator. One that has any attribute asked for is not."""
-    if isinstance(value, GENERATORS):
-        return True
-    return isinstance(getattr(value, "bit_generator", None), np.random.BitGenerator)
+    """Return whether a value is a random generator."""
+    return isinstance(value, (np.random.Generator, *GENERATORS))
 
 
 class Watch:

@@ -6,10 +6,11 @@ Captures compare what a function reads with it at each call; how a call does so 
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterator
 from operator import is_
-from types import MethodType
+from types import MappingProxyType, MethodType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from ..ops.guards import is_same_value
 # Values that are compared by what they are, whichever object it is.
 COMPARED = (bool, int, str, bytes, type(None), float, complex)
 CONTAINERS = (list, tuple, dict, set, deque)
+# Those that are compared by nothing.
+_CHANGING = (bytearray, memoryview, array, MappingProxyType, ChainMap, UserDict, UserList)
+_OBJECTS = frozenset("O->")
 # Containers that hold more in all are not compared: a call would take milliseconds.
 _MOST_ENTRIES = 100_000
 
@@ -48,6 +52,10 @@ class Memory:
             return Entries(value)
         if isinstance(value, Iterator):
             raise CannotCompareError("is an iterator, which each call may advance")
+        if isinstance(value, _CHANGING):
+            raise CannotCompareError(f"is a {type(value).__name__}, which may change unseen")
+        if isinstance(value, np.ufunc) and all(set(kinds) <= _OBJECTS for kinds in value.types):
+            raise CannotCompareError("is made of a function of Python that cannot be seen")
         if not isinstance(value, CONTAINERS) or id(value) in self._open:
             return value
         self._left -= len(value)
