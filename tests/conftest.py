@@ -1,4 +1,7 @@
-"""Settings of all tests: machine code is not kept, and all primitives are there."""
+"""Settings of all tests: machine code is not kept, all primitives are there, nothing is left.
+
+After any test, whatever failed in it, no transformation runs and NumPy is NumPy again.
+"""
 
 import os
 
@@ -6,7 +9,15 @@ os.environ["WENGERT_CACHE_DIR"] = "off"
 
 import wengert as wg
 import wengert.ops.special
+from wengert.tracing.core import depth
+from wengert.tracing.creation import is_patched
 
 # What is loaded at first use makes primitives too: the tests that loop over all of them find them.
 for _name in wg.__all__:
     getattr(wg, _name)
+
+
+def pytest_runtest_teardown():
+    """Hold every test to it that it leaves nothing behind."""
+    assert depth() == 0
+    assert not is_patched()

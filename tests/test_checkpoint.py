@@ -1,47 +1,17 @@
 """Checkpoints: derivatives stay, memory falls, and what runs again is counted."""
 
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
 
 import wengert as wg
+from running import peak, staged
 from wengert.errors import ArgumentError, CheckpointError
 from wengert.higher.scan_checkpoint import first_snapshot, number_of_snapshots, repetitions
 from wengert.ir.verify import verify
-from wengert.tracing.core import depth
-from wengert.tracing.creation import is_patched
 
 X = np.array([0.3, -0.7, 1.1])
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    assert depth() == 0
-    assert not is_patched()
-
-
-def staged(fun):
-    def run(*args):
-        program = wg.trace(fun)(*args)
-        verify(program)
-        (result,) = program.evaluate(*args)
-        return result
-
-    return run
-
-
-def peak(fun, *args):
-    """Return the most memory that a call held, above what was held before."""
-    fun(*args)
-    tracemalloc.start()
-    try:
-        fun(*args)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 # ------------------------------------------------------------------ checkpoint

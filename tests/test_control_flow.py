@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from running import staged
 from wengert.errors import ArgumentError, CarryError, StagingError
 from wengert.ir.verify import verify
 from wengert.tracing.core import depth
@@ -137,18 +138,6 @@ PROGRAMS = {
 }
 
 every_program = pytest.mark.parametrize("name", PROGRAMS)
-
-
-def staged(fun):
-    """Return a function as its list, evaluated: what a compiled function does."""
-
-    def run(*args):
-        program = wg.trace(fun)(*args)
-        verify(program)
-        (result,) = program.evaluate(*args)
-        return result
-
-    return run
 
 
 @every_program

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from running import staged
 from wengert import extend
 from wengert.errors import ArgumentError, CheckError, MissingRuleError, TangentError
 from wengert.ir.primitive import registry
-from wengert.ir.verify import verify
 from wengert.tracing.core import depth
 
 X = np.array([0.3, -0.7, 1.1])
@@ -24,16 +24,6 @@ def _scratch():
         if primitive.name not in before:
             registry.remove(primitive.name)
     assert depth() == 0
-
-
-def staged(fun):
-    def run(*args):
-        program = wg.trace(fun)(*args)
-        verify(program)
-        (result,) = program.evaluate(*args)
-        return result
-
-    return run
 
 
 # ------------------------------------------------------------------ one function, several rules

@@ -1,34 +1,12 @@
 """Solutions of equations: values, derivatives of every order and mode, memory, and what fails."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import scipy.optimize
 
 import wengert as wg
+from running import peak, staged
 from wengert.errors import ArgumentError, ConvergenceError, SingularSystemError, StagingError
-from wengert.ir.verify import verify
-from wengert.tracing.core import depth
-from wengert.tracing.creation import is_patched
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    assert depth() == 0
-    assert not is_patched()
-
-
-def staged(fun):
-    def run(*args):
-        program = wg.trace(fun)(*args)
-        verify(program)
-        (result,) = program.evaluate(*args)
-        return result
-
-    return run
-
 
 M = np.array([[0.3, -0.1, 0.05], [0.2, 0.1, -0.2], [-0.1, 0.25, 0.15]])
 B = np.array([0.5, -1.0, 0.3])
@@ -168,24 +146,16 @@ def test_fixed_point_of_a_gradient_step():
 
 
 def test_memory_does_not_grow_with_the_iterations():
-    def loss(rate):
-        def gradient(b):
+    b = np.linspace(0.0, 1.0, 20_000)
+
+    def gradient(rate):
+        def loss(b):
             return np.sum(wg.fixed_point(lambda x: x - rate * (x - np.sin(b)), b * 0.0))
 
-        return wg.grad(gradient)
+        # GMRES: a matrix of 20 000² would not fit.
+        np.testing.assert_allclose(wg.grad(loss)(b), np.cos(b), atol=1e-6)
 
-    def peak(rate):
-        b = np.linspace(0.0, 1.0, 20_000)
-        loss(rate)(b[:10])
-        tracemalloc.start()
-        try:
-            # GMRES: a matrix of 20 000² would not fit.
-            np.testing.assert_allclose(loss(rate)(b), np.cos(b), atol=1e-6)
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    few, many = peak(0.9), peak(0.05)  # 13 and 540 iterations
+    few, many = peak(gradient, 0.9), peak(gradient, 0.05)  # 13 and 540 iterations
     assert many < 1.2 * few
 
 

@@ -8,15 +8,6 @@ import scipy.optimize
 
 import wengert as wg
 from wengert.errors import BatchingError, StagingError
-from wengert.tracing.core import depth
-from wengert.tracing.creation import is_patched
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    assert depth() == 0
-    assert not is_patched()
 
 
 def branch(x, a):

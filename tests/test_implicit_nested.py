@@ -14,15 +14,6 @@ from wengert.errors import (
     SingularSystemError,
     StagingError,
 )
-from wengert.tracing.core import depth
-from wengert.tracing.creation import is_patched
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    assert depth() == 0
-    assert not is_patched()
 
 
 def close(found, expected, rtol=1e-8):

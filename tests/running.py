@@ -1,0 +1,29 @@
+"""Ways to run functions in tests: as the list that they stage to, and for the memory they need."""
+
+import tracemalloc
+
+import wengert as wg
+from wengert.ir.verify import verify
+
+
+def staged(fun):
+    """Return a function as its list, verified and evaluated: what a compiled function does."""
+
+    def run(*args):
+        program = wg.trace(fun)(*args)
+        verify(program)
+        (result,) = program.evaluate(*args)
+        return result
+
+    return run
+
+
+def peak(fun, *args):
+    """Return the most memory that a second call held, above what was held before."""
+    fun(*args)
+    tracemalloc.start()
+    try:
+        fun(*args)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
