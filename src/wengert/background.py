@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from .interrupts import UninterruptedLock
+
 
 class Job:
     """A function without arguments that another thread runs, after the jobs before it."""
@@ -49,7 +51,7 @@ class Job:
 
 
 _queue: deque[Job] = deque()
-_lock = threading.RLock()
+_lock = UninterruptedLock()
 _thread: threading.Thread | None = None
 # Held while a job runs. A fork waits for its end: the child would find modules half imported.
 _running = threading.RLock()
@@ -57,11 +59,11 @@ _running = threading.RLock()
 
 def _before_fork() -> None:
     _running.acquire()
-    _lock.acquire()
+    _lock.hold()
 
 
 def _after_fork() -> None:
-    _lock.release()
+    _lock.let_go()
     _running.release()
 
 

@@ -24,8 +24,9 @@ from ..errors import (
     WengertError,
     hide_own_frames,
 )
-from ..tracing.core import bind, describe, innermost, is_unknown
-from ..tracing.creation import begin, end
+from ..interrupts import uninterrupted
+from ..tracing.core import bind, describe, innermost, is_unknown, levels
+from ..tracing.creation import begin, end, settle
 from ..transforms.arguments import check_callable
 from ..transforms.watching import watched
 from .arguments import Call, Static, integers
@@ -156,10 +157,13 @@ class Jitted(Wrapper):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: run a program that was recorded, or record one."""
+        depth = levels.depth
         try:
             return self._call(args, kwargs)
-        except Exception as error:
-            if not config.full_tracebacks:
+        except BaseException as error:
+            if levels.depth != depth:  # an interrupt came when a trace was about to end
+                settle(depth)
+            if isinstance(error, Exception) and not config.full_tracebacks:
                 hide_own_frames(error)
             raise
 
@@ -373,7 +377,17 @@ class Jitted(Wrapper):
         trace = self.tracing(fun, values)
         known.traces += 1
         outside = call.outside(fun)
-        recorded = False
+        recorded = closed = False
+
+        def close() -> None:
+            nonlocal closed
+            end(trace)
+            trace.release()
+            trace.visits = []  # they hold frames
+            if not recorded:  # the function runs again, as it is
+                outside.restore()
+            closed = True
+
         begin(trace)
         try:
             program, args, kwargs = call.replaced(fun, trace.attach())
@@ -392,14 +406,18 @@ class Jitted(Wrapper):
             recorded = True
             return path
         finally:
-            end(trace)
-            trace.release()
-            trace.visits = []  # they hold frames
-            if not recorded:  # the function runs again, as it is
-                outside.restore()
+            try:
+                close()
+            finally:
+                if not closed:  # an interrupt came
+                    close()
 
     def _offer(self, known: Specialisation, path: Path, call: Call) -> None:
         """Let the native entry run a path, if it can match calls like this one."""
+        with uninterrupted:
+            self._offer_once(known, path, call)
+
+    def _offer_once(self, known: Specialisation, path: Path, call: Call) -> None:
         path.is_offered = True
         native = path.executable.native
         if native is None or native.donations:
@@ -435,9 +453,10 @@ class Jitted(Wrapper):
         """Take programs out of the entry."""
         kept = [offer for offer in self._offers if not stale(offer)]
         if len(kept) < len(self._offers):
-            self._offers = kept
-            self._entry = None
-            self._enter(kept)
+            with uninterrupted:
+                self._offers = kept
+                self._entry = None
+                self._enter(kept)
 
     def _without(self, known: Specialisation, call: Call, error: Exception) -> Any:
         """Run the function as it is after recording it has failed, and note why."""

@@ -412,43 +412,58 @@ for _name in _GIVEN_LISTS[np.linalg]:
     _function = getattr(np.linalg, _name)
     _replace(np.linalg, _name, pass_for(looking_into_lists(_function), _function))
 _lock = threading.Lock()
-_active = 0
+# The threads that have live traces.
+_active: set[int] = set()
 
 
 def begin(trace: Trace) -> None:
     """Make `trace` the innermost live trace of this thread; pair with `end` in a finally.
 
-    The first trace anywhere puts the replacements in place.
+    The first trace anywhere puts the replacements in place. An interrupt, which may come between
+    any two steps, leaves all as it was.
     """
-    global _active
-    level = levels.depth
-    if not level:
-        with _lock:
-            _active += 1
-            if _active == 1:
-                _numpy.__class__ = _REPLACING
-                _linalg.__class__ = _REPLACING_LINALG
-                for owner, name, method, _ in _methods:
-                    setattr(owner, name, method)
-    trace.level = levels.depth = level + 1
-    levels.traces.append(trace)
-    trace.thread = get_ident()
+    trace.level = level = levels.depth + 1
+    try:
+        if level == 1:
+            with _lock:
+                if not _active:
+                    _numpy.__class__ = _REPLACING
+                    _linalg.__class__ = _REPLACING_LINALG
+                    for owner, name, method, _ in _methods:
+                        setattr(owner, name, method)
+                _active.add(get_ident())
+        levels.depth = level
+        levels.traces.append(trace)
+        trace.thread = get_ident()
+    except BaseException:
+        end(trace)
+        raise
 
 
 def end(trace: Trace) -> None:
-    """End the life of `trace`; the last trace anywhere puts NumPy's own functions back."""
-    global _active
+    """End the life of `trace`; the last trace anywhere puts NumPy's own functions back.
+
+    What an interrupt cut short is done by calling it again.
+    """
     trace.thread = None
-    levels.depth = level = trace.level - 1
-    del levels.traces[level:]
+    level = trace.level - 1
     if not level:
         with _lock:
-            _active -= 1
+            _active.discard(get_ident())
             if not _active:
                 _numpy.__class__ = _PLAIN
                 _linalg.__class__ = _PLAIN_LINALG
                 for owner, name, _, method in _methods:
                     setattr(owner, name, method)
+    del levels.traces[level:]
+    levels.depth = level
+
+
+def settle(depth: int) -> None:
+    """End the traces beyond `depth` whose `end` was interrupted before its first step."""
+    if levels.depth > depth:
+        for trace in reversed(levels.traces[depth:]):
+            end(trace)
 
 
 def to_import() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..errors import (
 )
 from ..ir.aval import Aval, aval_of, zeros_of
 from ..tracing.core import Array, Trace, Traced, is_array_kind, levels, raw_of, to_user
+from ..tracing.creation import settle
 from ..tracing.refusals import refusal_behind
 from .watching import watched
 
@@ -31,11 +32,16 @@ def transformed(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Ca
 
     @functools.wraps(function, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
+        depth = levels.depth
         try:
-            if config.debug_nans and not levels.traces:
+            if config.debug_nans and not depth:
                 return watched(wrapper, args, kwargs)
             return wrapper(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
+            if levels.depth != depth:  # an interrupt came when a trace was about to end
+                settle(depth)
+            if not isinstance(error, Exception):
+                raise
             refused = refusal_behind(error)
             if not config.full_tracebacks:
                 hide_own_frames(error)

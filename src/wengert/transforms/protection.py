@@ -26,11 +26,11 @@ class Protection:
         Copy arrays of any size; for tapes that outlive the call that made them.
     """
 
-    __slots__ = ("copies", "locked", "owners")
+    __slots__ = ("_locks", "copies", "owners")
 
     def __init__(self, inputs: Sequence[Any], copies: bool) -> None:
         self.copies = copies
-        self.locked: list[np.ndarray[Any, Any]] = []
+        self._locks: _Locks | None = None
         self.owners = {
             id(value if value.base is None else value.base)
             for value in inputs
@@ -87,38 +87,57 @@ class Protection:
         return array
 
     def _lock(self, array: np.ndarray[Any, Any]) -> None:
-        if _lock(array):
-            self.locked.append(array)
+        if self._locks is None:
+            self._locks = _Locks()
+        self._locks.add(array)
 
     def release(self) -> None:
         """Make the arrays that this tape locked writeable again."""
-        for array in reversed(self.locked):
-            _unlock(array)
-        self.locked = []
+        if self._locks is not None:
+            self._locks.release()
 
 
-_guard = threading.Lock()
-_counts: dict[int, int] = {}
+# Re-entrant: a finaliser may run anywhere.
+_guard = threading.RLock()
+# By the identities of arrays that are locked: who holds them so.
+_holders: dict[int, set[int]] = {}
 
 
-def _lock(array: np.ndarray[Any, Any]) -> bool:
-    """Make an array read-only until as many `_unlock`; False where it was read-only before."""
-    with _guard:
-        key = id(array)
-        if key in _counts:
-            _counts[key] += 1
-            return True
-        if not array.flags.writeable:
-            return False
-        array.flags.writeable = False
-        _counts[key] = 1
-        return True
+class _Locks:
+    """Arrays that one tape holds read-only, until `release`, or until the tape is gone.
 
+    An interrupt may come between any two steps: what it cuts short can be done again.
+    """
 
-def _unlock(array: np.ndarray[Any, Any]) -> None:
-    with _guard:
-        key = id(array)
-        _counts[key] -= 1
-        if not _counts[key]:
-            del _counts[key]
-            array.flags.writeable = True
+    __slots__ = ("_arrays",)
+
+    def __init__(self) -> None:
+        self._arrays: list[np.ndarray[Any, Any]] = []
+
+    def add(self, array: np.ndarray[Any, Any]) -> None:
+        """Make an array read-only, if it is not read-only of itself."""
+        with _guard:
+            holders = _holders.get(id(array))
+            if not array.flags.writeable if holders is None else id(self) in holders:
+                return
+            self._arrays.append(array)
+            if holders is None:
+                _holders[id(array)] = {id(self)}
+            else:
+                holders.add(id(self))
+            array.flags.writeable = False
+
+    def release(self) -> None:
+        """Make the arrays writeable that nobody else holds."""
+        while self._arrays:
+            array = self._arrays[-1]
+            with _guard:
+                holders = _holders.get(id(array), set())
+                holders.discard(id(self))
+                if not holders:
+                    array.flags.writeable = True
+                    _holders.pop(id(array), None)
+            self._arrays.pop()
+
+    def __del__(self) -> None:
+        self.release()
