@@ -242,6 +242,19 @@ def test_a_fork_by_another_thread_leaves_the_child_its_handlers():
     assert status == [0]
 
 
+def assert_sound(program):
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "WENGERT_CACHE_DIR": "off"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "sound"
+
+
 _AT_EVERY_STEP = """
     import gc, signal, sys, threading
     import numpy as np
@@ -305,16 +318,104 @@ _AT_EVERY_STEP = """
 
 def test_an_interrupt_at_any_step_of_a_compile_leaves_things_sound():
     """In a process of its own: where it fails, LLVM frees an object twice."""
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(_AT_EVERY_STEP)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "WENGERT_CACHE_DIR": "off"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "sound"
+    assert_sound(_AT_EVERY_STEP)
+
+
+_IN_OUR_CODE = """
+    import dis, gc, os, signal, sys
+    import numpy as np
+    import wengert as wg
+    from wengert.backends.llvm import engine
+    from wengert.tracing.core import levels
+    from wengert.tracing.creation import is_patched
+
+    # Python calls handlers after these, and nowhere else.
+    after = {dis.opmap[name] for name in ("CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD", "RESUME")}
+    source = os.path.dirname(wg.__file__)
+    x, large = np.linspace(0.1, 1.0, 7), np.linspace(0.1, 2.0, 6000)
+
+    def program(x):
+        y = np.zeros(7)
+        y[:] = x
+        y[2] = x[1] * x[3]
+        return np.sum(np.exp(y) * y) + np.sum(large * x[0])
+
+    compiled = []
+
+    def compiled_three_times():
+        if not compiled:
+            compiled.append(wg.jit(wg.grad(program)))
+        return [compiled[0](x) for _ in range(3)]
+
+    runs = {
+        "grad": (lambda: wg.grad(program)(x), 60),
+        "vjp": (lambda: wg.vjp(program, x)[1](1.0), 30),
+        "jvp": (lambda: wg.jvp(program, (x,), (x,)), 20),
+        "vmap": (lambda: wg.vmap(np.sin)(x), 30),
+        "hessian": (lambda: wg.hessian(program)(x), 10),
+        "jit": (compiled_three_times, 8),
+    }
+    places = ("",)
+    left, last = 0, {}
+
+    def count(frame, event, argument):
+        global left
+        code = frame.f_code
+        if not code.co_filename.startswith(source):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            before = last.get(frame)
+            last[frame] = code.co_code[frame.f_lasti]
+            if before in after and any(place in code.co_filename for place in places):
+                left -= 1
+                if left == 0:
+                    signal.raise_signal(signal.SIGINT)
+        elif event == "return":
+            last.pop(frame, None)
+        return count
+
+    def interrupted_at(run, step):
+        global left
+        left = step
+        last.clear()
+        sys.settrace(count)
+        try:
+            run()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(None)
+        return False
+
+    dropped = []
+    sys.unraisablehook = dropped.append
+    for name, (run, most) in runs.items():
+        expected = run()
+        for places in (("",), ("creation.py", "protection.py", "arguments.py", "run.py")):
+            compiled.clear()
+            assert not interrupted_at(run, 10**9)
+            steps = 10**9 - left
+            for step in range(1, steps, max(1, steps // most)):
+                compiled.clear()
+                interrupted_at(run, step)
+                found = (name, places, step)
+                assert levels.depth == 0, found
+                assert not levels.traces, found
+                assert not is_patched(), found
+                assert x.flags.writeable, found
+                assert large.flags.writeable, found
+                assert not engine.lock.is_held(), found
+                assert np.allclose(run(), expected, rtol=1e-13), found
+    assert not dropped, dropped
+    print("sound")
+"""
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="instructions of CPython 3.11")
+def test_an_interrupt_at_any_step_of_a_transformation_leaves_things_sound():
+    """Wherever Python may call a handler: no trace is live, NumPy's names are its own."""
+    assert_sound(_IN_OUR_CODE)
 
 
 def test_the_lock_is_free_after_errors():

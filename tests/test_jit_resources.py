@@ -409,8 +409,6 @@ def test_compiled_closures_are_freed():
     assert not any(reference() is not None for reference in references)
 
 
-# An interrupt may come while the garbage collector calls back, which swallows it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupts_leave_things_sound():
     choices = np.random.default_rng(0).integers(3, size=1500).tolist()
 

@@ -123,8 +123,6 @@ def test_code_in_garbage_is_unmapped_under_the_lock_only(monkeypatch):
     assert all(under_lock)
 
 
-# An interrupt that comes while a finaliser runs is reported by Python, not raised.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupts_leave_things_sound():
     def interrupt(*_):
         raise KeyboardInterrupt

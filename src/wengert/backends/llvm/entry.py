@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...interrupts import uninterrupted
 from ...ir.aval import Aval
 from . import engine, numpy_abi, signature
 from . import entry_code as code
 from .cache import object_code
-from .entry_calls import ENTRY_SYMBOL, TEXT
+from .entry_calls import ENTRY_SYMBOL, FORGET_SYMBOL, TEXT
 
 if TYPE_CHECKING:
     from .program import NativeProgram
@@ -37,17 +38,35 @@ class _MethodDefinition(ctypes.Structure):
 
 
 class _Shared:
-    """What all entries share: the compiled function and its definition as a method."""
+    """What all entries share: the compiled functions and the definition of one as a method."""
 
     def __init__(self) -> None:
         externals = [name for name in engine.symbols if name in TEXT]
-        self.code = engine.link([object_code(TEXT, 0)], [ENTRY_SYMBOL], externals)
+        self.code = engine.link([object_code(TEXT, 0)], [ENTRY_SYMBOL, FORGET_SYMBOL], externals)
         self.definition = _MethodDefinition(
             b"__call__", self.code.addresses[ENTRY_SYMBOL], _FASTCALL_WITH_KEYWORDS, None
         )
         self.make = ctypes.pythonapi.PyCFunction_NewEx
         self.make.restype = ctypes.py_object
         self.make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+        self._new = ctypes.pythonapi.PyCapsule_New
+        self._new.restype = ctypes.py_object
+        self._new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        self._give = ctypes.pythonapi.PyCapsule_SetContext
+        self._give.argtypes = [ctypes.py_object, ctypes.py_object]
+        self._refer = ctypes.pythonapi.Py_IncRef
+        self._refer.argtypes = [ctypes.py_object]
+
+    def keeper(self, words: np.ndarray[Any, Any]) -> Any:
+        """Return an object whose end frees the workspace that a program has to spare.
+
+        No step of Python's runs then, so that no interrupt is lost in a finaliser.
+        """
+        with uninterrupted:
+            self._refer(words)
+            made = self._new(words.ctypes.data, None, self.code.addresses[FORGET_SYMBOL])
+            self._give(made, words)
+        return made
 
 
 _shared: list[_Shared] = []
@@ -196,8 +215,6 @@ class _Nodes:
 class _Variant:
     """One program with its tables, in the memory that native code reads."""
 
-    words: np.ndarray[Any, Any] = np.zeros(0, np.uintp)  # of one whose making was interrupted
-
     def __init__(
         self,
         native: NativeProgram,
@@ -245,20 +262,12 @@ class _Variant:
             "declined": 0 if declined is None else id(declined),
             "guarded": 0 if guarded is None else id(guarded),
         }
-        self._free = ctypes.pythonapi.PyMem_RawFree
-        self._free.argtypes = [ctypes.c_void_p]
         self.words = np.array([fields.get(name, 0) for name in code.VARIANT_FIELDS], np.uintp)
+        self._keeper = _shared[0].keeper(self.words)
 
     @property
     def address(self) -> int:
         return int(self.words.ctypes.data)
-
-    def __del__(self) -> None:
-        if not self.words.size:
-            return
-        spare = int(self.words[code.VARIANT_FIELDS.index("spare")])
-        if spare:
-            self._free(spare)
 
 
 class Entry:
@@ -333,12 +342,13 @@ class Entry:
             releases = native.is_long
         flags = (code.RELEASES if releases else 0) | (code.RETRIES if retries else 0)
         variant = _Variant(native, arguments, sources, result, flags, declined, guarded)
-        last = self._variants[-1]
-        self._variants.append(variant)
-        if isinstance(last, _Variant):
-            last.words[0] = variant.address
-        else:
-            self._holder[0] = variant.address
+        with uninterrupted:
+            last = self._variants[-1]
+            self._variants.append(variant)
+            if isinstance(last, _Variant):
+                last.words[0] = variant.address
+            else:
+                self._holder[0] = variant.address
 
 
 def attach(instance: Any, entry: Entry) -> None:

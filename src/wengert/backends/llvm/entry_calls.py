@@ -18,6 +18,7 @@ from .entry_code import (
 from .frame import DECLINED, RAISED
 
 ENTRY_SYMBOL = "wengert_enter"
+FORGET_SYMBOL = "wengert_forget"
 
 
 def _field(name: str, kind: str = "ptr") -> str:
@@ -365,4 +366,19 @@ elsewhere:
 }}
 """
 
-TEXT = _HEAD + _UNPACK + _PACK + _ATTEMPT + _ENTER
+# The end of a program's words: its workspace that is not in use goes with them.
+_FORGET = f"""
+declare ptr @PyCapsule_GetPointer(ptr, ptr)
+declare ptr @PyCapsule_GetContext(ptr)
+define void @{FORGET_SYMBOL}(ptr %capsule) {{
+  %variant = call ptr @PyCapsule_GetPointer(ptr %capsule, ptr null)
+  %spare.at = getelementptr i8, ptr %variant, i64 {8 * VARIANT_FIELDS.index("spare")}
+  %spare = load ptr, ptr %spare.at
+  call void @PyMem_RawFree(ptr %spare)
+  %words = call ptr @PyCapsule_GetContext(ptr %capsule)
+  call void @Py_DecRef(ptr %words)
+  ret void
+}}
+"""
+
+TEXT = _HEAD + _UNPACK + _PACK + _ATTEMPT + _ENTER + _FORGET
