@@ -6,7 +6,9 @@ import pytest
 import wengert as wg
 from wengert.backends.llvm import compile_program
 from wengert.backends.llvm.arrange import arrange
+from wengert.backends.llvm.kernels import rows
 from wengert.backends.llvm.kernels.sweep import SweepStep
+from wengert.backends.llvm.kernels.tiles import Tile
 from wengert.compile import optimise
 
 
@@ -53,6 +55,16 @@ def test_gradients_of_logistic_regression(rows, columns, dtype):
     expected = by_hand(*args)
     error = np.max(np.abs(found[0] - expected)) / np.max(np.abs(expected))
     assert error < (2e-5 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("width", [None, 2, 4])
+@pytest.mark.parametrize("columns", [2, 7, 8, 9, 16, 33])
+def test_rows_of_any_length_and_vectors_of_any_width(columns, width, monkeypatch):
+    if width:
+        monkeypatch.setattr(rows, "tile_of", lambda letter: Tile(6, 2, width))
+    args = inputs(2**19 // (8 * columns) + 5, columns, np.float64)
+    found = compiled(wg.grad(loss), *args)(*args)[0]
+    np.testing.assert_allclose(found, by_hand(*args).astype(float), rtol=1e-11, atol=1e-16)
 
 
 def test_what_lies_between_is_kept_where_it_is_wanted():

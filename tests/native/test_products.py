@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.backends.llvm import engine
 from wengert.backends.llvm.kernels import tiles
+from wengert.backends.llvm.threads import PARALLEL, make_available
 
 # Beside what one tile holds, what one packed strip holds, and what BLAS leaves to one thread.
 SHAPES = (
@@ -123,6 +126,30 @@ def test_outer_products_need_no_library():
     outer = wg.jit(lambda x, y: np.tanh(np.einsum("bi,bj->bij", x, y)))
     outer(x, y)
     np.testing.assert_allclose(outer(x, y), np.tanh(x[:, :, None] * y[:, None, :]), rtol=1e-15)
+
+
+@pytest.mark.parametrize("tile", [(6, 2, 4), (12, 2, 2), (6, 2, 2)])
+def test_tiles_of_other_machines(tile, monkeypatch):
+    make_available()
+    monkeypatch.setattr(tiles, "tile_of", lambda letter: tiles.Tile(*tile))
+    name = tiles.symbol("d")
+    code = engine.link([engine.assemble(tiles.text_of("d"), 3)], [name], [PARALLEL])
+    words = [ctypes.c_int64] * 14
+    function = ctypes.CFUNCTYPE(None, *words, ctypes.c_bool)(code.addresses[name])
+    generator = np.random.default_rng(8)
+    for rows, columns, depth in ((1, 1, 1), (5, 9, 3), (50, 31, 200), (130, 70, 400)):
+        first, second = (
+            whole(generator, (rows, depth), float),
+            whole(generator, (depth, columns), float),
+        )
+        found = np.full((rows, columns), np.nan)
+        packed = np.empty(tiles.packed_bytes("d", columns, depth) // 8)
+        high, wide, _ = tiles.blocks_of("d", rows, columns, depth)
+        function(
+            rows, columns, depth, first.ctypes.data, depth, 1, second.ctypes.data, columns, 1,
+            found.ctypes.data, columns, packed.ctypes.data, high, wide, True,
+        )  # fmt: skip
+        np.testing.assert_array_equal(found, first @ second)
 
 
 @pytest.mark.parametrize("letter", tiles.PRECISIONS)

@@ -17,16 +17,17 @@ from ....passes.uniform import uniform_number
 from ..frame import Frame
 from ..layout import bytes_of
 from ..values import Value, load, store, type_of
-from ..writer import Function
+from ..writer import Function, Module
 from .divide import call_in_parts
 from .emit import start_loop
 from .kernel import KernelCode, define_kernel
-from .products import Matrix, call_vector, plan_product
+from .products import plan_product
+from .rows import TOGETHER, add_vector_times, times_vector
 
 # Matrices smaller than this (in bytes) stay in the cache anyway.
 _SMALLEST = 1 << 19
-# A block has about so many entries, which the first cache holds, but whole vectors of rows, and no
-# more than BLAS leaves to one thread.
+# A block has about so many entries, which the first cache holds, but whole vectors of rows; no
+# more than so many.
 _BLOCK, _VECTOR, _LARGEST = 3200, 8, 9000
 # A task reads so many bytes of the matrix: about 0.1 ms.
 _TASK = 1 << 20
@@ -192,42 +193,58 @@ class SweepStep:
     ) -> None:
         reads, held, writes = pointers
         columns = self.matrix.aval.shape[1]
-        letter = self.letter
         matrix = self._at(function, reads[0], self.matrix.aval, start)
         moved: dict[Operand, str] = {}
         for operand, pointer in zip(self.reads[2:], reads[2:], strict=True):
             moved[operand] = self._at(function, pointer, operand.aval, start)
         for variable, pointer in zip(self.writes[:-1], writes[:-1], strict=True):
             moved[variable] = self._at(function, pointer, variable.aval, start)
-        lying = Matrix(columns, 1)
         margin = moved[self.margin]
-        call_vector(
-            frame.loops,
-            function,
-            letter,
-            (rows, columns),
-            lying,
-            matrix,
-            (reads[1], 1),
-            (margin, 1),
-        )
+        lying = (matrix, rows, columns)
+        self._multiply(frame.loops, function, lying, reads[1], margin, add=False)
         arguments = [moved[v] for v in self.kernel.inputs]
         arguments += held
         arguments += [moved[v] for v in self.writes[1:-1]]
         listed = ", ".join(f"ptr {argument}" for argument in (*arguments, "%workspace"))
         function.value(f'call i32 @"{code.name}"({listed})')
         factor = moved[self.factor]
-        call_vector(
-            frame.loops,
-            function,
-            letter,
-            (columns, rows),
-            Matrix(1, columns),
-            matrix,
-            (factor, 1),
-            (writes[-1], 1),
-            add=True,
-        )
+        self._multiply(frame.loops, function, lying, factor, writes[-1], add=True)
+
+    def _multiply(
+        self,
+        module: Module,
+        function: Function,
+        lying: tuple[str, int, int],
+        vector: str,
+        result: str,
+        *,
+        add: bool,
+    ) -> None:
+        """Write ``result = rows @ vector`` or ``result += vector @ rows`` for a block of rows."""
+        matrix, rows, columns = lying
+        letter, size = self.letter, self.matrix.aval.dtype.itemsize
+
+        def write(row: str, count: int) -> None:
+            places = [function.value(f"mul nsw i64 {row}, {n * size}") for n in (columns, 1)]
+            here, entry = (
+                function.value(f"getelementptr i8, ptr {pointer}, i64 {place}")
+                for pointer, place in zip((matrix, vector if add else result), places, strict=True)
+            )
+            if add:
+                called = add_vector_times(module, letter, columns, count, rows * columns)
+                given = (here, entry, result)
+            else:
+                called = times_vector(module, letter, columns, count)
+                given = (here, vector, entry)
+            function.line(f"call void {called}({_listed(given)})")
+
+        whole = rows // TOGETHER * TOGETHER
+        if whole:
+            first, end = start_loop(function, "0", str(whole), TOGETHER)
+            write(first, TOGETHER)
+            end()
+        for row in range(whole, rows):
+            write(str(row), 1)
 
     def _at(self, function: Function, pointer: str, aval: Aval, start: str) -> str:
         """Return the address of the first row of a block; single numbers stay where they are."""

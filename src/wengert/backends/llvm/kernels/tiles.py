@@ -277,7 +277,8 @@ head:
     return "\n".join(lines)
 
 
-def _text(letter: str) -> str:
+def text_of(letter: str) -> str:
+    """Return the module of the product of a precision."""
     tile = tile_of(letter)
     real = "float" if letter == "s" else "double"
     size = 4 if letter == "s" else 8
@@ -414,6 +415,6 @@ def make_available(letter: str) -> None:
         if name in _held:
             return
         make_pool_available()
-        code = engine.link([object_code(_text(letter), 3)], [name], [PARALLEL])
+        code = engine.link([object_code(text_of(letter), 3)], [name], [PARALLEL])
         engine.define_symbols({name: code.addresses[name]})
         _held[name] = code
