@@ -53,3 +53,14 @@ def test_products_of_numbers_of_python_round_each_product(native):
         compiled = wg.jit(lambda x, y: x * y + x * x, compile="now")
         for x, y in numbers((40, 2), np.complex128, 3).tolist():
             assert compiled(x, y) == x * y + x * x
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((7, 9), 0), ((30, 40), 0), ((300, 700), 0), ((4, 5, 16), 1), ((5, 1), 0)]
+)
+def test_products_along_outer_axes_are_those_of_rows(shape, axis, dtype):
+    x = numbers(shape, dtype, 4)
+    compiled = wg.jit(lambda x: np.prod(x, axis=axis), compile="now")
+    for _ in range(2):
+        assert compiled(x).tobytes() == np.prod(x, axis=axis).tobytes()

@@ -15,6 +15,7 @@ import numpy as np
 from ....ir.emitter import CannotLower
 from ....ir.equation import Equation
 from ....ir.primitive import registry
+from ....passes.complex_products import numpy_fuses
 from .affine import ZERO, Affine, Axis, constant, variable
 from .nodes import Combine, Constant, Fill, Load, Loop, Node, Store
 
@@ -65,8 +66,14 @@ class Reduction:
         self.dtype: np.dtype[Any] = equation.outputs[0].aval.dtype
         self.name = _OPERATIONS[equation.primitive.name.removesuffix(_SELECTED)]
         self.identity = _identity(self.name, self.dtype)
-        self.combine = combining(self.name)
+        self.combine = _fused_product if self._fuses(shape) else combining(self.name)
         self.count = int(np.prod([shape[a] for a in self.axes], dtype=np.int64))
+
+    def _fuses(self, shape: tuple[int, ...]) -> bool:
+        """Return whether NumPy multiplies rows of complex numbers, as its array loops do."""
+        if self.name != "multiply" or self.dtype.kind != "c":
+            return False
+        return len(shape) - 1 not in self.axes and shape[-1] > 1 and numpy_fuses(self.dtype)
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -106,6 +113,13 @@ class Reduction:
     def has_finish(self) -> bool:
         given = self.equation.params.get("given", ())
         return self.equation.primitive.name == "mean" or "initial" in given
+
+
+def _fused_product(e: Any, x: Any, y: Any) -> Any:
+    e.fused = True
+    product = e.multiply(x, y)
+    e.fused = False
+    return product
 
 
 def _divided(e: Any, x: Any, count: Any) -> Any:
