@@ -1,9 +1,9 @@
 """Which products of complex numbers NumPy rounds otherwise: its array loops fuse multiply and add.
 
 Products of NumPy's scalars round all four products of parts; so do powers, and `prod` along the
-last axis (along others, rows are multiplied as arrays are). So do, in NumPy and not here, loops that
-depend on the memory of operands: over one entry that is written in place or broadcast, and over
-complex64 with negative strides.
+last axis (along others, rows are multiplied as arrays are). So do, in NumPy and not here, loops
+that depend on the memory of operands: over one entry that is written in place or broadcast, and
+over complex64 with negative strides.
 """
 
 from __future__ import annotations
