@@ -39,7 +39,7 @@ def describe_call(path: Path, call: Call) -> Description | None:
     """Return how the entry matches calls like this one, None where it cannot."""
     if call.kwargs:
         return None
-    if path.results.writes and sum(type(value) is np.ndarray for value in call.values) > 1:
+    if path.results.exclusive and sum(type(value) is np.ndarray for value in call.values) > 1:
         return None  # they may overlap, which is looked at before
     leaves: list[Any] = []
     try:
@@ -145,7 +145,7 @@ def _tree_of(made: Any) -> Any:
             return signature.Output(made.recipe[1])
         if how == "constant":
             return signature.Same(made.recipe[1])
-        if how == "input" and not made.recipe[2]:
+        if how == "input" and not made.recipe[2][0]:
             return signature.Input(made.recipe[1])
         raise _CannotDescribeError
     if made is None:

@@ -100,6 +100,7 @@ class GuardingTrace(StagingTrace):
     __slots__ = (
         "_asked",
         "_handling",
+        "copied",
         "decisions",
         "inputs",
         "protection",
@@ -116,6 +117,7 @@ class GuardingTrace(StagingTrace):
         self.decisions: list[Decision] = []
         self.visits: list[Visit] = []
         self._asked: dict[Variable, Any] = {}
+        self.copied: list[int] = []  # inputs of which the program writes a copy
         self.shown = False  # whether a value became text, which nothing guards
         self.stops = False  # whether floating-point errors did more than warn on the way
         self._handling = error_handling()
@@ -295,6 +297,12 @@ class GuardingTrace(StagingTrace):
                 state.variables,
             )
         )
+
+    def note_overlap(self, traced: Traced) -> None:
+        """Note an input of which a copy is written: where it overlaps another, that is refused."""
+        for number, variable in enumerate(self.inputs):
+            if variable is traced.payload.variable and type(self.values[number]) is np.ndarray:
+                self.copied.append(number)
 
     def peek(self, traced: Traced) -> Any:
         """Return the value, to be printed; nothing is guarded."""

@@ -351,7 +351,7 @@ class Jitted(Wrapper):
         except Exception as error:
             return self._without(known, call, error)
         results = path.results
-        if call.overlap([number for number, _ in results.writes]):
+        if call.overlap(results.exclusive):
             return self.__wengert_function__(*call.args, **call.kwargs)
         found = results.finish(call.values, results.values, constants_of(results.operands))
         results.values = []

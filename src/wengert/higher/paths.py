@@ -92,7 +92,7 @@ class Specialisation:
         self.paths: list[Path] = []
         self.traces = 0
         self.used = 0  # when it was last looked up
-        # Arguments that some path writes, by number.
+        # Arguments that some path writes, or a copy of them, by number.
         self.written: list[int] = []
         self.failures: list[str] = []
         # Why the function runs as it is, if it does.
@@ -106,7 +106,7 @@ class Specialisation:
     def add(self, path: Path) -> None:
         """Add a path, in place of one with the same outcomes."""
         key = path.key
-        new = [number for number, _ in path.results.writes if number not in self.written]
+        new = [number for number in path.results.exclusive if number not in self.written]
         self.written += new
         self.paths = [path, *(other for other in self.paths if other.key != key)]
 

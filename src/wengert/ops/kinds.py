@@ -9,7 +9,8 @@ import numpy as np
 from ..ir.aval import Aval, aval_of
 from ..ir.emitter import PerEntry
 from ..ir.primitive import Primitive
-from ..tracing.core import Array, Traced, bind, innermost, note_unknown_alias, raw_of, to_user
+from ..tracing.aliases import note_unknown_alias
+from ..tracing.core import Array, Traced, bind, innermost, raw_of, to_user
 from ..tracing.operators import install_method
 from .batch_rules import entrywise
 from .families import structural
@@ -106,7 +107,7 @@ def _in_order(x: Array, order: str) -> Any:
     if type(plain) is np.ndarray:
         return x if plain.flags["C" if order == "C" else "F"] else x.copy(order)
     result = x.copy()
-    note_unknown_alias(x, result)  # whether it is a copy depends on strides
+    note_unknown_alias(x, result, "asarray", (order,))
     return result
 
 

@@ -18,6 +18,7 @@ from ..ir.aval import Aval, aval_of
 from ..ir.cotangent import Masked
 from ..ir.paths import Step, is_view_of, resolved_shape
 from ..ir.primitive import Primitive
+from ..tracing.aliases import note_unknown_alias
 from ..tracing.core import (
     Array,
     Traced,
@@ -27,7 +28,6 @@ from ..tracing.core import (
     is_unknown,
     make_view,
     ndim_of,
-    note_unknown_alias,
     raw_of,
     read_handle,
     shape_of,
@@ -271,7 +271,7 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
     order = "C" if order == "A" else order
     result = to_user(bind(reshape_primitive, raw, shape=shape, order=order))
     if is_unknown(plain):
-        note_unknown_alias(a, result)
+        note_unknown_alias(a, result, "reshape", (shape, order))
     return result
 
 
@@ -312,7 +312,7 @@ def _flattened(a: Any, order: str, *, copy: bool) -> Any:
         order = _known_order(order, shape_of(raw))
         result = to_user(bind(reshape_primitive, raw, shape=(-1,), order=order))
         if type(a) is Array and not copy:
-            note_unknown_alias(a, result)
+            note_unknown_alias(a, result, "ravel", (order,))
         return result
     if type(a) is Array and not copy and type(raw) is np.ndarray and _is_laid_out_somehow(a):
         return _unrelated(a, plain.ravel(_known_order(order, plain.shape)))

@@ -20,6 +20,7 @@ from ..errors import AliasingError, LeakedArrayError
 from ..ir.aval import Aval, aval_of, register_aval_type
 from ..ir.paths import Path, Step, follow, is_read_only
 from ..ir.primitive import Primitive
+from .aliases import refuse_unknown_alias
 from .callsite import caller_is_user
 
 REAL_SCALARS = frozenset({float, np.float64})
@@ -71,6 +72,9 @@ class Trace:
     def peek(self, traced: Traced) -> Any:
         """Return what is shown of a value of this trace, which may be asked again."""
         return traced.value
+
+    def note_overlap(self, traced: Traced) -> None:
+        """Take note that a copy of an argument is written, which must not overlap others."""
 
     def lower(self, value: Any) -> Any:
         """Return the value one level down of an operand: itself when it is a constant here."""
@@ -341,38 +345,21 @@ def detached(raw: Any) -> Any:
 
 def refuse_overlap(root: Array) -> None:
     """Raise when a root that is about to be written shares memory with another argument."""
-    plain = innermost(root.value)
     siblings, root.siblings = root.siblings, None
-    for other in siblings or ():
-        if other is not plain and np.may_share_memory(plain, other):
+    inner = root.value
+    while type(inner) is Traced and type(inner.value) is Traced:
+        inner = inner.value
+    plain = innermost(inner)
+    if type(plain) is Aval:
+        inner.trace.note_overlap(inner)
+        return
+    others = [innermost(other) for other in siblings or ()]
+    own = next((number for number, other in enumerate(others) if other is plain), None)
+    for number, other in enumerate(others):
+        if number != own and type(other) is np.ndarray and np.may_share_memory(plain, other):
             raise AliasingError(
                 "an argument that is written shares memory with another argument "
                 f"(shapes {np.shape(plain)} and {np.shape(other)}); pass a copy of one: x.copy()"
-            )
-
-
-def note_unknown_alias(first: Array, second: Array) -> None:
-    """Note that two handles may or may not share memory: strides are not known while staging.
-
-    ``relatives`` are those handles; an empty list is had by an array of unknown layout without any.
-    """
-    roots = [handle if handle.root is None else handle.root for handle in (first, second)]
-    group = roots[0].relatives or [weakref.ref(roots[0])]
-    group.append(weakref.ref(roots[1]))
-    for root in roots:
-        root.relatives = group
-
-
-def refuse_unknown_alias(root: Array) -> None:
-    """Raise when a root that is about to be written may share memory with a living handle."""
-    for reference in root.relatives or ():
-        other = reference()
-        if other is not None and other is not root:
-            raise AliasingError(
-                "an array is written while a reshaped or ravelled form of it is alive. Whether "
-                "that is a view or a copy depends on strides, which are not known while the "
-                "program is staged. Say which is meant: x.copy().reshape(…) for a copy; for a "
-                "view, write before reshaping, or let go of the other name."
             )
 
 

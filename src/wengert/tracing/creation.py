@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..config import config
+from .aliases import note_unknown_alias
 from .callsite import is_user_code
 from .core import (
     Array,
@@ -28,7 +29,6 @@ from .core import (
     innermost,
     is_unknown,
     levels,
-    note_unknown_alias,
     raw_of,
 )
 from .keys import build_array
@@ -336,7 +336,7 @@ def convert_traced(
         made = made.copy(order or "K")
     elif order in ("C", "F") and type(made) is Array and is_unknown(innermost(raw_of(made))):
         given, made = made, made.copy(order)
-        note_unknown_alias(given, made)
+        note_unknown_alias(given, made, "asarray", (order,))
     if ndmin:
         while made.ndim < ndmin:
             made = made[None]

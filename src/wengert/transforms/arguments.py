@@ -262,17 +262,16 @@ def as_primal(leaf: Any, what: str = "differentiate") -> Any:
         leaf = raw_of(leaf)
         kind = type(leaf)
         if kind is Traced:
-            return leaf
+            aval = leaf.aval
+            if aval.dtype.kind in "fc":
+                return leaf
+            if aval.kind == "python" and aval.dtype.kind == "i":
+                return raw_of(leaf + 0.0)  # exact wherever float() is
+            raise _no_neighbourhood(aval, what)
     if kind is np.ndarray or isinstance(leaf, np.generic):
         if leaf.dtype.kind in "fc":
             return leaf
-        raise NotDifferentiableError(
-            f"cannot {what} with respect to an array of dtype {leaf.dtype} "
-            f"(shape {leaf.shape}): it has no neighbourhood. Convert it: x.astype(float)."
-            if isinstance(leaf, np.ndarray)
-            else f"cannot {what} with respect to a NumPy scalar of dtype {leaf.dtype}; "
-            "convert it: float(x)."
-        )
+        raise _no_neighbourhood(aval_of(leaf), what)
     if isinstance(leaf, (np.matrix, np.ma.MaskedArray)):
         raise NotDifferentiableError(
             f"cannot {what} with respect to a {kind.__name__}; pass a plain array: np.asarray(x)"
@@ -285,6 +284,18 @@ def as_primal(leaf: Any, what: str = "differentiate") -> Any:
         f"cannot {what} with respect to a leaf of type {kind.__name__} ({leaf!r:.60}). Leaves "
         "must be floats, complex numbers or arrays of them. Give what is not to be differentiated "
         "as another argument, which argnums does not name, or by a closure: lambda x: f(x, other)."
+    )
+
+
+def _no_neighbourhood(aval: Aval, what: str) -> NotDifferentiableError:
+    if aval.kind == "array":
+        return NotDifferentiableError(
+            f"cannot {what} with respect to an array of dtype {aval.dtype} "
+            f"(shape {aval.shape}): it has no neighbourhood. Convert it: x.astype(float)."
+        )
+    name = "NumPy scalar" if aval.kind == "scalar" else "number"
+    return NotDifferentiableError(
+        f"cannot {what} with respect to a {name} of dtype {aval.dtype}; convert it: float(x)."
     )
 
 
@@ -323,7 +334,7 @@ def attach(trace: Trace, values: Sequence[Any]) -> list[Any]:
             continue
         handle = Array(traced)
         inputs.append(handle)
-        if type(value) is np.ndarray:
+        if type(value) is np.ndarray or type(value) is Traced:
             arrays.append((handle, value))
     if len(arrays) > 1:
         siblings = tuple(value for _, value in arrays)

@@ -30,7 +30,11 @@ class EntryStep:
     def serves(equation: Equation) -> bool:
         """Return whether an equation can be carried out this way."""
         position = entry_position(equation)
-        return position is not None and in_register(equation.outputs[0].aval)
+        return (
+            position is not None
+            and in_register(equation.outputs[0].aval)
+            and is_supported(equation.operands[0].aval.dtype)
+        )
 
     def emit(self, frame: Frame) -> None:
         position = entry_position(self.equation)
