@@ -13,10 +13,11 @@ from ..errors import ArgumentError, StagingError
 from ..ir.aval import aval_of
 from ..tracing.core import Array, Traced, innermost, raw_of
 from ..transforms.arguments import positional_names
-from .captures import Captures, Clones, Slot, is_callable_of_user
+from .captures import Captures, Clones, is_callable_of_user
 from .objects import is_object
 from .outside import Outside
 from .remembering import CONTAINERS
+from .slots import Slot
 
 Capturing = Callable[[Sequence[Any]], Captures]
 
@@ -288,6 +289,11 @@ class Call:
     def stores(self) -> list[tuple[Slot, Any]]:
         """Return the names outside that the function assigned, and the values."""
         return [] if self._clones is None else self._clones.stores()
+
+    def refuse_clones(self, value: Any, stores: Sequence[tuple[Slot, Any]]) -> None:
+        """Raise where the function gives out one of the objects that stand for the user's."""
+        if self._clones is not None and self.captures.lifted:
+            self._clones.refuse((value, [stored for _, stored in stores]))
 
     def overlap(self, written: Sequence[int]) -> bool:
         """Return whether an argument that is written shares memory with another one."""

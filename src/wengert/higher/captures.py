@@ -19,6 +19,7 @@ from .. import tree
 from ..errors import PACKAGE
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
+from .lifting import ObjectClones, liftable
 from .objects import (
     attributes_read,
     called,
@@ -30,8 +31,8 @@ from .objects import (
 from .randomness import draws
 from .reading import names_read, reads_of
 from .remembering import COMPARED, CONTAINERS, CannotCompareError, Contents, Memory, is_same
+from .slots import MISSING, Slot
 
-MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
 # Builtins through which code reads by names that cannot be seen.
 _READING_ALL = frozenset({"eval", "exec", "globals"})
 # A container with more leaves than this is taken as it is: reading it would cost too much a call.
@@ -44,64 +45,6 @@ class Wrapper:
     __wengert_function__: Any
 
 
-class Slot:
-    """A place that a function reads: a key of a dictionary, a cell, a default or an attribute."""
-
-    __slots__ = ("attributes", "holder", "key", "kind", "name")
-
-    def __init__(
-        self, kind: str, holder: Any, key: Any, name: str, attributes: tuple[str, ...] = ()
-    ) -> None:
-        self.kind = kind
-        self.holder = holder
-        self.key = key
-        self.name = name
-        self.attributes = attributes
-
-    @property
-    def identity(self) -> Any:
-        """What tells this place from others."""
-        return (self.kind, id(self.holder), self.key, self.attributes)
-
-    @property
-    def spelling(self) -> str | None:
-        """The last name by which code reads it, None where it goes by more than one."""
-        if self.attributes:
-            return self.attributes[-1]
-        if self.kind == "default":
-            code = self.holder.__code__
-            first = code.co_argcount - len(self.holder.__defaults__)
-            return str(code.co_varnames[first + self.key])
-        return None if self.kind == "value" else str(self.key)
-
-    def read(self) -> Any:
-        """Return what is there now."""
-        kind = self.kind
-        if kind == "global":
-            value = self.holder.get(self.key, MISSING)
-        elif kind == "cell":
-            try:
-                value = self.holder.cell_contents
-            except ValueError:  # not yet assigned
-                return MISSING
-        elif kind == "default":
-            value = self.holder.__defaults__[self.key]
-        elif kind == "keyword":
-            value = self.holder.__kwdefaults__[self.key]
-        else:
-            value = self.holder
-        for attribute in self.attributes:
-            value = getattr(value, attribute, MISSING)
-        return value
-
-    def store(self, value: Any) -> None:
-        """Assign a global or a cell."""
-        if self.kind == "cell":
-            self.holder.cell_contents = value
-        else:
-            self.holder[self.key] = value
-
-
 def is_implicit(value: Any) -> bool:
     """Return whether a value read from outside becomes an argument of the program."""
     if type(value) in (Array, Traced):
@@ -109,6 +52,13 @@ def is_implicit(value: Any) -> bool:
     if type(value) is np.ndarray:
         return value.dtype.kind in "biufc"
     return isinstance(value, (float, complex, np.inexact))
+
+
+def _is_lifted(value: Any) -> bool:
+    """Return whether an attribute of an object becomes an argument of the program."""
+    return is_implicit(value) or (
+        _is_container(value) and any(map(is_implicit, tree.leaves(value)))
+    )
 
 
 def _is_container(value: Any) -> bool:
@@ -141,7 +91,7 @@ class Captures:
         Why the functions cannot be compiled: something that they read cannot be compared.
     """
 
-    def __init__(self, roots: Sequence[Any]) -> None:
+    def __init__(self, roots: Sequence[Any], lifts: bool = True) -> None:
         self.roots = tuple(roots)
         self.implicit: list[Slot] = []
         self.constant: list[tuple[Slot, Any]] = []
@@ -157,17 +107,25 @@ class Captures:
         self._opened: dict[int, Any] = {}
         # Functions that run as they are, and the objects that they are methods of.
         self.uncloned: list[tuple[FunctionType, Any]] = []
+        # Objects and containers of which clones are recorded, and what such functions hold.
+        self.lifted: dict[int, Any] = {}
+        self._held: list[Any] = []
+        self._fixed: list[Any] = []
         for root in roots:
             if isinstance(root, (np.ndarray, *CONTAINERS)):
                 self._compare(Slot("value", root, None, f"a {type(root).__name__}"), root)
             self._visit(root)
-        self._look_at_objects()
+        names = self._look_at_objects()
+        if lifts:
+            self._lift(names)
+        self.constant = [(slot, self._remembered(slot, value)) for slot, value in self.constant]
 
     # -------------------------------------------------------------- looking
 
-    def _look_at_objects(self) -> None:
+    def _look_at_objects(self) -> frozenset[str]:
         """Note the attributes of objects in reach that some function names, and their methods."""
         known = -1
+        names: frozenset[str] = frozenset()
         while known < len(self._visited):
             known = len(self._visited)
             functions = [function for function, _ in self._visited.values()]
@@ -175,7 +133,7 @@ class Captures:
             spelled = {name for _, value in self.constant for name in names_spelled(value)}
             names = frozenset(spelled).union(*map(names_in, codes))
             roots = [*self.roots, *(instance for _, instance in self._visited.values())]
-            roots += [v.holder if type(v) is Contents else v for _, v in self.constant]
+            roots += [value for _, value in self.constant]
             roots += [slot.read() for slot in self.implicit]
             for holder, name, value in attributes_read(roots, names):
                 self._watch(value)
@@ -188,6 +146,33 @@ class Captures:
                 # Methods are made when they are read; those of classes are compared there.
                 if not isinstance(value, MethodType) or slot.read() is value:
                     self._compare(slot, value)
+        return names
+
+    def _lift(self, names: frozenset[str]) -> None:
+        """Make arguments of numbers that objects hold, where no other function can see them."""
+        roots = [*self.roots, *self._wrapped.values(), *self._held]
+        places, self.lifted = liftable(roots, self._fixed, names, _is_lifted)
+        lifted = {(id(holder), name) for holder, name in places}
+        if not lifted:
+            return
+        self.constant = [
+            (slot, value) for slot, value in self.constant if not self._leads_to(slot, lifted)
+        ]
+        for holder, name in places:
+            self.implicit.append(
+                Slot("value", holder, None, f"{type(holder).__name__}.{name}", (name,))
+            )
+
+    def _leads_to(self, slot: Slot, places: set[tuple[int, str]]) -> bool:
+        """Return whether a slot is one of some attributes of objects, or a way to one."""
+        value = (
+            Slot(slot.kind, slot.holder, slot.key, slot.name).read() if slot.attributes else None
+        )
+        for attribute in slot.attributes:
+            if (id(value), attribute) in places:
+                return True
+            value = getattr(value, attribute, MISSING)
+        return False
 
     def _visit(self, value: Any, cloned: bool = True) -> None:
         """Look into something callable.
@@ -318,6 +303,7 @@ class Captures:
             return
         self._seen.add((slot.identity, cloned))
         value = slot.read()
+        (self._held if cloned else self._fixed).append(value)
         self._watch(value)
         if cloned and (is_implicit(value) or _is_container(value)):
             self.implicit.append(slot)
@@ -325,7 +311,7 @@ class Captures:
                 for leaf in tree.leaves(value):
                     self._visit(leaf)
             return
-        self._remember(slot, value)
+        self.constant.append((slot, value))
         self._visit(value, cloned)
 
     def _watch(self, value: Any) -> None:
@@ -338,14 +324,15 @@ class Captures:
     def _compare(self, slot: Slot, value: Any) -> None:
         if slot.identity not in self._seen:
             self._seen.add(slot.identity)
-            self._remember(slot, value)
-
-    def _remember(self, slot: Slot, value: Any) -> None:
-        try:
-            self.constant.append((slot, Memory().of(value)))
-        except CannotCompareError as error:
             self.constant.append((slot, value))
+
+    def _remembered(self, slot: Slot, value: Any) -> Any:
+        """Return what a value is compared with at each call."""
+        try:
+            return Memory().of(value)
+        except CannotCompareError as error:
             self.refused = f"{slot.name} {error}"
+            return value
 
     def refresh(self) -> str | None:
         """Take containers for what they are now: the recorded function itself has changed them.
@@ -409,6 +396,7 @@ class Clones:
             self._spaces[key] = proxy.__dict__
             if key in modules:
                 self._made[id(modules[key])] = proxy
+        self._objects = ObjectClones(captures.lifted, self._made)
         # Every clone exists before any is filled: functions refer to each other.
         for function in captures._functions.values():
             self._made[id(function)] = self._shell(function)
@@ -419,9 +407,17 @@ class Clones:
         self._values = {
             slot.identity: value for slot, value in zip(captures.implicit, values, strict=True)
         }
+        self._objects.fill(
+            {
+                (id(slot.holder), slot.attributes[0]): value
+                for slot, value in zip(captures.implicit, values, strict=True)
+                if slot.kind == "value" and len(slot.attributes) == 1
+            }
+        )
         for wrapped in captures._wrapped.values():
             self._wrap(wrapped)
         for slot, value in captures.constant:
+            value = value.holder if type(value) is Contents else value
             if slot.kind == "global" and id(value) in self._made and not slot.attributes:
                 space = self._spaces.get(id(slot.holder))
                 if space is not None:
@@ -501,7 +497,7 @@ class Clones:
             return self._made[id(value)]
         made: Any
         if isinstance(value, MethodType):
-            made = MethodType(self.of(value.__func__), value.__self__)
+            made = MethodType(self.of(value.__func__), self.of(value.__self__))
         elif isinstance(value, functools.partial):
             identity = ("value", id(value), None)
             args = self._values.get((*identity, ("args",)), value.args)
@@ -544,7 +540,13 @@ class Clones:
             value = Slot("cell", cell, None, "").read()
             if value is not before and value is not MISSING:
                 found.append((Slot("cell", original, None, "a closure cell"), value))
+        for holder, name, value in self._objects.assigned():
+            found.append((Slot("value", holder, None, name, (name,)), value))
         return found
+
+    def refuse(self, value: Any) -> None:
+        """Raise where what leaves the function leads to a clone of an object."""
+        self._objects.refuse(value)
 
 
 def is_callable_of_user(value: Any) -> bool:

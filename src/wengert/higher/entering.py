@@ -14,10 +14,10 @@ from .. import tree
 from ..backends.llvm import signature
 from ..ir.aval import aval_of
 from .arguments import Call, is_staged
-from .captures import MISSING, Slot
 from .paths import Path
 from .remembering import Contents, Entries
 from .results import Results
+from .slots import MISSING, Slot
 
 
 class Description:

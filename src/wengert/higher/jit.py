@@ -139,6 +139,8 @@ class Jitted(Wrapper):
         self.donated = integers(donate_argnums, "donate_argnums")
         # What is read from outside, by the functions that read; the version found last is first.
         self.captures: dict[tuple[int, ...], tuple[Captures, ...]] = {}
+        # Functions that are recorded on the objects themselves: clones of them would not do.
+        self._unlifted: set[tuple[int, ...]] = set()
         self.known: dict[Any, Specialisation] = {}
         self.causes: list[str] = []
         self._offers: list[Offer] = []
@@ -284,7 +286,7 @@ class Jitted(Wrapper):
             cause = cause or f"another value of {changed}"
         if cause is not None:
             self._note_cause(cause)
-        found = Captures(roots)
+        found = Captures(roots, key not in self._unlifted)
         self.captures[key] = (found, *versions[: _VERSIONS - 1])
         stale = versions[_VERSIONS - 1 :]
         while len(self.captures) > max(1, config.max_specialisations):
@@ -322,8 +324,11 @@ class Jitted(Wrapper):
             watch = Watch([*call.leaves, *call.captures.generators])
             try:
                 path = self._recorded(known, call, plain)
-            except WengertError as error:
-                known.eager = f"it cannot be recorded: {error}"
+            except Exception as error:
+                if not self._unlift(call.captures):
+                    if not isinstance(error, WengertError):
+                        raise
+                    known.eager = f"it cannot be recorded: {error}"
             else:
                 drawn = watch.advanced()
                 if drawn is not None:
@@ -399,8 +404,10 @@ class Jitted(Wrapper):
                 )
             call.refuse_mutation()
             outside.refuse_traced(trace.owns)
+            stores = call.stores()
+            call.refuse_clones(value, stores)
             outside.refuse_results(tree.leaves(value), trace.owns)
-            results = Results(trace, call.handles, value, call.stores())
+            results = Results(trace, call.handles, value, stores)
             donated = call.values_of(self.donated) if self.donated else _NONE
             path = Path(trace, results, call.captures.refresh(), donated)
             recorded = True
@@ -465,7 +472,8 @@ class Jitted(Wrapper):
         except Exception:
             known.note(error)
             raise
-        known.eager = f"it cannot be recorded: {error}"
+        if not self._unlift(call.captures):
+            known.eager = f"it cannot be recorded: {error}"
         return found
 
     def _settles(self, path: Path) -> bool:
@@ -477,6 +485,16 @@ class Jitted(Wrapper):
         if self._unsettled > config.max_paths:
             self.restless = f"each call changes {path.changes}, which the next one reads"
         return False
+
+    def _unlift(self, captures: Captures) -> bool:
+        """Record on the objects themselves from now on; return whether clones were used so far."""
+        if not captures.lifted:
+            return False
+        key = tuple(map(id, captures.roots))
+        self._unlifted.add(key)
+        gone = self.captures.pop(key, ())
+        self._forget(lambda k: k[0] in gone)
+        return True
 
     def _give_up(self, known: Specialisation) -> None:
         """Run the function as it is from now on: it takes ever new paths."""

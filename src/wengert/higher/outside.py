@@ -17,10 +17,10 @@ from .. import tree
 from ..errors import StagingError
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
-from .captures import MISSING
 from .objects import is_object
 from .reading import reads_of
 from .remembering import Contents
+from .slots import MISSING
 
 # More objects than this are not looked at.
 _MOST = 5000

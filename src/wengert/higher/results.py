@@ -17,8 +17,8 @@ from ..ir.equation import Literal, Operand, Variable
 from ..ir.paths import Path, follow, resolved
 from ..tracing.aliases import Form, form_of
 from ..tracing.core import Array, Traced, innermost, make_view, raw_of, read_handle, to_user
-from .captures import Slot
 from .guarding import GuardingTrace
+from .slots import Slot
 
 # How one leaf of the result is made; the first entry says how:
 # ("constant", value), ("copy", plain array), ("output", number), ("view", number, place, root),
