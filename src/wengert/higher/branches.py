@@ -29,6 +29,7 @@ from ..transforms.lists import (
     differentiable_outputs,
     evaluate_traced,
     fitted,
+    is_linear_list,
     is_zero,
     jvp_of_list,
     remembered,
@@ -427,6 +428,10 @@ switch_primitive = Primitive(
     taylor=_taylor,
     record=_record,
     batch=_batch,
+    linear=lambda which, params: (
+        0 not in which
+        and all(is_linear_list(branch, [i - 1 for i in which]) for branch in params["branches"])
+    ),
     multiple=True,
     samples=_samples,
     fails=_fails,

@@ -310,6 +310,11 @@ def _infer(*avals: Aval, program: WengertList, **options: Any) -> tuple[Aval, ..
     return tuple(operand.aval for operand in program.outputs)
 
 
+def _is_linear(which: tuple[int, ...], params: dict[str, Any]) -> bool:
+    program: WengertList = params["program"]
+    return min(which, default=0) >= len(program.inputs) - len(program.outputs)
+
+
 def transposed(program: WengertList) -> WengertList:
     """Return the transpose in u of a list over (p, u) that is linear in u."""
 
@@ -484,6 +489,7 @@ linear_solution = Primitive(
     record=_record,
     batch=_batch,
     unfold=attempt_system,
+    linear=_is_linear,
     multiple=True,
     samples=_samples,
     fails=tuple,

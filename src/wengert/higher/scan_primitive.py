@@ -24,6 +24,7 @@ from ..transforms.lists import (
     evaluate_traced,
     fitted,
     in_groups,
+    is_linear_list,
     jvp_in_groups,
     remembered,
     vjp_of_list,
@@ -130,6 +131,14 @@ def run_scan(*values: Any, **params: Any) -> tuple[Any, ...]:
         for target, entry in zip(stacked, found[count:], strict=True):
             target[index] = entry
     return (*carry, *stacked)
+
+
+def is_linear_scan(which: tuple[int, ...], params: dict[str, Any]) -> bool:
+    """Return whether the results are linear, up to a constant, in some operands together."""
+    body: WengertList = params["body"]
+    flags = [number in which for number in range(len(body.inputs))]
+    varying = closed_flags(body, flags, params["constants"], params["carry"])
+    return is_linear_list(body, [number for number, flag in enumerate(varying) if flag])
 
 
 def infer_scan(*avals: Aval, **params: Any) -> tuple[Aval, ...]:
@@ -463,6 +472,7 @@ scan_primitive = Primitive(
     taylor=_taylor,
     record=_record,
     batch=_batch,
+    linear=is_linear_scan,
     multiple=True,
     samples=_samples,
     fails=_fails,

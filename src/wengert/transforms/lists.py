@@ -6,7 +6,7 @@ Each is made by staging the transformation of the list's evaluation, and kept as
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -292,6 +292,18 @@ def needed_equations(equations: Sequence[Equation], outputs: Sequence[Operand]) 
         kept.append(equation)
         needed.update(o for o in equation.operands if isinstance(o, Variable))
     return kept[::-1]
+
+
+def is_linear_list(program: WengertList, which: Iterable[int]) -> bool:
+    """Return whether the outputs are linear, up to a constant, in some inputs together."""
+    varying = {program.inputs[index] for index in which}
+    for equation in program.equations:
+        mine = tuple(i for i, operand in enumerate(equation.operands) if operand in varying)
+        if mine and not equation.primitive.linear(mine, equation.params):
+            return False
+        if mine:
+            varying.update(equation.outputs)
+    return True
 
 
 # ------------------------------------------------------------------ batch
