@@ -216,3 +216,10 @@ def empty_parts_of_an_array_without_axes(x0):
         v1[::-1] += v1
         v1[1:] += v1[:-1]
     return np.array([np.mean(np.sin(x0 + 0.0)), np.mean(np.sin(v1 + 1.0))])
+
+
+# Refused: what is written to the entries of a NumPy scalar goes nowhere.
+@found(np.float64(-1.15))
+def entries_of_a_scalar_written(x0):
+    x0.flat[-1] = 1.0 / x0
+    return np.array([x0, x0.flat[0] * x0, sum(x0.flat)])

@@ -366,6 +366,11 @@ def base_of(self: Any) -> Any:
     return self.root if type(self) is Array else None
 
 
+def _flat_of_number(self: Traced) -> Flat:
+    """Return the entries of an array made of the number: what is written there goes no further."""
+    return Flat(to_user(with_kind(self, aval_of(innermost(self)).with_kind("array"))))
+
+
 def is_whole(self: Any) -> bool:
     """Return whether a number is finite and has no fraction: ``x.is_integer()``."""
     return bool(np.isfinite(self)) and bool(np.floor(self) == self)
@@ -399,5 +404,5 @@ for _name, _function in {
 }.items():
     install_attribute(_name, _function)
 Array.flat = property(Flat, _set_flat)  # type: ignore[attr-defined]
-install_on_scalars("flat", property(Flat))
+install_on_scalars("flat", property(_flat_of_number))
 install_on_scalars("is_integer", is_whole)
