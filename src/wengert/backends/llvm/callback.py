@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.aval import Aval, aval_of
-from ...ir.equation import Equation, Literal, Operand, Variable
-from .frame import DECLINED, RAISED, Frame
+from ...ir.equation import Equation, Literal, Variable
+from .frame import DECLINED, RAISED, EquationStep, Frame
 from .writer import Module
 
 _DONE, _DECLINES = None, NotImplemented
@@ -98,16 +98,10 @@ def _reader(aval: Aval, position: int, copied: bool) -> Callable[[Any], Any]:
     return read
 
 
-class CallBack:
+class CallBack(EquationStep):
     """The step of one equation that NumPy carries out."""
 
-    scratch = 0
-    numbers_only = False
-
-    def __init__(self, equation: Equation) -> None:
-        self.equation = equation
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
+    __slots__ = ()
 
     def emit(self, frame: Frame) -> None:
         frame.settle()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
-from ...ir.equation import Literal, Operand, Variable
+from ...ir.equation import Equation, Literal, Operand, Variable
 from ...ir.wengert_list import WengertList
 from .emitter import TextEmitter
 from .layout import Layout, in_register
@@ -41,6 +41,20 @@ class Step(Protocol):
     @property
     def scratch(self) -> int: ...
     def emit(self, frame: Frame) -> None: ...
+
+
+class EquationStep:
+    """What the steps of one equation are: they read its operands and write its results."""
+
+    __slots__ = ("equation", "reads", "writes")
+
+    numbers_only = False
+    scratch = 0
+
+    def __init__(self, equation: Equation) -> None:
+        self.equation = equation
+        self.reads: tuple[Operand, ...] = equation.operands
+        self.writes: tuple[Variable, ...] = equation.outputs
 
 
 class Spills:

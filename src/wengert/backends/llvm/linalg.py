@@ -15,7 +15,7 @@ import numpy as np
 
 from ...ir.equation import Equation, Operand, Variable
 from .callback import write_call_back
-from .frame import DECLINED, Frame
+from .frame import DECLINED, EquationStep, Frame
 from .layout import bytes_of
 from .library import loop_signature, loop_symbol
 from .matrices import convert, copy_triangle, is_complex
@@ -213,19 +213,14 @@ def plan_factorisation(equation: Equation) -> Plan | None:
 # ------------------------------------------------------------------ code
 
 
-class FactorisationStep:
+class FactorisationStep(EquationStep):
     """The step of one equation that a loop of NumPy's carries out."""
 
-    __slots__ = ("equation", "plan", "reads", "writes")
-
-    scratch = 0
-    numbers_only = False
+    __slots__ = ("plan",)
 
     def __init__(self, equation: Equation, plan: Plan) -> None:
-        self.equation = equation
+        super().__init__(equation)
         self.plan = plan
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
 
     def emit(self, frame: Frame) -> None:
         frame.settle()

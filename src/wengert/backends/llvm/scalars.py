@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from ...ir.equation import Equation, Operand, Variable
-from .frame import Frame
+from ...ir.equation import Equation
+from .frame import EquationStep, Frame
 from .recipes import Recipe, recipe_of
 
 
-class ScalarEquation:
+class ScalarEquation(EquationStep):
     """The step of one equation between single numbers."""
 
-    __slots__ = ("_recipe", "equation", "reads", "writes")
+    __slots__ = ("_recipe",)
 
-    scratch = 0
     numbers_only = True
     may_leave = False
 
     def __init__(self, equation: Equation, recipe: Recipe) -> None:
-        self.equation = equation
+        super().__init__(equation)
         self._recipe = recipe
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
 
     @property
     def declines(self) -> bool:

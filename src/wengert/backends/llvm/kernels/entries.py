@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ....ir.equation import Equation, Operand, Variable
+from ....ir.equation import Equation
 from ....passes.scalarise import entry_position
-from ..frame import Frame
+from ..frame import EquationStep, Frame
 from ..layout import in_register
 from ..values import Value, is_supported, load, store, type_of
 from ..writer import Function, offset
@@ -15,16 +15,10 @@ from ..writer import Function, offset
 _LONGEST_VECTOR = 16
 
 
-class EntryStep:
+class EntryStep(EquationStep):
     """The step that reads one entry of an array at a known place."""
 
-    numbers_only = False
-    scratch = 0
-
-    def __init__(self, equation: Equation) -> None:
-        self.equation = equation
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
+    __slots__ = ()
 
     @staticmethod
     def serves(equation: Equation) -> bool:
@@ -45,15 +39,10 @@ class EntryStep:
         frame.assign(variable, load(frame.function, dtype, address))
 
 
-class GatherStep:
+class GatherStep(EquationStep):
     """The step that makes an array of numbers."""
 
-    numbers_only = False
-    scratch = 0
-
-    def __init__(self, equation: Equation) -> None:
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
+    __slots__ = ()
 
     @staticmethod
     def serves(equation: Equation) -> bool:

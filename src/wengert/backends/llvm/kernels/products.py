@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ....ir.equation import Equation, Operand, Variable
+from ....ir.equation import Equation
 from ....passes.contractions import Contraction, contraction_of
-from ..frame import Frame
+from ..frame import EquationStep, Frame
 from ..library import symbol
 from ..writer import Function, Module
 from . import tiles
@@ -178,20 +178,16 @@ def _is_readable(product: Product) -> bool:
 # ------------------------------------------------------------------ code
 
 
-class ProductStep:
+class ProductStep(EquationStep):
     """The step of one contraction that BLAS carries out."""
 
-    __slots__ = ("equation", "product", "reads", "writes")
+    __slots__ = ("product",)
 
-    scratch = 0
-    numbers_only = False
     may_leave = False
 
     def __init__(self, equation: Equation, product: Product) -> None:
-        self.equation = equation
+        super().__init__(equation)
         self.product = product
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
 
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("product")

@@ -6,24 +6,18 @@ import math
 
 import numpy as np
 
-from ....ir.equation import Equation, Operand, Variable
+from ....ir.equation import Equation
 from ..emitter import TextEmitter
-from ..frame import Frame
+from ..frame import EquationStep, Frame
 from ..values import Value, is_supported, load, store
 from ..writer import Function, Module
 from .emit import start_loop
 
 
-class RunMeanStep:
+class RunMeanStep(EquationStep):
     """The step of one ``run_mean``."""
 
-    numbers_only = False
-    scratch = 0
-
-    def __init__(self, equation: Equation) -> None:
-        self.equation = equation
-        self.reads: tuple[Operand, ...] = equation.operands
-        self.writes: tuple[Variable, ...] = equation.outputs
+    __slots__ = ()
 
     @staticmethod
     def serves(equation: Equation) -> bool:
