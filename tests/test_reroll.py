@@ -72,6 +72,14 @@ def test_a_loop_and_its_reverse_sweep_are_two_loops():
     assert len(forward.params["body"]) == 3
 
 
+def test_a_light_loop_is_rolled_for_the_heavy_one_that_reads_it(monkeypatch):
+    """A sweep forward of few operations, whose reverse sweep is worth a loop: both are."""
+    monkeypatch.setattr(reroll_module, "_LEAST_WEIGHT", 80)
+    forward = recorded(lambda x: logistic(x, 20), 0.25).staged
+    assert reroll(remove_dead_code(forward)) is remove_dead_code(forward)  # 60 operations
+    check(wg.grad(lambda x: logistic(x, 20)), 0.25, loops=2)
+
+
 def stacked(program):
     return [len(e.outputs) - e.params["carry"] for e in loops_of(program)]
 

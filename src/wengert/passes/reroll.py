@@ -39,12 +39,19 @@ def reroll(program: WengertList) -> WengertList:
         return program
     reading = Reading(program)
     loops: list[_Loop] = []
+    light: list[_Loop] = []  # they are rolled where a heavier loop reads what they make
     for run in find_runs(reading, _FEWEST):
-        if _weight(program, run) < _LEAST_WEIGHT:
+        loop = _loop(reading, run, [*loops, *light])
+        if loop is None:
             continue
-        loop = _loop(reading, run, loops)
-        if loop is not None:
-            loops.append(loop)
+        if _weight(program, run) < _LEAST_WEIGHT:
+            light.append(loop)
+            continue
+        loops.append(loop)
+        for needed in loops:  # grows on the way
+            sources = {slot.source for slot in needed.slots}
+            loops += [other for other in light if other in sources]
+            light = [other for other in light if other not in sources]
     return _Rolled(reading, loops).program if loops else program
 
 
