@@ -18,6 +18,9 @@ from .ops.samples import Sample as Sample
 from .tracing.core import bind as bind
 from .tracing.core import to_user as to_user
 from .tracing.protocols import implements as implements
+from .tracing.protocols import load_later
+
+load_later()  # the names of primitives that are registered when first used are taken, too
 
 __all__ = [
     "Aval",

@@ -185,10 +185,23 @@ def _never_linear(which: tuple[int, ...], params: dict[str, Any]) -> bool:
 
 
 class Registry:
-    """All primitives by name, and what is missing in their blocks."""
+    """All primitives by name, and what is missing in their blocks.
+
+    Some are registered when they are first used; who asks for all of them, or for one that is not
+    there, gets those too.
+    """
 
     def __init__(self) -> None:
         self._by_name: dict[str, Primitive] = {}
+        self._completing: list[Callable[[], Any]] = []
+
+    def completed_by(self, function: Callable[[], Any]) -> None:
+        """Have a function register what is not there yet, before the registry is looked through."""
+        self._completing.append(function)
+
+    def _complete(self) -> None:
+        for function in self._completing:
+            function()
 
     def add(self, primitive: Primitive) -> None:
         if primitive.name in self._by_name:
@@ -202,15 +215,21 @@ class Registry:
         del self._by_name[name]
 
     def __iter__(self) -> Iterator[Primitive]:
+        self._complete()
         return iter(tuple(self._by_name.values()))
 
     def __len__(self) -> int:
+        self._complete()
         return len(self._by_name)
 
     def __getitem__(self, name: str) -> Primitive:
+        if name not in self._by_name:
+            self._complete()
         return self._by_name[name]
 
     def __contains__(self, name: object) -> bool:
+        if name not in self._by_name:
+            self._complete()
         return name in self._by_name
 
     def gaps(self) -> list[str]:

@@ -18,31 +18,31 @@ Examples
 1.0
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from ..tracing.creation import to_import
+from ..tracing.protocols import implement_later
 
-# The modules that implement NumPy's functions.
-from . import (  # noqa: F401
-    covariance,
-    differences,
-    functionals,
-    histograms,
-    interpolation,
-    polynomials,
-    sets,
-    updates,
-)
+# The modules that implement NumPy's functions; others are imported when first asked for.
+from . import differences, functionals, sets, updates  # noqa: F401
 from .namespace import offering
 
 if TYPE_CHECKING:
     from numpy import *  # noqa: F403
-else:
-    from . import fft, linalg  # noqa: F401
 
-__getattr__, __all__ = offering(numpy, globals(), to_import)
+implement_later(
+    "numpy",
+    *("wengert.numpy.covariance", "wengert.numpy.histograms"),
+    *("wengert.numpy.interpolation", "wengert.numpy.polynomials"),
+)
+_find, __all__ = offering(numpy, globals(), to_import)
+
+
+def __getattr__(name: str) -> Any:
+    return import_module(f".{name}", __name__) if name in ("fft", "linalg") else _find(name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,8 @@
-"""Primitives, one block each: values, rules, samples. Importing this package registers them all."""
+"""Primitives, one block each: values, rules, samples. Importing this package registers them.
+
+Those of namespaces, ``numpy.linalg`` and the like, and of what few programs need, are registered
+when they are first asked for.
+"""
 
 from ..tracing.protocols import implement_later
 from . import (  # noqa: F401
@@ -6,12 +10,9 @@ from . import (  # noqa: F401
     complex_parts,
     constants,
     contraction,
-    convolution,
     creating,
     cumulative,
-    einsum,
     exponential,
-    fft,
     flipping,
     guards,
     handles,
@@ -19,10 +20,7 @@ from . import (  # noqa: F401
     indexing,
     joining,
     kinds,
-    linalg,
     logsumexp,
-    nan_statistics,
-    padding,
     places,
     predicates,
     quantiles,
@@ -39,7 +37,14 @@ from . import (  # noqa: F401
     tips,
     trigonometric,
     ufunc_methods,
-    windows,
 )
 
+implement_later(
+    "numpy",
+    *("wengert.ops.convolution", "wengert.ops.einsum", "wengert.ops.nan_statistics"),
+    "wengert.ops.padding",
+)
+implement_later("numpy.fft", "wengert.ops.fft")
+implement_later("numpy.lib.stride_tricks", "wengert.ops.windows")
+implement_later("numpy.linalg", "wengert.ops.linalg")
 implement_later("scipy.special", "wengert.ops.special")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from types import CodeType, FrameType
 
 from ..config import config
 from ..errors import PACKAGE
 
-_LIBRARY_PREFIXES = tuple(
-    os.path.abspath(path) + os.sep
-    for path in {sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["platstdlib"]}
-)
+# Where the standard library is: asking `sysconfig` takes as long as importing ten modules.
+_LIBRARY_PREFIX = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _SITE = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 # Library code that is written with NumPy's functions alone, and made of nothing that is cached.
 _WRITTEN_IN_NUMPY = os.path.join("numpy", "polynomial", "")
@@ -32,7 +29,7 @@ def is_user_code(code: CodeType) -> bool:
             inside = path.split(marker, 1)[1]
             package = inside.split(os.sep, 1)[0].removesuffix(".py")
             return package in config.traced_packages or inside.startswith(_WRITTEN_IN_NUMPY)
-    return not path.startswith((*_LIBRARY_PREFIXES, PACKAGE))
+    return not path.startswith((_LIBRARY_PREFIX, PACKAGE))
 
 
 def outside_frame() -> FrameType | None:

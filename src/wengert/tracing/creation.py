@@ -32,7 +32,7 @@ from .core import (
     raw_of,
 )
 from .keys import build_array
-from .protocols import array_function
+from .protocols import array_function, loading
 
 # Made of shapes and plain values: the result becomes a cell. Those that NumPy dispatches on a
 # handle among the arguments (zeros_like, linspace) have their rules in `ops` and `numpy`.
@@ -393,7 +393,9 @@ def _replace(module: ModuleType, name: str, made: Any) -> None:
 
     def get(module: ModuleType) -> Any:
         found = held[name]
-        return made if found is original else found
+        if found is not original or (loading and get_ident() in loading):
+            return found
+        return made
 
     def put(module: ModuleType, value: Any) -> None:
         held[name] = original if value is made else value

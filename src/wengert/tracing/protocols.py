@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from threading import get_ident
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of, promotion_operand
+from ..ir.primitive import registry
 from .callsite import caller_is_user, is_user_code
 from .core import Array, Traced, bind, bind_one, raw_of, read_handle, to_user, write_handle
 from .keys import known_value
@@ -29,22 +31,41 @@ _WRITERS = frozenset({np.copyto, np.put, np.place, np.putmask, np.put_along_axis
 constant_functions: set[Any] = set()
 
 
-# By the module that has the ufuncs, the module that implements them.
+# By the module that implements functions, the module that has them.
 _later: dict[str, str] = {}
+# Threads that import such modules now, to which NumPy is as it always is.
+loading: set[int] = set()
 
 
-def implement_later(module: str, implementing: str) -> None:
-    """Have a module imported when an unknown ufunc is met and `module`, which is slow, is there."""
-    _later[module] = implementing
+def implement_later(module: str, *implementing: str) -> None:
+    """Have modules imported when an unknown function of `module` is met, which has been by then."""
+    _later.update(dict.fromkeys(implementing, module))
 
 
-def _load_later() -> bool:
-    """Import the modules that implement ufuncs of modules imported by now; say whether any."""
-    ready = {module: name for module, name in tuple(_later.items()) if module in sys.modules}
-    for module, name in ready.items():
-        import_module(name)
-        _later.pop(module, None)
-    return bool(ready)
+def load_later(wanted: str | None = None) -> bool:
+    """Import what implements functions of NumPy and of modules imported by now, or of one module.
+
+    Return whether there was anything to import.
+    """
+    ready = [
+        name
+        for name, module in tuple(_later.items())
+        if (wanted == module if wanted is not None else module in sys.modules or "numpy" in module)
+    ]
+    thread = get_ident()
+    if not ready or thread in loading:
+        return False
+    loading.add(thread)
+    try:
+        for name in ready:
+            import_module(name)
+            _later.pop(name, None)
+    finally:
+        loading.discard(thread)
+    return True
+
+
+registry.completed_by(load_later)
 
 
 def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -140,6 +161,8 @@ def array_function(
 ) -> Any:
     """Answer a NumPy function called on a handle."""
     implementation = functions.get(function)
+    if implementation is None and load_later(getattr(function, "__module__", "numpy")):
+        implementation = functions.get(function)
     if implementation is None and isinstance(
         own := getattr(function, "_implementation", None), FunctionType
     ):
@@ -160,7 +183,7 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     """Answer a ufunc, or one of its methods, called on a handle."""
     if method == "__call__":
         implementation = ufuncs.get(ufunc)
-        if implementation is None and _load_later():
+        if implementation is None and load_later():
             implementation = ufuncs.get(ufunc)
         if implementation is not None:
             if kwargs:
