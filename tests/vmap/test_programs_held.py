@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.errors import ConvergenceError, SingularSystemError
 
 XS = np.array([[0.4, -0.7, 0.9], [1.2, 0.1, -0.3], [-0.5, 0.8, 0.2], [0.3, 0.3, -1.0]])
 
@@ -221,3 +222,64 @@ def test_truth_values_of_all_entries():
     ):
         found = wg.vmap(function)(a)
         np.testing.assert_array_equal(found, [function(row) for row in a])
+
+
+def by_root(a, b):
+    return wg.root(lambda x: x**3 + x * np.sum(a) - b, np.ones(3))
+
+
+def by_argmin(a, b):
+    def objective(x):
+        return np.sum((x - b) ** 4) + np.sum(a * x**2) + 0.1 * np.sum(np.cosh(x))
+
+    return wg.argmin(objective, np.zeros(3))
+
+
+def by_branches(a, b):
+    return wg.root(
+        lambda x: wg.cond(x[0] > 0.0, lambda x: x**3, lambda x: 2.0 * x, x) + x - b * a, np.ones(3)
+    )
+
+
+@pytest.mark.parametrize("solve", [by_root, by_argmin, by_branches])
+def test_newtons_method_for_all_examples_at_once(solve):
+    """Examples take steps of their own: near and far starts, by halved steps and whole ones."""
+    generator = np.random.default_rng(5)
+    a = generator.uniform(0.5, 2.0, size=(6, 3))
+    b = generator.normal(size=(6, 3)) * np.array([0.01, 0.1, 1.0, 3.0, 10.0, 30.0])[:, None]
+
+    def gradient(a, b):
+        return wg.grad(lambda a, b: np.sum(solve(a, b) ** 2), (0, 1))(a, b)
+
+    def close(found, expected):
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+
+    close(wg.vmap(solve)(a, b), [solve(*pair) for pair in zip(a, b, strict=True)])
+    close(wg.vmap(solve, (None, 0))(a[0], b), [solve(a[0], entry) for entry in b])
+    close(wg.jit(wg.vmap(solve))(a, b), wg.vmap(solve)(a, b))
+    nested = wg.vmap(wg.vmap(solve, (None, 0)), (0, None))(a[:2], b[:3])
+    close(nested, [[solve(first, second) for second in b[:3]] for first in a[:2]])
+    expected = [np.stack(g) for g in zip(*map(gradient, a, b), strict=True)]
+    close(wg.vmap(gradient)(a, b), expected)
+    close(wg.grad(lambda a, b: np.sum(wg.vmap(solve)(a, b) ** 2), (0, 1))(a, b), expected)
+
+
+def test_newtons_method_runs_to_the_last_example():
+    runs = []
+
+    @wg.custom_jvp
+    def noted(x):
+        runs.append(np.shape(x))
+        return x**3
+
+    noted.defjvp(lambda primals, tangents: (noted(*primals), 3 * primals[0] ** 2 * tangents[0]))
+    for count in (2, 40):
+        runs.clear()
+        b = np.linspace(0.5, 900.0, count)
+        found = wg.vmap(lambda b: wg.root(lambda x: noted(x) + x - b, 1.0))(b)
+        np.testing.assert_allclose(found**3 + found, b, rtol=1e-9)
+        assert len(runs) < 60
+    with pytest.raises(ConvergenceError, match="did not converge in 3 iterations"):
+        wg.vmap(lambda b: wg.root(lambda x: x**3 + x - b, 1.0, max_iterations=3))(b)
+    with pytest.raises(SingularSystemError, match="singular"):
+        wg.vmap(lambda b: wg.root(lambda x: 0.0 * x + b, 1.0))(b)

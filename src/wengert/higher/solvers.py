@@ -28,6 +28,7 @@ from .attempts import solve_staged
 from .bodies import Body, merged_captures, raw_leaves, settled, stage_body
 from .implicit import bind_piece, bind_solution, condition_body, in_solution
 from .iterations import contract, descend, newton, plain_loop
+from .iterations_of_batch import descend_of_batch, newton_of_batch
 from .linear import check_method, solve_plainly
 from .loops import while_loop
 from .situated import is_guarded, known_below, plain_values, unguarded
@@ -460,6 +461,10 @@ class _Newton(_Iteration):
         super().__init__(program, space, tolerance, max_iterations)
         self.method = method
 
+    def of_batch(self, program: WengertList, space: Space) -> _Newton:
+        """Return the iteration of all examples at once; each stays where it has converged."""
+        return type(self)(program, space, self.tolerance, self.max_iterations, self.method)
+
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         rounding = self.space.rounding
 
@@ -474,12 +479,18 @@ class _Newton(_Iteration):
                     f"({error})"
                 ) from None
 
-        x, left, is_root = newton(
-            condition, solve, x, self.tolerance, self.max_iterations, plain_loop, rounding
-        )
-        if is_root:
+        limits = self.tolerance, self.max_iterations
+        if self.space.examples:
+            x, left, is_root = newton_of_batch(condition, solve, x, *limits, rounding)
+        else:
+            x, left, is_root = newton(condition, solve, x, *limits, plain_loop, rounding)
+        if np.all(is_root):
             return np.asarray(x)
-        raise self.failed(1.0, float(left))
+        raise self.failed(1.0, float(np.max(np.where(is_root, 0.0, left))))
+
+    def attempt(self, params: dict[str, Any]) -> WengertList | None:
+        """Return the iteration as a list; examples of a batch halve their steps apart."""
+        return None if self.space.examples else super().attempt(params)
 
     def staged(self, condition: Any, along: Any, x: Any) -> tuple[Any, Any]:
         rounding = self.space.rounding
@@ -563,7 +574,10 @@ class _Minimum(_Newton):
 
     def run(self, condition: _Condition, x: Any) -> np.ndarray[Any, Any]:
         for until in SLOPES:
-            x = descend(condition, x, until, self.max_iterations, plain_loop)
+            if self.space.examples:
+                x = descend_of_batch(condition, x, until, self.max_iterations)
+            else:
+                x = descend(condition, x, until, self.max_iterations, plain_loop)
             try:
                 return super().run(condition, x)
             except (ConvergenceError, SingularSystemError) as error:
