@@ -327,6 +327,13 @@ def jacfwd(
     callable
         As of `jacobian`.
 
+    Raises
+    ------
+    NotDifferentiableError
+        An argument has an integer, boolean or object dtype.
+    ArgumentError
+        An argument that is named is none.
+
     Examples
     --------
     >>> import numpy as np
@@ -359,6 +366,13 @@ def jacrev(
     callable
         As of `jacobian`.
 
+    Raises
+    ------
+    NotDifferentiableError
+        An argument has an integer, boolean or object dtype.
+    ArgumentError
+        An argument that is named is none.
+
     Examples
     --------
     >>> import numpy as np
@@ -390,6 +404,13 @@ def value_and_jacobian(
     callable
         Gives ``(value, jacobian)``; with `has_aux`, ``((value, aux), jacobian)``.
 
+    Raises
+    ------
+    NotDifferentiableError
+        An argument has an integer, boolean or object dtype.
+    ArgumentError
+        The mode, or an argument that is named, is none.
+
     Examples
     --------
     >>> import wengert as wg
@@ -411,7 +432,7 @@ def hessian(
     Parameters
     ----------
     fun : callable
-        Of one number, or of several: each has a Hessian then.
+        Gives one number, or several: each has a Hessian then.
     argnums : int, str, or tuple of them
         The arguments to differentiate, by position or by name.
     has_aux, holomorphic : bool
@@ -424,6 +445,13 @@ def hessian(
         ``output.shape + argument.shape + argument.shape``; for trees, and for several arguments,
         the result is a tree of trees of them. `wengert.hvp` gives a product with the Hessian
         without the matrix.
+
+    Raises
+    ------
+    NotDifferentiableError
+        An argument has an integer, boolean or object dtype.
+    ArgumentError
+        An argument that is named is none.
 
     Examples
     --------
@@ -455,6 +483,15 @@ def value_grad_hessian(
     -------
     callable
         Gives ``(value, gradient, hessian)``; with `has_aux`, ``((value, aux), gradient, hessian)``.
+
+    Raises
+    ------
+    NotDifferentiableError
+        An argument has an integer, boolean or object dtype.
+    NotScalarError
+        The output is not one number.
+    ArgumentError
+        An argument that is named is none.
 
     Examples
     --------
@@ -532,6 +569,13 @@ def gnvp(fun: Callable[..., Any], loss: Callable[..., Any], x: Any, v: Any) -> A
     Returns
     -------
     tree like `x`
+
+    Raises
+    ------
+    NotScalarError
+        The output of `loss` is not one number.
+    TangentError
+        `v` has not the structure and the shapes of `x`.
 
     Examples
     --------
