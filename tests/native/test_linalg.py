@@ -87,7 +87,7 @@ def test_systems_of_every_shape(dtype):
     for args in ((a, b), (a[0], b), (a, b[0]), (a[0], b[0]), (a, b[0, :, 0]), (a[0], b[0, :, 0])):
         assert compare(np.linalg.solve, *args).called_back == ()
     # Batches that differ otherwise go through NumPy.
-    assert compare(np.linalg.solve, a[:, None], b[None]).called_back == ("solve",)
+    assert compare(np.linalg.solve, a[:, None], b[None]).called_back == ()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import Aval, aval_of, kind_of_result, result_dtype
+from ..ir.emitter import CannotLower
 from ..ir.primitive import Primitive
 from ..tracing.core import (
     Array,
@@ -186,8 +187,36 @@ def _batch_linspace(values: Any, axes: Any, params: dict[str, Any]) -> Any:
     return bind(linspace_primitive, start, stop, **{**params, "axis": axis}), 0
 
 
+def _points(start: Any, stop: Any, *, count: int, endpoint: bool, axis: int, dtype: Any) -> Any:
+    """Return the points as NumPy computes them, step by step, for native code."""
+    avals = [aval_of(raw_of(value)) for value in (start, stop)]
+    zeros = [aval.dtype.type(0) for aval in avals]
+    weak = [
+        zero.item() if aval.kind == "python" else zero
+        for zero, aval in zip(zeros, avals, strict=True)
+    ]
+    if np.result_type(*weak, 0.0) != dtype:
+        raise CannotLower("points that are rounded, or computed in another precision")
+    start, stop = start.astype(dtype), stop.astype(dtype)
+    change = np.subtract(stop, start)
+    divisions = count - 1 if endpoint else count
+    along = (-1, *(1,) * change.ndim)
+    places = np.arange(count, dtype=dtype).reshape(along)
+    if divisions > 0:
+        step = change / dtype.type(divisions)
+        at_once = places / dtype.type(divisions) * change
+        found = np.where(np.any(step == 0), at_once, places * step)
+    else:
+        found = places * change
+    found = found + start
+    if endpoint and count > 1:
+        found = np.where((np.arange(count) == count - 1).reshape(along), stop, found)
+    return np.moveaxis(found, 0, axis)
+
+
 linspace_primitive: Primitive = irregular(
     "linspace",
+    lower=_points,
     batch=_batch_linspace,
     arguments=("start", "stop"),
     evaluate=_evaluate_linspace,

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import RegistryError, StagingError
 from ..ir.aval import aval_of
-from ..ir.emitter import Composite
+from ..ir.emitter import CannotLower, Composite
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
@@ -51,7 +51,7 @@ def _staged(equation: Equation) -> WengertList | None:
 
     try:
         return stage(run, [operand.aval for operand in equation.operands], primitive.name)
-    except StagingError:
+    except (StagingError, CannotLower):
         return None
 
 

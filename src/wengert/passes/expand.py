@@ -18,6 +18,7 @@ from ..ir.primitive import registry
 from ..ir.wengert_list import WengertList
 from ..tracing.core import bind, raw_of
 from ..tracing.staging import stage
+from .expand_linalg import OF_SYSTEMS, norm, systems
 from .expand_searches import OF_INTEGERS, SEARCHES, NotExpanded
 
 Expansion = Callable[..., Any]
@@ -66,11 +67,15 @@ def _staged(equation: Equation) -> WengertList | None:
 
 
 def _serves(equation: Equation, avals: Sequence[Aval]) -> bool:
-    first = avals[0]
+    name, first = equation.primitive.name, avals[0]
+    if name in OF_SYSTEMS:
+        return all(aval.size and aval.dtype.kind in "iufc" for aval in avals)
     if not first.shape or first.size == 0:
         return False
     if first.dtype.kind in "iu":
-        return equation.primitive.name in OF_INTEGERS
+        return name in OF_INTEGERS
+    if first.dtype.kind == "b":
+        return name == "count_nonzero"
     return first.dtype in (np.float64, np.float32)
 
 
@@ -172,27 +177,7 @@ def _logsumexp(a: Any, b: Any, *, axes: Any, keepdims: bool, signed: bool, weigh
     return np.reshape(found, np.shape(np.sum(a, axes)))
 
 
-# ------------------------------------------------------------------ norms and diagonals
-
-
-def _norm(x: Any, *, ord: Any, axis: Any, keepdims: bool) -> Any:
-    axes = (axis,) if isinstance(axis, (int, np.integer)) else axis
-    if axes is None and ord is not None:
-        if np.ndim(x) != 1:
-            raise NotExpanded
-        axes = (0,)
-    vector = axes is not None and len(axes) == 1
-    if ord is None or ord == "fro" or (vector and ord == 2):
-        return np.sqrt(np.sum(x * x, axes, keepdims=keepdims))
-    if not vector:
-        raise NotExpanded
-    if ord == 1:
-        return np.sum(np.abs(x), axes, keepdims=keepdims)
-    if ord == np.inf:
-        return np.max(np.abs(x), axes, keepdims=keepdims)
-    if ord == -np.inf:
-        return np.min(np.abs(x), axes, keepdims=keepdims)
-    raise NotExpanded
+# ------------------------------------------------------------------ diagonals
 
 
 def _trace(x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
@@ -245,7 +230,8 @@ EXPANSIONS: dict[str, Expansion] = {
     "var_selected": _var_selected,
     "std_selected": _std_selected,
     "logsumexp": _logsumexp,
-    "norm": _norm,
+    "norm": norm,
+    **systems,
     "trace": _trace,
     "sum_repeats": _sum_repeats,
     "add_along_axis": _add_along,

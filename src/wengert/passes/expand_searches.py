@@ -63,7 +63,8 @@ def _placing(name: str) -> Callable[..., Any]:
 def _count_nonzero(x: Any, *, axes: Any, keepdims: bool) -> Any:
     if np.ndim(x) == 0:
         raise NotExpanded
-    return np.sum(np.not_equal(x, x.dtype.type(0)), axes, dtype=np.intp, keepdims=keepdims)
+    counted = x if x.dtype.kind == "b" else np.not_equal(x, x.dtype.type(0))
+    return np.sum(counted, axes, dtype=np.intp, keepdims=keepdims)
 
 
 def _is_infinite(sign: int) -> Callable[[Any], Any]:

@@ -35,6 +35,7 @@ from .looping import ScanStep, While
 from .recipes import can_lower
 from .replaying import ScanPull
 from .scalars import ScalarEquation
+from .searching import SearchStep
 from .taping import WhilePull
 
 _KINDS: tuple[Any, ...] = (
@@ -45,6 +46,7 @@ _KINDS: tuple[Any, ...] = (
     ScanStep,
     WhilePull,
     ScanPull,
+    SearchStep,
     EntryStep,
     GatherStep,
     RunMeanStep,
