@@ -230,7 +230,7 @@ def test_memory_of_staged_and_native_programs():
         verify(program)
         np.testing.assert_allclose(program.evaluate(x)[0], expected, rtol=1e-12)
         assert peak(program.evaluate, x) < 24 * x.nbytes
-        assert workspace(gradient, x) < 30 * x.nbytes
+        assert workspace(gradient, x) < 16 * x.nbytes
     assert peak(wg.trace(plain)(x).evaluate, x) >= 48 * x.nbytes
     assert workspace(plain, x) >= 48 * x.nbytes
 

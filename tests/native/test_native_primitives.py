@@ -24,7 +24,12 @@ EXACT = {
     "square",
     "remainder",
     "floor_divide",
+    "linspace",
+    "solve",
 }
+# Singular values and a product of matrices: rounded as products are, which are added up in another
+# order than NumPy's.
+FACTORED = {"pinv"}
 
 
 @pytest.mark.parametrize(("name", "index"), each(samples_of))
@@ -44,6 +49,11 @@ def test_native_is_the_straight_evaluator(name, index):
         return
     if name in PRODUCTS:
         close(found[0], expected[0], functools.reduce(np.multiply.outer, sample.args))
+        return
+    if name in FACTORED:
+        largest = np.max(np.abs(expected[0]), initial=0.0)
+        limit = 16 * np.finfo(expected[0].dtype).eps * largest
+        np.testing.assert_allclose(found[0], expected[0], rtol=0.0, atol=limit)
         return
     for one, other in zip(found, expected, strict=True):
         # NumPy may multiply complex numbers with contraction, native code does not. Loops pass

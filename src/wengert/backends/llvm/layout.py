@@ -92,6 +92,8 @@ class Layout:
         """Return the offset of workspace that is used only while one step runs."""
         start, available = self._of_parts
         if size > available:
+            if available and start + _rounded(available) == self.workspace:
+                self.workspace = start  # nothing lies behind it: it grows where it is
             start = self.reserve(size)
             self._of_parts = (start, size)
         return start

@@ -180,7 +180,7 @@ class While(PartStep):
 
     def emit(self, frame: Frame) -> None:
         part = define_while(frame, self._params, self._params["body"], len(self.reads))
-        workspace = frame.scratch(part.workspace)
+        workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 
 

@@ -62,7 +62,7 @@ class WhilePull(PartStep):
         function.line(f"br label %{run}")
         function.start(run)
         inputs = frame.table([*pointers[:count], tape, frame.constants()])
-        workspace = frame.scratch(max(forward.workspace, backward.workspace))
+        workspace = frame.scratch_of_part(max(forward.workspace, backward.workspace))
         status = call_part(frame, forward, inputs, frame.table(ends), workspace)
         function.line(f"store i32 {status}, ptr {state}")
         done = function.value(f"icmp eq i32 {status}, 0")
