@@ -109,6 +109,23 @@ def test_what_is_stored_after_all_is_computed_once():
     assert workspace(table_and_sum, x, y) < 20_000
 
 
+def test_a_density_is_estimated_without_a_table():
+    """Three passes over all pairs read what they need of them, which is cheap, again."""
+    x, y = points(600, 3), points(650, 3)
+
+    def density(x: Any, y: Any) -> Any:
+        scores = -0.5 * np.sum(apart(x, y) ** 2, axis=-1)
+        largest = np.max(scores, axis=1, keepdims=True)
+        return np.sum(np.log(np.sum(np.exp(scores - largest), axis=1)) + largest[:, 0])
+
+    assert workspace(density, x, y) < 4 * (x.nbytes + y.nbytes)
+    for function in (density, wg.grad(density, (0, 1))):
+        found = compile_program(optimise(wg.trace(function)(x, y)))(x, y)
+        expected = function(x, y)
+        for own, other in zip(found, expected if len(found) == 2 else [expected], strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-11, atol=1e-13)
+
+
 def test_single_precision_is_as_good_as_pairwise_sums():
     x, y = points(20, 3000, np.float32), points(21, 3000, np.float32)
 

@@ -21,6 +21,12 @@ from .schedule import Role, Schedule
 CHEAP = 4
 # Nor is one that is read at neighbouring places: storing costs as much as these additions do.
 SHIFTED = 16
+# Nor is one with more entries than any array that it is made of, unless many read it: memory would
+# take as long as these additions do, and there would have to be so much of it.
+AGAIN = 64
+_MOST_USES = 4
+# An operation in a short loop of its own takes so much longer than one in the loop around.
+_LOOPED = 4
 # Longer chains and larger kernels are cut: code for a kernel takes time beyond linear.
 DEEPEST = 48
 LARGEST = 192
@@ -194,7 +200,7 @@ class _Fusion:
             if known is None or operand in self.stored:
                 source = max(source, operand.aval.size)
                 continue
-            if known.stage < stage and (known.cost > CHEAP or known.fragile):
+            if known.stage < stage and not self._is_made_again(operand, known):
                 self.stored.add(operand)
                 source = max(source, operand.aval.size)
                 continue
@@ -214,13 +220,20 @@ class _Fusion:
         carried = first not in self.kept and _is_carried(equation, role, source)
         if carried:
             self.carried.add(first)
-            cost = min(cost * role.within, _MOST_COST)
+            cost = min(_LOOPED * cost * role.within, _MOST_COST)
         for variable in equation.outputs:
             self.fused[variable] = _Known(stage, cost, depth, fragile, source)
             if role.kind in STORED and not carried:
                 self.stored.add(variable)
             self.components.join(first, variable)
         return stage
+
+    def _is_made_again(self, operand: Variable, known: _Known) -> bool:
+        """Return whether a value is computed again in a later stage, rather than stored."""
+        if known.fragile or known.cost <= CHEAP:
+            return not known.fragile
+        larger = operand.aval.size > known.source
+        return larger and known.cost <= AGAIN and self.uses[operand] <= _MOST_USES
 
     def _placed_alone(self, equation: Equation, role: Role, stage: int) -> int:
         """Place an equation one stage after everything it reads, which is stored."""
