@@ -218,3 +218,41 @@ def test_angles_at_the_origin_have_derivative_0(name, compiled):
 def test_no_entry_of_a_deviation_is_special(derivative):
     assert np.isnan(derivative(np.std)(np.ones(3))).all()
     np.testing.assert_array_equal(wg.jvp(wg.grad(np.std), (np.ones(3),), (np.ones(3),))[1], 0.0)
+
+
+def along(function):
+    direction = np.array([1.0, -0.5, 2.0])
+    return lambda t: function(t * direction)
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_beyond_the_slope_no_derivative_of_a_length_exists(name):
+    curve = along(LENGTHS[name][0])
+    forward = backward = curve
+    for order in (1, 2, 3):
+        forward = jvp_of(forward)
+        backward = wg.grad(backward)
+        with np.errstate(all="ignore"):
+            every = [
+                run(0.0)
+                for run in (forward, backward, wg.derivative(curve, order), wg.jit(backward))
+            ]
+        assert [bool(np.isnan(value)) for value in every] == [order > 1] * 4, order
+
+
+def jvp_of(function):
+    return lambda t: wg.jvp(function, (t,), (1.0,))[1]
+
+
+@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("name", SQUARED)
+def test_the_square_of_a_length_is_smooth_in_taylor_mode(name, square):
+    length, polynomial = SQUARED[name]
+    for point in (0.0, 0.5):
+        for order in (1, 2, 3):
+            found = wg.derivative(along(lambda x: SQUARES[square](length(x))), order)
+            expected = wg.derivative(along(polynomial), order)(point)
+            with np.errstate(all="ignore"):
+                np.testing.assert_allclose(found(point), expected, rtol=1e-9, atol=1e-9)
+                compiled = wg.jit(found)(point)
+            np.testing.assert_allclose(compiled, expected, rtol=1e-9, atol=1e-9)

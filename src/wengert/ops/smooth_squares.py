@@ -53,12 +53,14 @@ valued = elementwise(
 def length(found: Any, square: Callable[..., Any], *operands: Any) -> Any:
     """Return a length that remembers its square, as a function of what the operands are now.
 
-    It does where second derivatives may be asked for: on two levels of them, or while staging.
+    It does where second derivatives may be asked for: on two levels, in Taylor mode, or while
+    staging.
     """
     raw = value = raw_of(found)
     levels = 0
     while type(value) is Traced or type(value) is Batched:
-        levels += type(value) is Traced and not value.trace.batches
+        if type(value) is Traced and not value.trace.batches:
+            levels += 2 if value.trace.is_of_high_order else 1
         value = value.value
     if levels > 1 or type(value) is Aval:
         held = [np.array(x) if type(x) is np.ndarray else x for x in map(raw_of, operands)]

@@ -18,41 +18,46 @@ from .families import elementwise
 from .samples import Sample, array
 
 
-def _infer(x: Aval) -> Aval:
-    return Aval(x.shape, x.dtype, kind_of_result(x.shape))
-
-
-def _evaluate_undefined(x: Any) -> Any:
-    dtype = aval_of(x).dtype
-    return np.where(np.equal(x, 0), dtype.type(0), dtype.type(np.nan))[()]
-
-
-def _lower_undefined(e: Emitter, x: Any) -> Any:
-    dtype = e.dtype_of(x)
-    zero = e.constant(0, dtype)
-    return e.select(e.compare("eq", x, zero), zero, e.constant(np.nan, dtype))
-
-
-# A change times a derivative that does not exist: nan, but 0 where nothing changes.
-undefined: Primitive = elementwise(
-    "undefined",
-    numpy=_evaluate_undefined,
-    arguments=("x",),
-    infer=_infer,
-    products=(lambda g: bind(undefined, g),),
-    lower=_lower_undefined,
-    samples=lambda: [
-        Sample(np.array([0.0, 1.0, -0.0]), differentiable=False),
-        Sample(np.zeros(3, np.complex128), differentiable=False),
-        Sample(np.zeros((2, 3), np.float32)[:, ::-1], differentiable=False),
-        Sample(1.5, differentiable=False),
-    ],
-)
-
-
 def _infer_tip(x: Aval, change: Aval) -> Aval:
     shape = np.broadcast_shapes(x.shape, change.shape)
     return Aval(shape, result_dtype(x, change), kind_of_result(shape))
+
+
+def _evaluate_undefined(x: Any, change: Any) -> Any:
+    aval = _infer_tip(aval_of(x), aval_of(change))
+    dtype = aval.dtype.type
+    found = np.where(np.equal(change, 0), dtype(0), dtype(np.nan))
+    return np.broadcast_to(found, aval.shape)[()]
+
+
+def _lower_undefined(e: Emitter, x: Any, change: Any) -> Any:
+    dtype = e.dtype_of(x)
+    zero = e.constant(0, dtype)
+    return e.select(e.compare("eq", change, zero), zero, e.constant(np.nan, dtype))
+
+
+def _again(g: Any, x: Any, change: Any) -> Any:
+    return np.where(np.not_equal(change, 0), bind(undefined, x, g), 0.0)
+
+
+# A change times a derivative in x that does not exist: nan, but 0 where nothing changes. Where x
+# moves on, the next derivative does not exist either.
+undefined: Primitive = elementwise(
+    "undefined",
+    numpy=_evaluate_undefined,
+    arguments=("x", "change"),
+    infer=_infer_tip,
+    products=(_again, lambda g, x: bind(undefined, x, g)),
+    lower=_lower_undefined,
+    samples=lambda: [
+        Sample(array(3), np.array([0.0, 1.0, -0.0]), differentiable=False),
+        Sample(array(3, dtype=np.complex128), np.zeros(3, np.complex128), differentiable=False),
+        Sample(
+            array(3, dtype=np.float32), np.zeros((2, 3), np.float32)[:, ::-1], differentiable=False
+        ),
+        Sample(0.5, 1.5, differentiable=False),
+    ],
+)
 
 
 def _evaluate_tip(x: Any, change: Any) -> Any:
@@ -67,7 +72,7 @@ tip = elementwise(
     arguments=("x", "change"),
     infer=_infer_tip,
     products=(
-        lambda g, change: np.where(np.not_equal(change, 0), bind(undefined, g), 0.0),
+        _again,
         lambda g: None,
     ),
     lower=lambda e, x, change: e.constant(0, e.dtype_of(x)),

@@ -39,6 +39,7 @@ class Trace:
     __slots__ = ("description", "level", "scalar_rows", "thread", "warns")
     stages = False  # whether values are known by their Avals only
     batches = False  # whether a value stands for one value an example
+    is_of_high_order = False  # whether derivatives beyond the first are taken
 
     def __init__(self, description: Callable[..., Any] | str = "a transformation") -> None:
         self.description = description

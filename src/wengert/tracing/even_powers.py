@@ -28,9 +28,6 @@ def install_even_power(function: Callable[[Any, Any, Callable[[], Any]], Any]) -
 
 def even_power(primitive: Primitive, name: str, left: Any, right: Any) -> Any:
     """Return ``x**n``, or ``x * x`` of the same x, where that is an even power of a length."""
-    held = left.value if type(left) is Array else left
-    if type(held) is Traced and type(held.value) in _PLAIN:  # of one level: remembers nothing
-        return None
     exponent = right
     if name == "__mul__":
         if left is not right:
@@ -38,4 +35,7 @@ def even_power(primitive: Primitive, name: str, left: Any, right: Any) -> Any:
         exponent = 2
     elif type(right) is not int and type(right) is not float:
         return None
+    held = left.value if type(left) is Array else left
+    if type(held) is Traced and type(held.value) in _PLAIN and not held.trace.is_of_high_order:
+        return None  # of one level: remembers nothing
     return _answers[0](left, exponent, lambda: bind(primitive, left, right))

@@ -37,6 +37,7 @@ class TaylorTrace(Trace):
     """
 
     __slots__ = ("order",)
+    is_of_high_order = True
 
     def __init__(self, description: Callable[..., Any] | str, order: int) -> None:
         super().__init__(description)
