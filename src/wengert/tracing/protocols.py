@@ -168,7 +168,12 @@ def array_function(
     ):
         # Code that may run on traced values as it is, as the user's does (numpy.polynomial).
         implementation = own if is_user_code(own.__code__) else None
-    if implementation is not None and (has_traced(args) or has_traced(kwargs) or caller_is_user()):
+    if implementation is not None and (
+        type(raw_of(self)) is Traced  # it is one of the arguments
+        or has_traced(args)
+        or has_traced(kwargs)
+        or caller_is_user()
+    ):
         return implementation(*args, **kwargs)
     name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
     if function in constant_functions or not (has_traced(args) or has_traced(kwargs)):

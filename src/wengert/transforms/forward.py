@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.primitive import Primitive
-from ..tracing.core import Trace, Traced, bind, raw_of
+from ..tracing.core import Array, Trace, Traced, bind, raw_of
 from .transposition import tangent_slot
 
 
@@ -47,7 +47,11 @@ class ForwardTrace(Trace):
         else:
             with np.errstate(all="ignore"):
                 tangent = slot(ans, primals, tangents, params)
-        return self._results(primitive, ans, tangent)
+        if primitive.multiple:
+            return self._results(primitive, ans, tangent)
+        if tangent is None:
+            return ans
+        return Traced(self, ans, raw_of(tangent) if type(tangent) is Array else tangent)
 
     def _results(self, primitive: Primitive, ans: Any, tangent: Any) -> Any:
         if primitive.multiple:
