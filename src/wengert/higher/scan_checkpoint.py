@@ -20,7 +20,6 @@ from ..ir.primitive import Primitive
 from ..ir.pullback import Replay
 from ..ir.wengert_list import WengertList
 from ..ops.batch_rules import batch_size, moved, spread_over
-from ..ops.projection import add
 from ..ops.samples import Fail, Sample, array
 from ..ops.taylor_rules import Series
 from ..passes.dead_code import remove_dead_code
@@ -35,6 +34,7 @@ from ..transforms.lists import (
     vjp_of_list,
 )
 from ..transforms.taylor_lists import parted
+from .pulling import rules_of_pull
 from .scan_primitive import (
     EntriesOf,
     Scan,
@@ -174,8 +174,7 @@ def _pull(cotangents: Sequence[Any], residuals: Any) -> Any:
 #                        the parameters of checkpointed_scan, varying)
 #
 # `varying` flags the operands of the scan; the outputs are the cotangents of those, in order. Its
-# derivatives are found as those of `while_pull` are, see there: by pulling back the scan with
-# tangents, without a look inside.
+# derivatives are those of every pullback, see `wengert.higher.pulling`.
 
 
 class _Reversal:
@@ -356,47 +355,21 @@ def _plain(params: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in params.items() if key != "snapshots"}
 
 
-def _push_pull(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
-    params = dict(params)
-    varying = params.pop("varying")
-    size = len(varying)
-    ans = bind(scan_pull, *primals, varying=varying, **params)
-    total: list[Any] = [None] * len(ans)
-    if any(tangent is not None for tangent in tangents[size:]):
-        changes = [
-            fitted(tangent, aval_of(value))
-            for tangent, value in zip(tangents[size:], primals[size:], strict=True)
-        ]
-        total = list(bind(scan_pull, *primals[:size], *changes, varying=varying, **params))
-    if any(tangent is not None for tangent in tangents[:size]):
-        along = _along(primals, tangents[:size], varying, varying, params)
-        terms = [term for term, flag in zip(along, varying, strict=True) if flag]
-        total = [add(first, second) for first, second in zip(total, terms, strict=True)]
-    return ans, tuple(total)
-
-
-def _record_pull(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
-    ans = bind(scan_pull, *values, **params)
-    return ans, _pull_pull, (which, values, params)
-
-
-def _pull_pull(cotangents: Sequence[Any], residuals: Any) -> Any:
-    which, values, params = residuals
-    params = dict(params)
-    varying = params.pop("varying")
+def _changes(
+    values: Sequence[Any],
+    tangents: Sequence[Any],
+    varying: tuple[bool, ...],
+    params: dict[str, Any],
+) -> list[Any]:
+    """Return the tangents of the outputs that vary."""
     size = len(varying)
     scan = Scan(values[:size], params)
     first, count, _ = scan.groups
-    given = iter(cotangents)
-    directions = [next(given) if flag else None for flag in varying]
-    every = _along(values, directions, [i in which for i in range(size)], varying, params)
-    operands, pushed, _, kept = _pushed(values[:size], directions, params)
+    operands, pushed, _, kept = _pushed(values[:size], tangents, params)
     found = bind(checkpointed_scan, *operands, **pushed)
     changes = apart(found, kept, scan.output_groups)[1]
     seeded = varying_outputs(scan.body, varying, first, count)
-    every += [change for change, flag in zip(changes, seeded, strict=True) if flag]
-    chosen = tuple(every[index] for index in which)
-    return chosen[0] if len(chosen) == 1 else chosen
+    return [change for change, flag in zip(changes, seeded, strict=True) if flag]
 
 
 # ------------------------------------------------------------------ batches
@@ -478,14 +451,16 @@ def _samples_pull() -> list[Sample]:
     ]
 
 
-scan_pull = Primitive(
+_rules = rules_of_pull(lambda: scan_pull, _along, _changes, lambda params: 0)
+
+scan_pull: Primitive = Primitive(
     "scan_pull",
     family="control",
     arguments=("first",),
     evaluate=_evaluate_pull,
     infer=_infer_pull,
-    push=_push_pull,
-    record=_record_pull,
+    push=_rules.push,
+    record=_rules.record,
     batch=_batch_pull,
     unfold=_unfold_pull,
     multiple=True,

@@ -33,6 +33,7 @@ from ..transforms.lists import (
     vjp_of_list,
 )
 from ..transforms.taylor_lists import of_operands, parted, taylor_in_groups, varying
+from .pulling import rules_of_pull
 from .unfolding import unfolded
 
 # outputs = while_loop(*condition constants, *body constants, *carry;
@@ -264,13 +265,8 @@ def _varying_avals(loop: _Loop, varying: Sequence[bool]) -> list[Aval]:
 # cotangents = while_pull(*operands of the loop, *cotangents of the carry that varies;
 #                         the parameters of the loop, varying)
 #
-# `varying` flags (body constants, carry); the outputs are the cotangents of those, in order.
-#
-# Its own derivatives need no look inside. Let F be the loop as a function of z (constants and
-# carry), J(z) its Jacobian and P(z, c) = Jᵀ c this pullback. P is linear in c, with transpose
-# w ↦ J w: the loop with tangents. And because second derivatives commute, the derivative of P
-# along t in z, as well as its transpose applied to t, is the gradient of <c, J(z) t> in z: the
-# pullback of the loop with tangents t, seeded with c at the tangents and 0 at the values.
+# `varying` flags (body constants, carry); the outputs are the cotangents of those, in order. Its
+# derivatives are those of every pullback, see `wengert.higher.pulling`.
 
 
 def _evaluate_pull(*values: Any, varying: tuple[bool, ...], **params: Any) -> tuple[Any, ...]:
@@ -343,50 +339,19 @@ def in_groups_apart(
     return found
 
 
-def _push_pull(primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]) -> Any:
-    params = dict(params)
-    varying = params.pop("varying")
-    loop = _Loop(primals, params)
-    ans = bind(while_pull, *primals, varying=varying, **params)
-    start = len(loop.for_condition)
-    end = start + len(loop.constants) + loop.count
-    total: list[Any] = [None] * len(ans)
-    if any(tangent is not None for tangent in tangents[end:]):
-        changes = [
-            fitted(tangent, aval_of(value))
-            for tangent, value in zip(tangents[end:], loop.rest, strict=True)
-        ]
-        total = list(bind(while_pull, *primals[:end], *changes, varying=varying, **params))
-    if any(tangent is not None for tangent in tangents[start:end]):
-        along = _along(primals, tangents[start:end], varying, varying, params)
-        terms = [term for term, flag in zip(along, varying, strict=True) if flag]
-        total = [add(first, second) for first, second in zip(total, terms, strict=True)]
-    return ans, tuple(total)
-
-
-def _record_pull(which: tuple[int, ...], values: Sequence[Any], params: dict[str, Any]) -> Any:
-    ans = bind(while_pull, *values, **params)
-    return ans, _pull_pull, (which, values, params)
-
-
-def _pull_pull(cotangents: Sequence[Any], residuals: Any) -> Any:
-    which, values, params = residuals
-    params = dict(params)
-    varying = params.pop("varying")
+def _changes(
+    values: Sequence[Any],
+    tangents: Sequence[Any],
+    varying: tuple[bool, ...],
+    params: dict[str, Any],
+) -> list[Any]:
+    """Return the tangents of the carry that varies."""
     loop = _Loop(values, params)
-    start = len(loop.for_condition)
     size = len(loop.constants)
-    given = iter(cotangents)
-    directions = [next(given) if varies else None for varies in varying]
-    every: list[Any] = [None] * start
-    wanted = [start + i in which for i in range(len(varying))]
-    every += _along(values, directions, wanted, varying, params)
-    operands, pushed, flags = loop.pushed(directions)
+    operands, pushed, flags = loop.pushed(tangents)
     found = iter(bind(while_loop_primitive, *operands, **pushed)[loop.count :])
-    changes = [next(found) if flag else None for flag in flags[size:]]
-    every += [c for c, varies in zip(changes, varying[size:], strict=True) if varies]
-    chosen = tuple(every[index] for index in which)
-    return chosen[0] if len(chosen) == 1 else chosen
+    every = [next(found) if flag else None for flag in flags[size:]]
+    return [change for change, flag in zip(every, varying[size:], strict=True) if flag]
 
 
 # ------------------------------------------------------------------ batches
@@ -575,14 +540,18 @@ def _samples_pull() -> list[Sample]:
     ]
 
 
-while_pull = Primitive(
+_rules = rules_of_pull(
+    lambda: while_pull, _along, _changes, lambda params: int(params["condition_constants"])
+)
+
+while_pull: Primitive = Primitive(
     "while_pull",
     family="control",
     arguments=("first",),
     evaluate=_evaluate_pull,
     infer=_infer_pull,
-    push=_push_pull,
-    record=_record_pull,
+    push=_rules.push,
+    record=_rules.record,
     batch=_batch_pull,
     unfold=_unfold_pull,
     multiple=True,
