@@ -399,3 +399,44 @@ def test_refused_writes(write, error):
     with pytest.raises(error):
         wg.jvp(program, (x,), (x,))
     same(wg.grad(np.sum)(x), np.ones(3))
+
+
+def writing(x, y):
+    x[0] = 5.0
+    return np.sum(x * y)
+
+
+WAYS_OF_ONE_ARRAY = {
+    "grad of both": lambda f, x, y: wg.grad(f, (0, 1))(x, y),
+    "grad of the first": lambda f, x, y: wg.grad(f)(x, y),
+    "by name": lambda f, x, y: wg.grad(lambda x, *, y: f(x, y))(x, y=y),
+    "in a tree": lambda f, x, y: wg.grad(lambda pair: f(*pair))([x, y]),
+    "jvp": lambda f, x, y: wg.jvp(f, (x, y), (x, y)),
+    "vjp": lambda f, x, y: wg.vjp(f, x, y),
+    "hessian": lambda f, x, y: wg.hessian(f)(x, y),
+    "vmap": lambda f, x, y: wg.vmap(f, (0, None))(x.reshape(1, -1), y),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OF_ONE_ARRAY)
+def test_an_array_given_twice_and_written_is_refused(way):
+    run = WAYS_OF_ONE_ARRAY[way]
+    x = np.array([1.0, 2.0, 3.0])
+    for other in (x, x[:]):
+        with pytest.raises(wg.errors.AliasingError, match=r"x\.copy\(\)"):
+            run(writing, x, other)
+    np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
+    run(writing, x.copy(), x)
+    run(lambda x, y: np.sum(x * y), x, x)
+
+
+def test_arrays_between_each_other_do_not_overlap():
+    table = np.arange(6.0)
+    np.testing.assert_array_equal(wg.grad(writing)(table[::2], table[1::2]), [0.0, 3.0, 5.0])
+
+
+def test_an_array_given_twice_and_written_is_compiled_as_it_is():
+    compiled = wg.jit(writing)
+    for _ in range(3):
+        x = np.array([1.0, 2.0, 3.0])
+        assert compiled(x, x) == 38.0

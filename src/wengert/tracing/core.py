@@ -354,10 +354,16 @@ def refuse_overlap(root: Array) -> None:
     if type(plain) is Aval:
         inner.trace.note_overlap(inner)
         return
+    while type(plain) is Batched:
+        plain = innermost(plain.value)
+    if type(plain) is not np.ndarray:
+        return
     others = [innermost(other) for other in siblings or ()]
     own = next((number for number, other in enumerate(others) if other is plain), None)
     for number, other in enumerate(others):
-        if number != own and type(other) is np.ndarray and np.may_share_memory(plain, other):
+        if type(other) is not np.ndarray or number == own:
+            continue
+        if other is plain or np.may_share_memory(plain, other, max_work=1000):  # type: ignore[arg-type]
             raise AliasingError(
                 "an argument that is written shares memory with another argument "
                 f"(shapes {np.shape(plain)} and {np.shape(other)}); pass a copy of one: x.copy()"

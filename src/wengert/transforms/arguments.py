@@ -343,6 +343,16 @@ def attach(trace: Trace, values: Sequence[Any]) -> list[Any]:
     return inputs
 
 
+def note_others(inputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Let traced arrays know the arrays among the other arguments, in case of overlap."""
+    others = tuple(v for v in (*args, *kwargs.values()) if type(v) is np.ndarray)
+    if others:
+        for handle in inputs:
+            if type(handle) is Array:
+                known = handle.siblings or (handle.value,)
+                handle.siblings = (*known, *others)
+
+
 def detach_tree(trace: Trace, value: Any) -> Any:
     """Return a tree with the values of `trace` replaced by those one level down."""
     return tree.map(lambda leaf: _detach_leaf(trace, leaf), value)

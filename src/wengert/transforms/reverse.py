@@ -375,6 +375,7 @@ class ReverseTrace(Trace):
                 or (kind is ndarray and cotangent.nbytes <= LARGE_BYTES)
                 or kind is float64
             ):
+                cotangents[place] = None  # its memory is needed no longer
                 found = pull(cotangent, residuals)
             else:
                 owned = False

@@ -13,7 +13,7 @@ from ..ir.aval import aval_of, zeros_of
 from ..ops.kinds import with_kind
 from ..tracing.core import Array, Traced, raw_of, to_user
 from ..tracing.creation import begin, end
-from .arguments import Leaves, Selection, attach, detach_tree
+from .arguments import Leaves, Selection, attach, detach_tree, note_others
 from .linearize import LinearizingTrace
 from .reverse import ReverseTrace
 from .watching import kind_of_trace
@@ -45,10 +45,11 @@ class Run:
         trace = kind_of_trace(self.kind)(function, values, copies=copies)
         begin(trace)
         try:
-            inputs = attach(trace, values)
-            if not leaves.plain:
-                inputs = leaves.rebuild(inputs)
+            handles = attach(trace, values)
+            inputs = handles if leaves.plain else leaves.rebuild(handles)
             args, kwargs = selection.replace(args, kwargs, inputs)
+            if len(args) + len(kwargs) > len(inputs):
+                note_others(handles, args, kwargs)
             value = function(*args, **kwargs)
             self.aux = None
             if has_aux:
