@@ -395,3 +395,119 @@ def test_random_recurrences(seed):
         for a, b in zip(rolled.evaluate(*args), program.evaluate(*args), strict=True):
             assert np.asarray(a).dtype == np.asarray(b).dtype
             np.testing.assert_array_equal(a, b)
+
+
+# ------------------------------------------------------------------ positions of entries
+
+
+def filled(x):
+    y = np.zeros(60)
+    y[0] = x[0]
+    for i in range(1, 60):
+        y[i] = y[i - 1] * 0.9 + np.sin(x[i])
+    return y
+
+
+def filled_backwards(x):
+    y = np.zeros((60, 2))
+    for i in range(59, 0, -1):
+        y[i - 1, 1] = y[i, 1] + x[2 * (i % 30)] * x[-i]
+        y[i - 1, 0] = y[i - 1, 1] * 2
+    return y
+
+
+def rows(x):
+    table = np.zeros((30, 40))
+    for i in range(1, 30):
+        table[i] = table[i - 1] * 0.5 + x[i] * x[:40]
+    return table.sum(axis=0)
+
+
+def columns(x):
+    table = x.reshape(6, 10) * 1.0
+    for i in range(1, 10):
+        table[:, i] -= table[:, i - 1] * x[i]
+    return table
+
+
+def in_place(x):
+    for i in range(1, len(x)):
+        x[i] = x[i] - 0.5 * x[i - 1]
+    return x * 1
+
+
+def scattered(x):
+    y = np.zeros(60)
+    for i in range(60):
+        y[(7 * i) % 60] += x[i] * x[(11 * i) % 60]
+    return y
+
+
+def halves(x):
+    for width in (1, 2, 4):
+        for i in range(0, 56, 2 * width):
+            a, b = x[i], x[i + width]
+            x[i], x[i + width] = a + b, (a - b) * 0.5
+    return x * 1
+
+
+POSITIONED = [filled, filled_backwards, rows, columns, in_place, scattered, halves]
+
+
+@pytest.mark.parametrize("fun", POSITIONED, ids=lambda fun: fun.__name__)
+def test_steps_that_differ_by_a_position_are_a_loop(fun):
+    x = np.cos(np.arange(60.0))
+    staged = recorded(fun, x.copy()).staged
+    rolled = reroll(remove_dead_code(staged))
+    verify(rolled)
+    assert loops_of(rolled)
+    assert len(rolled) < len(staged) / 2
+    for found, expected in zip(rolled.evaluate(x.copy()), staged.evaluate(x.copy()), strict=True):
+        assert same_bits(found, expected)
+    compiled = wg.jit(fun, compile="now")
+    for _ in range(3):
+        mine, other = x.copy(), x.copy()
+        np.testing.assert_allclose(compiled(mine), fun(other), rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(mine, other, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("fun", POSITIONED, ids=lambda fun: fun.__name__)
+def test_gradients_of_steps_that_differ_by_a_position(fun):
+    x = np.cos(np.arange(60.0))
+
+    def loss(x):
+        return np.sum(fun(x) ** 2)
+
+    expected = wg.grad(loss)(x)
+    for gradient in (wg.jit(wg.grad(loss), compile="now"), wg.grad(wg.jit(loss, compile="now"))):
+        for _ in range(2):
+            np.testing.assert_allclose(gradient(x), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_positions_that_are_in_no_loop_stay_in_paths():
+    def fun(x):
+        total = x[3] * x[17]
+        for i in range(40):
+            total = total + x[i] * x[5]
+        return total - x[-1]
+
+    rolled = check(fun, np.cos(np.arange(60.0)), loops=1)
+    (loop,) = loops_of(rolled)
+    outside = [e for e in rolled if e.primitive.name == "read"]
+    inside = [e for e in loop.params["body"] if e.primitive.name == "read"]
+    assert all(len(equation.operands) == 1 for equation in outside)
+    assert sorted(len(equation.operands) for equation in inside) == [1, 2]
+
+
+def test_filling_an_array_compiles_in_the_time_of_a_step(monkeypatch):
+    monkeypatch.undo()
+
+    def fun(x):
+        y = np.zeros(600)
+        for i in range(1, 600):
+            y[i] = y[i - 1] * 0.9 + np.sin(x[i])
+        return np.sum(y * y)
+
+    x = np.cos(np.arange(600.0))
+    assert len(recorded(fun, x).program) < 10
+    assert len(recorded(wg.grad(fun), x).program) < 40

@@ -23,6 +23,7 @@ from .periods import (
     find_runs,
     longest_range,
 )
+from .positions import closed, opened
 
 # A loop has at least so many iterations, and replaces equations of at least so much weight: as
 # straight-line code few equations compile sooner. An operation on arrays is a loop of its own.
@@ -37,6 +38,7 @@ def reroll(program: WengertList) -> WengertList:
     """Return the list with loops in place of repeated stretches."""
     if len(program) * _WEIGHT_OF_ARRAYS < _LEAST_WEIGHT or "scan" not in registry:
         return program
+    given, program = program, opened(program)
     reading = Reading(program)
     loops: list[_Loop] = []
     light: list[_Loop] = []  # they are rolled where a heavier loop reads what they make
@@ -52,7 +54,22 @@ def reroll(program: WengertList) -> WengertList:
             sources = {slot.source for slot in needed.slots}
             loops += [other for other in light if other in sources]
             light = [other for other in light if other not in sources]
-    return _Rolled(reading, loops).program if loops else program
+    if not loops:
+        return given
+    rolled = _Rolled(reading, loops).program
+    return rolled if program is given else _closed(rolled)
+
+
+def _closed(program: WengertList) -> WengertList:
+    """Return a list, and the bodies of its loops, with known positions in paths again."""
+    equations = []
+    for equation in closed(program.equations):
+        body = equation.params.get("body") if equation.primitive.name == "scan" else None
+        if body is not None:
+            params = {**equation.params, "body": _closed(body)}
+            equation = Equation(equation.primitive, equation.operands, params, equation.outputs)
+        equations.append(equation)
+    return WengertList(program.inputs, equations, program.outputs)
 
 
 def _weight(program: WengertList, run: Run) -> int:
