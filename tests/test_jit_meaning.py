@@ -2,6 +2,7 @@
 
 import functools
 import random
+import threading
 import types
 from collections import defaultdict, deque
 
@@ -523,3 +524,31 @@ def test_functions_that_draw_run_as_they_are(make):
     for fun in (by_name, by_attribute):
         compiled = wg.jit(fun)
         assert len({compiled(1.0) for _ in range(6)}) == 6
+
+
+# ------------------------------------------------------------------ other threads
+
+
+def test_what_other_threads_change_meanwhile_stays():
+    shared = types.SimpleNamespace(count=0, theirs=0, log=[])
+    entered, go_on = threading.Event(), threading.Event()
+
+    def function(x):
+        shared.count += 1
+        entered.set()
+        go_on.wait(5)
+        return np.asarray(x, dtype=object)[0] * 2  # cannot be recorded
+
+    def other():
+        entered.wait(5)
+        shared.theirs = 5
+        shared.added = "new"
+        shared.log.append("theirs")
+        go_on.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    found = wg.jit(function)(np.array([1.5]))
+    thread.join()
+    assert found == 3.0
+    assert vars(shared) == {"count": 1, "theirs": 5, "added": "new", "log": ["theirs"]}

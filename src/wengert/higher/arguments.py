@@ -249,7 +249,7 @@ class Call:
         captures = self.captures
         opaque = [leaf for leaf in self.leaves if not is_staged(leaf)]
         read = [value for _, value in captures.constant]
-        return Outside([fun, *captures.roots, *opaque, *read], captures.uncloned)
+        return Outside([fun, *captures.roots, *opaque, *read], captures.uncloned, captures.codes)
 
     def replaced(
         self, fun: Callable[..., Any], handles: Sequence[Any]

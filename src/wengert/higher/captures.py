@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,12 @@ class Captures:
             self._lift(names)
         self.constant = [(slot, self._remembered(slot, value)) for slot, value in self.constant]
 
+    @property
+    def codes(self) -> list[CodeType]:
+        """The user's code that the functions run, as far as it can be seen."""
+        codes = [function.__code__ for function, _ in self._visited.values()]
+        return [code for code in codes if is_user_code(code)]
+
     # -------------------------------------------------------------- looking
 
     def _look_at_objects(self) -> frozenset[str]:
@@ -128,10 +134,8 @@ class Captures:
         names: frozenset[str] = frozenset()
         while known < len(self._visited):
             known = len(self._visited)
-            functions = [function for function, _ in self._visited.values()]
-            codes = [f.__code__ for f in functions if is_user_code(f.__code__)]
             spelled = {name for _, value in self.constant for name in names_spelled(value)}
-            names = frozenset(spelled).union(*map(names_in, codes))
+            names = frozenset(spelled).union(*map(names_in, self.codes))
             roots = [*self.roots, *(instance for _, instance in self._visited.values())]
             roots += [value for _, value in self.constant]
             roots += [slot.read() for slot in self.implicit]
@@ -348,8 +352,7 @@ class Captures:
         ]
         if not changed:
             return None
-        codes = [function.__code__ for function, _ in self._visited.values()]
-        read = frozenset().union(*(names_read(code) for code in codes if is_user_code(code)))
+        read = frozenset().union(*map(names_read, self.codes))
         for slot in changed:
             if slot.spelling is None or slot.spelling in read:
                 return slot.name

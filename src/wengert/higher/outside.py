@@ -7,10 +7,11 @@ function runs as it is. What is in reach is found by looking: attributes, contai
 from __future__ import annotations
 
 import functools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from types import CellType, FunctionType, GeneratorType, MethodType
+from types import CellType, CodeType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
 from .. import tree
@@ -21,6 +22,7 @@ from .objects import is_object
 from .reading import reads_of
 from .remembering import Contents
 from .slots import MISSING
+from .storing import Storing, storing
 
 # More objects than this are not looked at.
 _MOST = 5000
@@ -37,11 +39,17 @@ class Outside:
         Values that the function is given or reads.
     functions : iterable of (function, instance)
         Those that run as they are: what they assign outside is theirs.
+    codes : iterable
+        All code that runs: what none of it can change is changed by other threads.
     """
 
     def __init__(
-        self, roots: Iterable[Any], functions: Iterable[tuple[FunctionType, Any]] = ()
+        self,
+        roots: Iterable[Any],
+        functions: Iterable[tuple[FunctionType, Any]] = (),
+        codes: Iterable[CodeType] = (),
     ) -> None:
+        self._codes = tuple(codes)
         self._before: list[tuple[Any, Any]] = []
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
         seen: dict[int, Any] = {}
@@ -91,10 +99,12 @@ class Outside:
                 raise StagingError(f"its result is a {type(leaf).__name__} made anew by each call")
 
     def restore(self) -> None:
-        """Put everything back to what it was."""
+        """Put everything back to what it was, but what only other threads can have changed."""
+        stored = None if threading.active_count() == 1 else storing(self._codes)
         for value, before in self._before:
-            if not _is_same(before, _held(value)):
-                _put_back(value, before)
+            now = _held(value)
+            if not _is_same(before, now):
+                _put_back(value, before if stored is None else _undone(value, before, now, stored))
         for space, name, before in self._globals:
             if before is MISSING:
                 space.pop(name, None)
@@ -218,6 +228,21 @@ def _is_mutable(value: Any) -> bool:
     if isinstance(value, (set, deque, bytearray, Iterator)):
         return True
     return is_object(value) and not isinstance(value, Enum) and bool(_held(value))
+
+
+def _undone(value: Any, before: Any, now: Any, stored: Storing) -> Any:
+    """Return what something holds without the changes that some code can have made."""
+    if stored.anything:
+        return before
+    if type(value) is CellType:
+        return before if stored.cells else now
+    if isinstance(value, (list, deque, set, dict)):
+        return before if stored.items else now
+    return {
+        name: (before if name in stored.attributes else now).get(name, MISSING)
+        for name in before.keys() | now.keys()
+        if name in (before if name in stored.attributes else now)
+    }
 
 
 def _put_back(value: Any, before: Any) -> None:
