@@ -1,4 +1,4 @@
-"""What code can change outside: attributes that it assigns, closure cells, entries of containers."""
+"""What code can change outside: attributes that it assigns, cells, entries of containers."""
 
 from __future__ import annotations
 
