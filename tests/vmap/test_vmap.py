@@ -373,3 +373,19 @@ def test_indices_by_shape_alone():
     ):
         expected = np.stack([function(table) for table in tables])
         np.testing.assert_array_equal(wg.vmap(function)(tables), expected)
+
+
+def test_rounding_of_numbers_is_that_of_each_example():
+    x = np.array([0.5, 1.5, -2.5, 2.675, -0.0, 1e15 + 0.5])
+    for digits in (None, 0, 2, -1):
+        expected = np.array([round(entry, digits) for entry in x])
+        found = wg.vmap(lambda e, d=digits: round(e, d))(x)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+        nested = wg.vmap(wg.vmap(lambda e, d=digits: round(e, d)))(np.stack([x, 2 * x]))
+        np.testing.assert_array_equal(nested[0], expected)
+        np.testing.assert_array_equal(wg.jit(wg.vmap(lambda e, d=digits: round(e, d)))(x), expected)
+    for wrong in (np.nan, np.inf):
+        with pytest.raises((ValueError, OverflowError)):
+            wg.vmap(round)(np.array([1.0, wrong]))

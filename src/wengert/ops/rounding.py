@@ -7,7 +7,7 @@ Rounding, signs, predicates and bits have zero derivative; ``modf``, ``frexp``, 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..ir.aval import Aval, aval_of, kind_of_result
 from ..ir.emitter import PerEntry
 from ..ir.primitive import Primitive
 from ..tracing.core import Traced, bind, raw_of, to_user
+from ..tracing.decisions import certain
 from ..tracing.operators import as_operand, install_method
 from ..tracing.protocols import (
     implement_ufunc,
@@ -25,7 +26,7 @@ from ..tracing.protocols import (
 )
 from . import lowering
 from .arithmetic import binary_samples
-from .batch_rules import entrywise, one_by_one
+from .batch_rules import BatchRule, entrywise, one_by_one
 from .elementwise_family import infer_elementwise
 from .exponential import bad_shapes
 from .families import elementwise, irregular, piecewise_constant
@@ -110,10 +111,25 @@ def _round_operator(self: Any, digits: int | None = None) -> Any:
     return bind(_round_scalar, self, digits=digits)
 
 
+def _round_batched(primitive: Primitive) -> BatchRule:
+    """Return the batch rule: NumPy's rounding; what is no integer of 64 bits is left to Python."""
+    loop = one_by_one(primitive)
+
+    def batch(values: Sequence[Any], axes: Sequence[Any], params: dict[str, Any]) -> Any:
+        (x,), (axis,), digits = map(to_user, values), axes, params["digits"]
+        if digits is not None:
+            return raw_of(np.round(x, digits)), axis
+        if not certain(np.less(np.abs(x), 2.0**62)):
+            return loop(values, axes, params)
+        return raw_of(np.rint(x).astype(np.int64)), axis
+
+    return batch
+
+
 _round_scalar = Primitive(
     "round_scalar",
     family="piecewise_constant",
-    batching=one_by_one,
+    batching=_round_batched,
     arguments=("x",),
     evaluate=lambda x, *, digits: round(x) if digits is None else round(x, digits),
     infer=lambda x, *, digits: Aval((), np.int64, "python") if digits is None else x,
