@@ -379,3 +379,44 @@ def test_large_arrays_cost_nothing_at_each_call():
     model.table[3] = -1.0
     near(compiled(2.0), model.head(2.0))
     assert [known.traces for known in compiled.known.values()] == [1]
+
+
+class Listed:
+    def __init__(self):
+        self.sizes = [3, [4, 5], (6, "a")]
+        self.layers = [Layer(3, 0.2), Layer(3, 0.4)]
+        self.named = {"one": 1}
+        self.empty = []
+
+    def value(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return np.sum(x) * self.sizes[1][0] + self.named.get("one", 0) + len(self.empty)
+
+
+LISTED = {
+    "an entry": lambda m: m.sizes.__setitem__(0, 7),
+    "an inner entry": lambda m: m.sizes[1].__setitem__(0, 9),
+    "an equal list": lambda m: setattr(m, "sizes", [3, [4, 5], (6, "a")]),
+    "another list": lambda m: setattr(m, "sizes", [3, [8, 5], (6, "a")]),
+    "longer": lambda m: m.empty.append(1),
+    "another type": lambda m: m.sizes[1].__setitem__(0, 4.0),
+    "a truth value": lambda m: m.sizes[1].__setitem__(0, True),
+    "a key": lambda m: m.named.__setitem__("one", 5),
+    "one key more": lambda m: m.named.__setitem__("two", 5),
+    "another key": lambda m: (m.named.pop("one"), m.named.__setitem__("other", 1)),
+    "exchanged": lambda m: m.layers.reverse(),
+    "fewer": lambda m: m.layers.pop(),
+}
+
+
+@pytest.mark.parametrize("change", LISTED)
+def test_lists_that_are_compared_by_the_native_entry(change):
+    holder = Listed()
+    compiled = wg.jit(holder.value)
+    for _ in range(3):
+        near(compiled(POINT), holder.value(POINT))
+    assert compiled._offers
+    LISTED[change](holder)
+    for _ in range(3):
+        near(compiled(POINT), holder.value(POINT))

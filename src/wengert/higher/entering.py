@@ -31,6 +31,10 @@ class Description:
         self.result = result
 
 
+# Longer lists are compared by the Python function behind the entry.
+_MOST_ENTRIES = 100
+
+
 class _CannotDescribeError(Exception):
     """A container or a place that the entry does not read."""
 
@@ -48,7 +52,8 @@ def describe_call(path: Path, call: Call) -> Description | None:
             for number, value in enumerate(call.args)
         ]
         sources = [_read(slot, _matched(slot.read(), leaves)) for slot in call.captures.implicit]
-        sources += [_compared(slot, value) for slot, value in call.captures.constant]
+        for slot, value in call.captures.constant:
+            sources += _compared(slot, value)
         result = _made(path.results, len(call.values))
     except _CannotDescribeError:
         return None
@@ -86,12 +91,34 @@ def _constant(value: Any) -> Any:
     return signature.Same(value)
 
 
-def _compared(slot: Slot, value: Any) -> Any:
+def _compared(slot: Slot, value: Any) -> list[Any]:
+    """Return the sources that match what a slot held."""
     if value is MISSING:
         if slot.kind == "global" and not slot.attributes:
-            return signature.Absent(slot.holder, slot.key)
+            return [signature.Absent(slot.holder, slot.key)]
         raise _CannotDescribeError
-    return _read(slot, _constant(value))
+    if type(value) is Contents:
+        return [_read(slot, signature.Same(value.holder)), _read(slot, _contents(value))]
+    return [_read(slot, _constant(value))]
+
+
+def _contents(value: Any) -> Any:
+    """Return what matches a list or tuple, or a dictionary of one key, as it is now.
+
+    The entry does not see the order of keys.
+    """
+    if type(value) is not Contents:
+        return _constant(value)
+    kind = type(value.holder)
+    if kind not in (list, tuple, dict) or len(value.entries) > _MOST_ENTRIES:
+        raise _CannotDescribeError
+    remembered = {id(entry): what for entry, what in value.mutable}
+    children = [_contents(remembered.get(id(entry), entry)) for entry in value.entries]
+    if kind is not dict:
+        return signature.Items(kind, children)
+    if len(children) > 1 or value.keys is None:
+        raise _CannotDescribeError
+    return signature.Fields(value.keys, children)
 
 
 def _read(slot: Slot, child: Any) -> Any:
