@@ -14,7 +14,8 @@ import numpy as np
 
 from ...ir.emitter import CannotLower
 from . import complex_functions, math
-from .values import Value, constant, type_of
+from .library import special_symbol
+from .values import FLOAT64, Value, constant, type_of
 
 if TYPE_CHECKING:
     from .emitter import TextEmitter
@@ -64,6 +65,12 @@ _LIBRARY = {
 }
 
 
+# What stands before the names of functions of `scipy.special`, and those whose loops compute in
+# single precision though no such version is exported.
+SPECIAL = "special."
+_SINGLE_ALONE = frozenset({"xlogy", "xlog1py"})
+
+
 @functools.cache
 def _is_there(name: str) -> bool:
     return hasattr(ctypes.pythonapi, name) or hasattr(ctypes.CDLL(None), name)
@@ -82,6 +89,8 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         return complex_functions.FUNCTIONS[name](emitter, x)
     if x.dtype.kind != "f":
         raise CannotLower(f"no {name} of dtype {x.dtype}")
+    if name.startswith(SPECIAL):
+        return _special(emitter, name.removeprefix(SPECIAL), operands)
     function = emitter.function
     kind = type_of(x.dtype)
     listed = ", ".join(f"{kind} {operand.text}" for operand in operands)
@@ -100,6 +109,26 @@ def elementary(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> 
         raise CannotLower(f"no native function {name}")
     called = function.module.declare(symbol, kind, *kinds)
     return _checked(emitter, Value(x.dtype, function.value(f"call {kind} {called}({listed})")))
+
+
+def _special(emitter: TextEmitter, name: str, operands: tuple[Value, ...]) -> Value:
+    """Return the value of a function of `scipy.special`: its scalar version's, bit by bit.
+
+    Without a version for floats it is computed in double precision, as SciPy's loops do.
+    """
+    dtype = operands[0].dtype
+    if any(x.dtype != dtype for x in operands):
+        raise CannotLower(f"{name} takes numbers of several dtypes")
+    found = special_symbol(name, type_of(dtype), len(operands))
+    if found is None and dtype.itemsize == 4 and name not in _SINGLE_ALONE:
+        wide = tuple(emitter.cast(x, FLOAT64) for x in operands)
+        return emitter.cast(_special(emitter, name, wide), dtype)
+    if found is None:
+        raise CannotLower(f"SciPy exports no {name} of {dtype}")
+    kind = type_of(dtype)
+    called = emitter.function.module.declare(found, kind, *(kind,) * len(operands), "i32")
+    listed = ", ".join(f"{kind} {x.text}" for x in operands)
+    return Value(dtype, emitter.function.value(f"call {kind} {called}({listed}, i32 0)"))
 
 
 def _power_or_root(emitter: TextEmitter, x: Value, y: Value) -> Value:

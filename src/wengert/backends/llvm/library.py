@@ -1,8 +1,9 @@
 """Compiled code of other libraries that native code calls, by address.
 
 Functions of BLAS and LAPACK are those that SciPy exports, loaded at first need (230 ms); code names
-them ``scipy.blas.dgemm`` and the like. The loops behind ``np.linalg`` stand in its ufuncs; code
-names them ``numpy.solve.dd``, with the letters of the inputs.
+them ``scipy.blas.dgemm`` and the like, and those of ``scipy.special`` likewise. The loops behind
+``np.linalg`` stand in its ufuncs; code names them ``numpy.solve.dd``, with the letters of the
+inputs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from typing import Any
 
 import numpy as np
 
-_MODULES = {"blas": "scipy.linalg.cython_blas", "lapack": "scipy.linalg.cython_lapack"}
+_MODULES = {
+    "blas": "scipy.linalg.cython_blas",
+    "lapack": "scipy.linalg.cython_lapack",
+    "special": "scipy.special.cython_special",
+}
 
 # Where the flag of invalid operations is bit 0, and its functions stand in the process.
 _MACHINES = frozenset({"x86_64", "AMD64", "arm64", "aarch64"})
@@ -53,14 +58,43 @@ def address_of(name: str) -> int:
         address = _loop_address(group, routine)
         assert address is not None, name
         return address
-    module: Any = importlib.import_module(_MODULES[group])
-    capsule = module.__pyx_capi__[routine]
-    name_of = ctypes.pythonapi.PyCapsule_GetName
-    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    capsule = _exported(group)[routine]
     pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
     pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    found: int = pointer_of(capsule, name_of(capsule))
+    found: int = pointer_of(capsule, _signature(capsule))
     return found
+
+
+def _exported(group: str) -> dict[str, Any]:
+    module: Any = importlib.import_module(_MODULES[group])
+    found: dict[str, Any] = module.__pyx_capi__
+    return found
+
+
+def _signature(capsule: Any) -> bytes:
+    name_of = ctypes.pythonapi.PyCapsule_GetName
+    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    found: bytes = name_of(capsule)
+    return found
+
+
+# How SciPy names the versions of a function for several types.
+_VERSIONS = ("{}", *(f"__pyx_fuse_{n}{{}}" for n in ("0", "1", "2", "0_1", "1_1", "2_1")))
+
+
+@functools.cache
+def special_symbol(name: str, kind: str, count: int) -> str | None:
+    """Return the name of a function of `scipy.special` of `count` numbers, None if there is none.
+
+    `kind` is ``"double"`` or ``"float"``. Behind the numbers stands an integer of no meaning.
+    """
+    wanted = f"{kind} ({f'{kind}, ' * count}int __pyx_skip_dispatch)".encode()
+    exported = _exported("special")
+    for version in _VERSIONS:
+        routine = version.format(name)
+        if routine in exported and _signature(exported[routine]) == wanted:
+            return symbol("special", routine)
+    return None
 
 
 # ------------------------------------------------------------------ loops of ufuncs

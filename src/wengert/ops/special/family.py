@@ -1,6 +1,7 @@
 """The ufuncs of `scipy.special` as elementwise primitives: what their blocks have in common.
 
-Their names here are SciPy's with ``special_`` in front. Values are SciPy's, bit by bit.
+Their names here are SciPy's with ``special_`` in front. Values are SciPy's, bit by bit,
+in compiled code, too: it calls the scalar functions that SciPy exports.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def special(
         return found
 
     numpy = getattr(scipy_special, name) if ufunc is None else ufunc
+    slots.setdefault("lower", lambda e, *x: e.math(f"special.{numpy.__name__}", *x))
     return elementwise(
         f"special_{name}",
         numpy=numpy,

@@ -42,6 +42,7 @@ rgamma = special("rgamma", _slope_of_reciprocal, at=((-2.0, -0.4, 0.7, 3.9),))
 gammasgn = piecewise_constant(
     "special_gammasgn",
     numpy=scipy.gammasgn,
+    lower=lambda e, x: e.math("special.gammasgn", x),
     samples=lambda: [Sample(np.array(_SIGNED)), Sample(np.float32(-0.5)), Sample(1.5)],
 )
 psi = special("psi", lambda x: scipy.zeta(2.0, x), at=(_SIGNED,))
