@@ -11,6 +11,7 @@ import numpy as np
 from ..ir.aval import aval_of
 from ..tracing.core import Traced, raw_of
 from ..tracing.decisions import possible
+from . import lowering
 from .families import elementwise, piecewise_constant
 from .projection import multiply_into
 from .samples import Fail, Sample, array, positive
@@ -210,7 +211,7 @@ fmod = elementwise(
     numpy=np.fmod,
     # The quotient from the result: trunc(x / y) is off by one where x / y rounds up.
     partials=(1, lambda x, y, ans: np.rint((ans - x) / y)),
-    lower=lambda e, x, y: e.math("fmod", x, y),
+    lower=lowering.fmod,
     samples=lambda: binary_samples(positive),
     fails=_bad_shapes,
 )

@@ -230,6 +230,31 @@ def rounded(e: Emitter, x: Any, decimals: int) -> Any:
     return back(e.math("rint", there(x, power)), power)
 
 
+def whole(name: str) -> Callable[..., Any]:
+    """Return the rule that rounds to integers, which are rounded already."""
+    return lambda e, x: x if _kind(e, x) in "iub" else e.math(name, x)
+
+
+def fmod(e: Emitter, x: Any, y: Any) -> Any:
+    """Return the remainder with the sign of `x`; of integers, 0 where `y` is 0."""
+    if _kind(e, x) == "f":
+        return e.math("fmod", x, y)
+    rest, zero = e.remainder(x, y), _zero(e, x)
+    if _kind(e, x) != "i":
+        return rest
+    other = e.bitwise("xor", e.compare("lt", x, zero), e.compare("lt", rest, zero))
+    wrong = e.bitwise("and", other, e.compare("ne", rest, zero))
+    return e.select(wrong, e.subtract(rest, y), rest)
+
+
+def spacing(e: Emitter, x: Any) -> Any:
+    """Return the distance to the next number away from 0, with the sign of `x`."""
+    dtype = e.dtype_of(x)
+    below = e.compare("lt", x, _zero(e, x))
+    end = e.select(below, e.constant(-np.inf, dtype), e.constant(np.inf, dtype))
+    return e.subtract(e.math("nextafter", x, end), x)
+
+
 def divmod_(e: Emitter, x: Any, y: Any) -> Any:
     return e.floor_divide(x, y), e.remainder(x, y)
 

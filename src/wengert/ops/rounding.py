@@ -46,12 +46,18 @@ rounded = {
     ufunc.__name__: piecewise_constant(
         ufunc.__name__,
         numpy=ufunc,
-        lower=None if ufunc is np.spacing else lowering.function(ufunc.__name__),
+        lower=lower,
         samples=lambda: unary_samples(
             whole, complex_too=False, extra=(np.array([-1.0, -0.0, 2.5, np.inf, np.nan]),)
         ),
     )
-    for ufunc in (np.floor, np.ceil, np.rint, np.trunc, np.spacing)
+    for ufunc, lower in (
+        (np.floor, lowering.whole("floor")),
+        (np.ceil, lowering.whole("ceil")),
+        (np.rint, lowering.function("rint")),
+        (np.trunc, lowering.whole("trunc")),
+        (np.spacing, lowering.spacing),
+    )
 }
 
 
