@@ -4,6 +4,11 @@ After any test, whatever failed in it, no transformation runs and NumPy is NumPy
 """
 
 import os
+import signal
+
+# A shell lets commands in the background ignore this signal, and whatever they start with them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["WENGERT_CACHE_DIR"] = "off"
 
