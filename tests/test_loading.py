@@ -125,3 +125,103 @@ def test_while_one_thread_loads_others_see_the_replacements():
 
 
 _zeros = np.zeros
+
+
+# ------------------------------------------------------------------ loads that fail halfway
+
+# The primitive at which the load fails, and what runs it. Modules before it in a package stay.
+FAILING = """
+import sys
+import numpy as np, wengert as wg
+from wengert.ir.primitive import Registry
+from wengert.tracing import protocols
+add, count, at = Registry.add, 0, {at}
+
+def fail(self, primitive):
+    global count
+    count += 1
+    add(self, primitive)
+    if count == at:
+        raise {error}("halfway")
+
+def f(x):
+    return {expression}
+
+Registry.add = fail
+try:
+    found = float(wg.grad(f)(1.5))
+except BaseException as error:
+    print(type(error).__name__)
+    Registry.add = add
+    names = set(protocols.registry._by_name)
+    for name in names:
+        primitive = protocols.registry._by_name[name]
+        module = primitive.samples.__module__
+        assert module in sys.modules, (name, module)
+    for function, implementation in protocols.functions.items():
+        module = getattr(implementation, "__module__", "numpy")
+        assert module in sys.modules, (function, module)
+    assert not protocols.loading
+    found = float(wg.grad(f)(1.5))
+print(found)
+"""
+FAILS = [
+    ("np.linalg.det(np.array([[x, 2.0], [3.0, x]]))", 2, "KeyboardInterrupt", 3.0),
+    ("np.linalg.det(np.array([[x, 2.0], [3.0, x]]))", 9, "ValueError", 3.0),
+    ("np.einsum('i,i', np.array([x, 2.0]), np.array([x, 3.0]))", 1, "MemoryError", 3.0),
+    ("np.sum(np.pad(np.array([x, 2.0]), 1, mode='edge'))", 1, "KeyboardInterrupt", 2.0),
+    ("wg.cond(x > 0, lambda x: 2 * x, lambda x: x, x)", 1, "KeyboardInterrupt", 2.0),
+]
+
+
+@pytest.mark.parametrize(("expression", "at", "error", "expected"), FAILS)
+def test_a_load_that_fails_leaves_nothing_behind(expression, at, error, expected):
+    printed = run(FAILING.format(expression=expression, at=at, error=error))
+    assert printed == [error, str(expected)]
+
+
+def test_what_failed_is_loaded_again_by_name_and_whole():
+    printed = run(
+        "import wengert\n"
+        "from wengert.ir.primitive import Registry, registry\n"
+        "add, failed = Registry.add, []\n"
+        "def fail(self, primitive):\n"
+        "    add(self, primitive)\n"
+        "    if primitive.name in {'qr', 'fourier', 'einsum'} - set(failed):\n"
+        "        failed.append(primitive.name)\n"
+        "        raise KeyboardInterrupt\n"
+        "Registry.add = fail\n"
+        "for attempt in range(4):\n"
+        "    try:\n"
+        "        print(len(registry))\n"
+        "    except KeyboardInterrupt:\n"
+        "        print(failed[-1])\n"
+    )
+    assert set(printed[:3]) == {"qr", "fourier", "einsum"}
+    assert int(printed[3]) == len(list(registry)) - len(_loaded_here())
+
+
+def _loaded_here():
+    """Primitives of this process that loading what is deferred does not bring by itself."""
+    fresh = run(
+        "import wengert; from wengert.ir.primitive import registry\n"
+        "print(*(primitive.name for primitive in registry))"
+    )
+    return {primitive.name for primitive in registry} - set(fresh)
+
+
+def test_threads_that_load_at_once_each_find_all():
+    printed = run(
+        "import threading, numpy as np, wengert as wg\n"
+        "start, found = threading.Barrier(8), []\n"
+        "def f(x):\n"
+        "    return np.linalg.det(np.array([[x, 2.0], [3.0, x]])) + np.sum(np.pad(np.array([x]), 1))\n"
+        "def work():\n"
+        "    start.wait()\n"
+        "    found.append(float(wg.grad(f)(1.5)))\n"
+        "threads = [threading.Thread(target=work) for _ in range(8)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "print(found == [4.0] * 8, found)"
+    )
+    assert printed[0] == "True", printed

@@ -127,6 +127,21 @@ def test_what_calls_numpy_and_blas_is_said_by_line():
     )
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size", "kind"), [(float, 30, "BLAS"), (float, 80, "product"), (complex, 80, "BLAS")]
+)
+def test_who_multiplies_matrices_is_said(dtype, size, kind):
+    """BLAS does small ones, and complex ones; the sizes between go to code of the library's own."""
+    matrix = np.eye(size, dtype=dtype)
+    found = wg.profile(
+        lambda w: np.sum(np.abs(matrix @ w.astype(dtype)) ** 2), np.ones((size, size))
+    )
+    kinds = {part.kind for part in found.compiled.parts} & {"BLAS", "product"}
+    assert kinds == {kind}
+    lowered = wg.jit(lambda w: matrix @ w).lower(np.ones((size, size), dtype))
+    assert ("gemm" in lowered.as_text("llvm")) == (kind == "BLAS")
+
+
 def test_every_recorded_line_has_its_parts():
     found = wg.profile(with_sort, np.ones((30, 2)), np.linspace(-1.0, 1.0, 1200).reshape(40, 30))
     compiled = found.compiled

@@ -144,9 +144,9 @@ def __getattr__(name: str) -> Any:
     module = _MODULES.get(name, name)
     if name not in __all__ or module not in _LOADED_AT_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    from .ir.loading import load
 
-    found = importlib.import_module(f".{module}", __name__)
+    found: Any = load(f"{__name__}.{module}")
     if name in _MODULES:
         found = getattr(found, name)
         globals()[name] = found

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import RegistryError
 from .aval import aval_of
+from .loading import put
 
 Pull = Callable[[Any, Any], Any]
 Plan = tuple[Pull, Sequence[bool], Pull]
@@ -208,7 +209,7 @@ class Registry:
             raise RegistryError(
                 f"a primitive named {primitive.name!r} exists already; choose another name"
             )
-        self._by_name[primitive.name] = primitive
+        put(self._by_name, primitive.name, primitive)
 
     def remove(self, name: str) -> None:
         """Take a primitive out again (for tests that define their own)."""

@@ -38,8 +38,9 @@ class CompiledPart:
     Attributes
     ----------
     kind : str
-        ``"kernel"``: one loop nest; ``"BLAS"``: a matrix product; ``"NumPy"``: a call back into
-        NumPy; ``"numbers"``: machine code without a loop; ``"loop"``, ``"branch"``, ``"guard"``,
+        ``"kernel"``: one loop nest; ``"product"``: a product of matrices by compiled code of ours;
+        ``"BLAS"``: one by the library that SciPy brings; ``"NumPy"``: a call back into NumPy;
+        ``"numbers"``: machine code without a loop; ``"loop"``, ``"branch"``, ``"guard"``,
         ``"call"`` and the like.
     operations : dict
         How often each primitive is in it.

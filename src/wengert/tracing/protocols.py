@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from threading import get_ident
+from threading import RLock, get_ident
 from types import FunctionType
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir.aval import Aval, aval_of, promotion_operand
+from ..ir.loading import load, put
 from ..ir.primitive import registry
 from .callsite import caller_is_user, is_user_code
 from .core import Array, Traced, bind, bind_one, raw_of, read_handle, to_user, write_handle
@@ -30,11 +30,12 @@ functions: dict[Any, Callable[..., Any]] = {}
 _WRITERS = frozenset({np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal})
 constant_functions: set[Any] = set()
 
-
 # By the module that implements functions, the module that has them.
 _later: dict[str, str] = {}
 # Threads that import such modules now, to which NumPy is as it always is.
 loading: set[int] = set()
+# One thread loads at a time: another one would meet functions whose modules run yet.
+_turn = RLock()
 
 
 def implement_later(module: str, *implementing: str) -> None:
@@ -45,24 +46,31 @@ def implement_later(module: str, *implementing: str) -> None:
 def load_later(wanted: str | None = None) -> bool:
     """Import what implements functions of NumPy and of modules imported by now, or of one module.
 
-    Return whether there was anything to import.
+    Return whether there was anything to import. What a module registered that fails is taken back,
+    and the module is imported again the next time.
     """
-    ready = [
+    thread = get_ident()
+    ready = _ready(wanted)
+    if not ready or thread in loading:
+        return False
+    with _turn:
+        try:
+            loading.add(thread)
+            for name in ready:
+                load(name)
+                _later.pop(name, None)
+        finally:
+            loading.discard(thread)
+    return True
+
+
+def _ready(wanted: str | None) -> list[str]:
+    """Return the modules that `load_later` imports."""
+    return [
         name
         for name, module in tuple(_later.items())
         if (wanted == module if wanted is not None else module in sys.modules or "numpy" in module)
     ]
-    thread = get_ident()
-    if not ready or thread in loading:
-        return False
-    loading.add(thread)
-    try:
-        for name in ready:
-            import_module(name)
-            _later.pop(name, None)
-    finally:
-        loading.discard(thread)
-    return True
 
 
 registry.completed_by(load_later)
@@ -100,7 +108,7 @@ def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for numpy_function in numpy_functions:
-            functions[numpy_function] = function
+            put(functions, numpy_function, function)
         return function
 
     return decorate
@@ -334,7 +342,7 @@ def store_results(
 
 def implement_ufunc(ufunc: np.ufunc, implementation: Callable[..., Any]) -> None:
     """Answer calls of `ufunc`; the implementation gets user-level operands, gives raw results."""
-    ufuncs[ufunc] = implementation
+    put(ufuncs, ufunc, implementation)
 
 
 def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -27,7 +27,6 @@ from .scalars import ScalarEquation
 _NAMES: tuple[tuple[type, str], ...] = (
     (KernelStep, "kernel"),
     (SweepStep, "kernel by rows of a matrix"),
-    (ProductStep, "BLAS"),
     (CallBack, "NumPy"),
     (Guard, "guard"),
     (Switch, "branch"),
@@ -41,8 +40,9 @@ NUMBERS = "numbers"
 class Part(NamedTuple):
     """Steps that run as one.
 
-    ``kind`` is ``"kernel"``, ``"BLAS"``, ``"NumPy"``, ``"loop"``, ``"numbers"`` (machine code
-    without a loop) and the like; ``equations`` what is known to be computed in it, ``writes`` its
+    ``kind`` is ``"kernel"``, ``"product"`` and ``"BLAS"`` (products of matrices by code of our own
+    and by a library), ``"NumPy"``, ``"loop"``, ``"numbers"`` (machine code without a loop) and the
+    like; ``equations`` what is known to be computed in it, ``writes`` its
     results, single numbers included.
     """
 
@@ -59,13 +59,19 @@ def summarise(program: WengertList) -> tuple[list[Part], int]:
     steps = arrange(program)
     parts: list[Part] = []
     for step in steps:
-        kind = next((name for known, name in _NAMES if isinstance(step, known)), NUMBERS)
+        kind = _kind(step)
         part = Part(kind, tuple(_equations(step)), tuple(step.writes))
         if kind == NUMBERS and parts and parts[-1].kind == NUMBERS:
             before = parts.pop()
             part = Part(kind, before.equations + part.equations, before.writes + part.writes)
         parts.append(part)
     return parts, plan_layout(program, steps).workspace
+
+
+def _kind(step: Step) -> str:
+    if isinstance(step, ProductStep):
+        return "BLAS" if step.is_by_library else "product"
+    return next((name for known, name in _NAMES if isinstance(step, known)), NUMBERS)
 
 
 def _equations(step: Step) -> Sequence[Equation]:

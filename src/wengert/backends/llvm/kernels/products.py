@@ -179,7 +179,7 @@ def _is_readable(product: Product) -> bool:
 
 
 class ProductStep(EquationStep):
-    """The step of one contraction that BLAS carries out."""
+    """The step of one contraction that BLAS, or `tiles`, carries out."""
 
     __slots__ = ("product",)
 
@@ -188,6 +188,11 @@ class ProductStep(EquationStep):
     def __init__(self, equation: Equation, product: Product) -> None:
         super().__init__(equation)
         self.product = product
+
+    @property
+    def is_by_library(self) -> bool:
+        """Whether BLAS multiplies, not code of our own."""
+        return not _goes_in_tiles(self.product)
 
     def emit(self, frame: Frame) -> None:
         name = frame.shared.name("product")
