@@ -1,4 +1,4 @@
-"""Ways to run functions in tests: as the list that they stage to, and for the memory they need."""
+"""Ways to run functions in tests: as a list, for the memory they need; what jit did with them."""
 
 import tracemalloc
 
@@ -27,3 +27,13 @@ def peak(fun, *args):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def traces(jitted):
+    """How often the function ran to be recorded."""
+    return sum(known.traces for known in jitted.known.values())
+
+
+def uncompiled(jitted):
+    """Why the function runs as it is, for each signature for which it does."""
+    return [known.eager for known in jitted.known.values() if known.eager is not None]
