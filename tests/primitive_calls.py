@@ -262,7 +262,7 @@ def pushed(call, point, tangents):
     finally:
         end(trace)
     changes = [
-        output.payload if type(output) is Traced and output.trace is trace else None
+        output._payload if type(output) is Traced and output._trace is trace else None
         for output in outputs
     ]
     return values, changes
@@ -282,7 +282,7 @@ def pulled(call, point, traced, make_cotangent):
     seeds = []
     for number, output in enumerate(outputs):
         if type(output) is Traced:
-            seeds.append((output.payload, make_cotangent(number, output.value)))
+            seeds.append((output._payload, make_cotangent(number, output._below)))
     try:
         return trace.pull_back(seeds)
     finally:

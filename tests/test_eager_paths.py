@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.ir.aval import aval_of
 from wengert.ir.primitive import registry
 from wengert.tracing.core import Array, Traced, raw_of
 from wengert.tracing.creation import begin, end
@@ -44,10 +45,10 @@ def _recorded(primitive, first, second, which, *, shortly):
         end(trace)
     if type(raw) is not Traced:
         return raw, None
-    seed = np.linspace(0.3, 0.7, max(np.size(raw.value), 1))[: np.size(raw.value)]
-    seed = seed.reshape(np.shape(raw.value)).astype(raw.aval.dtype)[()]
+    seed = np.linspace(0.3, 0.7, max(np.size(raw._below), 1))[: np.size(raw._below)]
+    seed = seed.reshape(np.shape(raw._below)).astype(aval_of(raw).dtype)[()]
     try:
-        return raw.value, trace.pull_back([(raw.payload, seed)])
+        return raw._below, trace.pull_back([(raw._payload, seed)])
     finally:
         trace.release()
 

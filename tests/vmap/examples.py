@@ -86,8 +86,8 @@ def in_trace(function):
 def examples_of(value):
     """Return a result with its examples along axis 0; one for all is repeated."""
     raw = raw_of(value)
-    if type(raw) is Traced and type(raw.value) is Batched:
-        return np.moveaxis(np.asarray(raw.value.value), raw.value.axis, 0)
+    if type(raw) is Traced and type(raw._below) is Batched:
+        return np.moveaxis(np.asarray(raw._below._below), raw._below.axis, 0)
     return np.broadcast_to(raw, (EXAMPLES, *np.shape(raw)))
 
 

@@ -90,7 +90,7 @@ def hoist(program: WengertList) -> tuple[WengertList, tuple[Any, ...]]:
         if not isinstance(operand, Literal) or type(operand.value) is not Traced:
             return operand
         value = operand.value
-        key = id(value.payload) if isinstance(value.payload, Variable) else id(value)
+        key = id(value._payload) if isinstance(value._payload, Variable) else id(value)
         return fresh.setdefault(key, (Variable(aval_of(value)), value))[0]
 
     equations = [
@@ -250,5 +250,5 @@ def _aval_of_leaf(leaf: Any) -> Aval:
     """Return ``aval_of(raw_of(leaf))``, quickly for numbers: every step asks it of every leaf."""
     plain = leaf
     while type(plain) is Traced:
-        plain = plain.value
+        plain = plain._below
     return number_aval(type(plain)) or aval_of(raw_of(leaf))

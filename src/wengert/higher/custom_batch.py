@@ -34,9 +34,9 @@ def for_all(
         raw = [raw_of(result) for result in function(*args)]
     finally:
         end(trace)
-    differs = [type(entry) is Traced and entry.trace is trace for entry in raw]
+    differs = [type(entry) is Traced and entry._trace is trace for entry in raw]
     results = [
-        moved(entry.value.value, entry.value.axis, 0) if flag else entry
+        moved(entry._below._below, entry._below.axis, 0) if flag else entry
         for entry, flag in zip(raw, differs, strict=True)
     ]
     return results, differs

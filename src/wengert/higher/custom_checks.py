@@ -16,10 +16,10 @@ def level_of(values: Iterable[Any]) -> int:
     """Return the highest level of a derivative among raw values."""
     found = 0
     for value in values:
-        while type(value) is Traced and value.trace.batches:
-            value = value.value.value
-        if type(value) is Traced and not value.trace.stages:
-            found = max(found, value.trace.level)
+        while type(value) is Traced and value._trace.batches:
+            value = value._below._below
+        if type(value) is Traced and not value._trace.stages:
+            found = max(found, value._trace.level)
     return found
 
 

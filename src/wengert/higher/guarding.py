@@ -132,8 +132,8 @@ class GuardingTrace(StagingTrace):
 
     def operand(self, value: Any) -> Operand:
         """Return what stands for a raw value in an equation."""
-        if type(value) is Traced and value.trace is self:
-            variable: Variable = value.payload.variable
+        if type(value) is Traced and value._trace is self:
+            variable: Variable = value._payload.variable
             return variable
         return Literal(self._constant(value))
 
@@ -151,21 +151,21 @@ class GuardingTrace(StagingTrace):
 
     def value_of(self, value: Any) -> Any:
         """Return the plain value of a raw value of this trace, or of a constant."""
-        if type(value) is Traced and value.trace is self:
-            return value.payload.value
+        if type(value) is Traced and value._trace is self:
+            return value._payload.value
         return value
 
     def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
         """Evaluate and record an operation of two numbers; `process` in fewer steps."""
         left: Operand
         right: Operand
-        if type(x) is Traced and x.trace is self:
-            known = x.payload
+        if type(x) is Traced and x._trace is self:
+            known = x._payload
             left, first = known.variable, known.value
         else:
             left, first = Literal(x), x
-        if type(y) is Traced and y.trace is self:
-            known = y.payload
+        if type(y) is Traced and y._trace is self:
+            known = y._payload
             right, second = known.variable, known.value
         else:
             right, second = Literal(y), y
@@ -187,8 +187,8 @@ class GuardingTrace(StagingTrace):
         operands: list[Operand] = []
         values = []
         for value in args:
-            if type(value) is Traced and value.trace is self:
-                known = value.payload
+            if type(value) is Traced and value._trace is self:
+                known = value._payload
                 operands.append(known.variable)
                 values.append(known.value)
             else:
@@ -250,7 +250,7 @@ class GuardingTrace(StagingTrace):
 
     def demand(self, traced: Traced, purpose: str) -> Any:
         """Answer with the value, and guard it."""
-        aval = traced.value
+        aval = traced._below
         if aval.shape and purpose not in INDEX_PURPOSES and purpose is not TRUTH_PURPOSE:
             raise StagingError(
                 f"{purpose} at {outside_line()} asks for all entries of a {aval}, which a compiled "
@@ -259,13 +259,13 @@ class GuardingTrace(StagingTrace):
         if purpose is TRUTH_PURPOSE and aval.dtype != _BOOL:
             traced = self._discretised(traced, _BOOL)
         elif purpose is INTEGER_PURPOSE and aval.dtype.kind in "f":
-            value = traced.payload.value
+            value = traced._payload.value
             if abs(value) < 2.0**62:
                 traced = self._discretised(traced, _INT64)
-        variable = traced.payload.variable
+        variable = traced._payload.variable
         if variable in self._asked:
             return self._asked[variable]
-        value = traced.payload.value
+        value = traced._payload.value
         if isinstance(value, np.ndarray):
             value = value.copy()
         position = len(self.decisions)
@@ -301,13 +301,13 @@ class GuardingTrace(StagingTrace):
     def note_overlap(self, traced: Traced) -> None:
         """Note an input of which a copy is written: where it overlaps another, that is refused."""
         for number, variable in enumerate(self.inputs):
-            if variable is traced.payload.variable and type(self.values[number]) is np.ndarray:
+            if variable is traced._payload.variable and type(self.values[number]) is np.ndarray:
                 self.copied.append(number)
 
     def peek(self, traced: Traced) -> Any:
         """Return the value, to be printed; nothing is guarded."""
         self.shown = True
-        return traced.payload.value
+        return traced._payload.value
 
     def _discretised(self, traced: Traced, dtype: np.dtype[Any]) -> Traced:
         found: Traced = self.process(discretise, [traced], {"dtype": dtype})
@@ -315,7 +315,7 @@ class GuardingTrace(StagingTrace):
 
     def owns(self, raw: Any) -> bool:
         """Return whether a raw value is one of this trace."""
-        return type(raw) is Traced and raw.trace is self
+        return type(raw) is Traced and raw._trace is self
 
     def release(self) -> None:
         """Let go of the locks on constants."""

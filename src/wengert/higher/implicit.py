@@ -175,15 +175,15 @@ def _likeness(
 def _one_value(raw: Any) -> Any:
     """Return the plain value below all traces; that of the first example of a batch."""
     while type(raw) is Traced:
-        known = getattr(raw.trace, "value_of", None)
-        if raw.trace.batches:
-            batched = raw.value
-            raw = np.take(to_user(batched.value), 0, axis=batched.axis)
+        known = getattr(raw._trace, "value_of", None)
+        if raw._trace.batches:
+            batched = raw._below
+            raw = np.take(to_user(batched._below), 0, axis=batched.axis)
             raw = raw_of(raw)
         elif known is not None:
             raw = known(raw)
         else:
-            raw = raw.value
+            raw = raw._below
     return innermost(raw)
 
 

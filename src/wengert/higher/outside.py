@@ -197,8 +197,8 @@ def _is_same(before: Any, now: Any) -> bool:
 
 def _holds_traced(value: Any, owns: Callable[[Any], bool], depth: int = 4) -> bool:
     if type(value) is Array:
-        root = value if value.root is None else value.root
-        return type(root.value) is Traced and owns(root.value)
+        root = value if value._root is None else value._root
+        return type(root._below) is Traced and owns(root._below)
     if type(value) is Traced:
         return owns(value)
     if not depth or isinstance(value, type):

@@ -218,13 +218,13 @@ class SavingTrace(ReverseTrace):
             return super().process(primitive, args, params)
         if not rows.replayed:
             result = super().process(primitive, args, params)
-            rows.saved.append(result.value if type(result) is Traced else result)
+            rows.saved.append(result._below if type(result) is Traced else result)
             return result
         ans = rows.saved[rows.used]
         rows.used += 1
-        traced = [(i, v) for i, v in enumerate(args) if type(v) is Traced and v.trace is self]
+        traced = [(i, v) for i, v in enumerate(args) if type(v) is Traced and v._trace is self]
         which = tuple(i for i, _ in traced)
-        positions = tuple(value.payload for _, value in traced)
+        positions = tuple(value._payload for _, value in traced)
         values = [self.lower(value) for value in args]
         inputs = positions[0] if len(positions) == 1 else positions
         return self.add_row(primitive, which, values, ans, params, inputs)
@@ -269,7 +269,7 @@ def fingerprint_of(result: Any) -> list[Any]:
     for leaf in tree.leaves(result):
         plain = innermost(raw_of(leaf))
         while type(plain) is Batched:
-            plain = innermost(plain.value)
+            plain = innermost(plain._below)
         if type(plain) is np.ndarray and plain.dtype != object:
             found.append((plain.shape, zlib.crc32(np.ascontiguousarray(plain).tobytes())))
         else:

@@ -67,7 +67,7 @@ class Results:
         self.writes: list[tuple[int, int]] = []
         for number, handle in enumerate(handles):
             if type(handle) is Array and not _is_input(trace, handle, number):
-                self.writes.append((number, self._output(trace, numbers, handle.value)))
+                self.writes.append((number, self._output(trace, numbers, handle._below)))
         # Those must not overlap others, nor those of which a derivative writes a copy.
         self.exclusive = [*(number for number, _ in self.writes), *trace.copied]
         only = len(leaves) == 1 and leaves[0] is value
@@ -109,9 +109,13 @@ class Results:
             )
         if type(leaf) is not Array:
             return ("copy", leaf.copy()) if type(leaf) is np.ndarray else ("constant", leaf)
-        root = leaf if leaf.root is None else leaf.root
+        root = leaf if leaf._root is None else leaf._root
         if id(root) in roots:
-            return ("input", roots[id(root)], self._place(trace, numbers, leaf.path, leaf.indices))
+            return (
+                "input",
+                roots[id(root)],
+                self._place(trace, numbers, leaf._path, leaf._indices),
+            )
         source = forms.get(id(root))
         if source is not None:
             base: Recipe
@@ -123,18 +127,18 @@ class Results:
                         "view depends on strides. Return a copy of it: x.reshape(…).copy()"
                     )
             else:
-                number = self._output(trace, numbers, source.root.value)
+                number = self._output(trace, numbers, source.root._below)
                 base = ("view", number, _WHOLE, id(source.root))
-            number = self._output(trace, numbers, root.value)
+            number = self._output(trace, numbers, root._below)
             changes = [
                 (self._place(trace, numbers, form.path, form.indices), form.how, form.arguments)
                 for form in source.forms
             ]
-            place = self._place(trace, numbers, leaf.path, leaf.indices)
+            place = self._place(trace, numbers, leaf._path, leaf._indices)
             return ("formed", number, base, changes, place, id(root))
         if shared[id(root)] > 1:
-            number = self._output(trace, numbers, root.value)
-            place = self._place(trace, numbers, leaf.path, leaf.indices)
+            number = self._output(trace, numbers, root._below)
+            place = self._place(trace, numbers, leaf._path, leaf._indices)
             return ("view", number, place, id(root))
         raw = read_handle(leaf)
         if type(raw) is not Traced:
@@ -245,7 +249,7 @@ class _Source(NamedTuple):
 
 def _forms(leaves: Sequence[Any], roots: dict[int, int]) -> dict[int, _Source]:
     """Return the sources of roots that are another shape of an argument, or of another result."""
-    own = [leaf if leaf.root is None else leaf.root for leaf in leaves if type(leaf) is Array]
+    own = [leaf if leaf._root is None else leaf._root for leaf in leaves if type(leaf) is Array]
     shown = {*map(id, own), *roots}
     found = {}
     for root in own:
@@ -278,7 +282,7 @@ def _shared_roots(leaves: Sequence[Any], forms: dict[int, _Source]) -> dict[int,
     counts: dict[int, int] = {}
     for leaf in leaves:
         if type(leaf) is Array:
-            root = leaf if leaf.root is None else leaf.root
+            root = leaf if leaf._root is None else leaf._root
             counts[id(root)] = counts.get(id(root), 0) + 1
             if id(root) in forms:
                 source = id(forms[id(root)].root)
@@ -288,8 +292,8 @@ def _shared_roots(leaves: Sequence[Any], forms: dict[int, _Source]) -> dict[int,
 
 def _is_input(trace: GuardingTrace, handle: Array, number: int) -> bool:
     """Return whether a handle on an argument still holds what it came with."""
-    raw = handle.value
-    return trace.owns(raw) and raw.payload.variable is trace.inputs[number]
+    raw = handle._below
+    return trace.owns(raw) and raw._payload.variable is trace.inputs[number]
 
 
 def _view(array: Any, place: _Place, outputs: Sequence[Any]) -> Any:

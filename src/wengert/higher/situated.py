@@ -77,7 +77,7 @@ class SituatedTrace(StagingTrace):
 
     def demand(self, traced: Traced, purpose: str) -> Any:
         """Answer with the value at hand, and guard it."""
-        aval: Aval = traced.value
+        aval: Aval = traced._below
         if purpose is TRUTH_PURPOSE and aval.dtype != np.bool_:
             traced = self.process(discretise, [traced], {"dtype": np.dtype(np.bool_)})
         elif purpose is INTEGER_PURPOSE and aval.dtype.kind == "f":
@@ -86,7 +86,7 @@ class SituatedTrace(StagingTrace):
             raise self.refusal(aval, purpose)
         value = self.value_of(traced)
         owner = value if type(value) is Traced else None
-        if traced.payload in self._moved:
+        if traced._payload in self._moved:
             owner = owner or self._owner
             self._asked = self._asked or (aval, purpose, outside_line())
         if owner is not None:
@@ -94,7 +94,7 @@ class SituatedTrace(StagingTrace):
         if isinstance(value, np.ndarray):
             value = value.copy()
         params = {"expected": value, "position": len(self.equations)}
-        self.equations.append(Equation(guard, [traced.payload], params, ()))
+        self.equations.append(Equation(guard, [traced._payload], params, ()))
         return value
 
     def value_of(self, traced: Traced) -> Any:
@@ -111,7 +111,7 @@ class SituatedTrace(StagingTrace):
             while self._computed < len(self.equations):
                 self._compute(self.equations[self._computed])
                 self._computed += 1
-        return self._known[traced.payload]
+        return self._known[traced._payload]
 
     def _compute(self, equation: Equation) -> None:
         if not equation.outputs:
@@ -133,7 +133,7 @@ class SituatedTrace(StagingTrace):
 
 def _refusal(aval: Aval, purpose: str, line: str, owner: Traced) -> WengertError:
     """Return the error of a question whose answer depends on a value that nobody knows."""
-    trace: Any = owner.trace
+    trace: Any = owner._trace
     found: WengertError = trace.refusal(aval, purpose, line)
     return found
 
@@ -141,9 +141,9 @@ def _refusal(aval: Aval, purpose: str, line: str, owner: Traced) -> WengertError
 def known_below(value: Any) -> Any:
     """Return the plain value below all traces; where nobody knows it, the value it ends in."""
     while type(value) is Traced:
-        below = value.value
+        below = value._below
         if type(below) is not Traced and is_unknown(below):
-            return value.trace.value_of(value) if type(value.trace) is SituatedTrace else value
+            return value._trace.value_of(value) if type(value._trace) is SituatedTrace else value
         value = below
     return value
 

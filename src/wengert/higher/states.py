@@ -107,17 +107,17 @@ class State:
         raise OpaqueError
 
     def _traced(self, value: Traced) -> Hashable:
-        if value.trace is not self._trace:
+        if value._trace is not self._trace:
             raise OpaqueError
-        self.variables.append(value.payload.variable)
-        return ("traced", value.payload.variable.aval)
+        self.variables.append(value._payload.variable)
+        return ("traced", value._payload.variable.aval)
 
     def _array(self, handle: Array) -> Hashable:
-        if handle.root is not None:
-            return ("view", self._of(handle.root), value_key(handle.path))
-        if type(handle.value) is Traced:
-            return ("array", self._traced(handle.value))
-        return ("cell", self._of(handle.value))
+        if handle._root is not None:
+            return ("view", self._of(handle._root), value_key(handle._path))
+        if type(handle._below) is Traced:
+            return ("array", self._traced(handle._below))
+        return ("cell", self._of(handle._below))
 
     def _function(self, function: FunctionType) -> Hashable:
         parts: list[Hashable] = ["function", id(function.__code__)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -106,13 +108,15 @@ _NUMBER_AVALS: dict[type, Aval] = {
 number_aval = _NUMBER_AVALS.get
 
 
-# What has an attribute ``aval``: asking these what else they are costs more than all the rest.
-_WITH_AVAL: set[type] = {Aval}
+_own_aval: Callable[[Any], Aval] = attrgetter("aval")
+
+# How the Aval of some types is found: asking these what else they are costs more than all the rest.
+_AVAL_READERS: dict[type, Callable[[Any], Aval]] = {Aval: _own_aval}
 
 
-def register_aval_type(*kinds: type) -> None:
-    """Note types whose instances have an attribute ``aval`` that says all."""
-    _WITH_AVAL.update(kinds)
+def register_aval_type(kind: type, read: Callable[[Any], Aval] = _own_aval) -> None:
+    """Note how the Aval of a type's instances is read: by default it is their ``aval``."""
+    _AVAL_READERS[kind] = read
 
 
 def aval_of(value: Any) -> Aval:
@@ -123,8 +127,9 @@ def aval_of(value: Any) -> Aval:
     found = _NUMBER_AVALS.get(kind)
     if found is not None:
         return found
-    if kind in _WITH_AVAL:
-        return value.aval  # type: ignore[no-any-return]
+    read = _AVAL_READERS.get(kind)
+    if read is not None:
+        return read(value)
     if isinstance(value, np.ndarray):
         return Aval(value.shape, value.dtype, "array")
     if isinstance(value, np.generic):

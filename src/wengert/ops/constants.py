@@ -101,7 +101,7 @@ def _owner_of(value: Any) -> Any:
 def _root(value: Any) -> Any:
     if type(value) is not Array:
         return value
-    return value if value.root is None else value.root
+    return value if value._root is None else value._root
 
 
 def _shares(first: Any, second: Any, function: Any, max_work: Any) -> bool:

@@ -67,7 +67,7 @@ def _laid_out_like(a: Any, made: Any, order: Any) -> Any:
     """
     unknown = order in ("K", "A") and is_unknown(innermost(raw_of(a)))
     if unknown and type(made) is Array and sum(length != 1 for length in made.shape) > 1:
-        made.relatives = []
+        made._relatives = []
     return made
 
 

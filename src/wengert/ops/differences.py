@@ -116,7 +116,7 @@ def _epsilon(value: Any) -> float:
 def _largest(value: Any) -> float:
     plain = innermost(raw_of(value))
     while type(plain) is Batched:  # one step for all examples
-        plain = innermost(plain.value)
+        plain = innermost(plain._below)
     # While staging nothing is known of the size: numbers of about one are assumed.
     return 1.0 if type(plain) is Aval else float(np.max(np.abs(plain), initial=0.0))
 

@@ -50,13 +50,13 @@ def relaid(raw: Any, order: str) -> Any:
     The array itself is shared where it is so already: a write copies what is not exclusive.
     """
     if type(raw) is Traced:
-        lower = relaid(raw.value, order)
-        payload = raw.payload
+        lower = relaid(raw._below, order)
+        payload = raw._payload
         if type(payload) is Traced or type(payload) is np.ndarray:
             payload = detached(payload)
-        if lower is raw.value and payload is raw.payload:
+        if lower is raw._below and payload is raw._payload:
             return raw
-        return Traced(raw.trace, lower, payload)
+        return Traced(raw._trace, lower, payload)
     if type(raw) is np.ndarray and not (raw.base is None and _is_laid_out(raw, order)):
         return raw.copy(order)  # type: ignore[arg-type]
     return raw
@@ -354,7 +354,7 @@ def _layout(self: Any, what: str) -> Any:
 
 
 def flags_of(self: Any) -> Flags:
-    writeable = type(self) is Array and not is_read_only(self.path)
+    writeable = type(self) is Array and not is_read_only(self._path)
     return Flags(_layout(self, "x.flags").flags, writeable)
 
 
@@ -363,7 +363,7 @@ def strides_of(self: Any) -> tuple[int, ...]:
 
 
 def base_of(self: Any) -> Any:
-    return self.root if type(self) is Array else None
+    return self._root if type(self) is Array else None
 
 
 def _flat_of_number(self: Traced) -> Flat:

@@ -106,6 +106,6 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
             return made.copy("C")
         if "F" in wanted and not flags.f_contiguous:
             return made.copy("F")
-    if "O" in wanted and type(made) is Array and made.root is not None:
+    if "O" in wanted and type(made) is Array and made._root is not None:
         return made.copy("K")
     return made

@@ -184,6 +184,6 @@ def as_numpy_scalar(value: Any) -> Any:
         return np.float64(value)
     if type(value) is Traced:
         if type(innermost(value)) is float:
-            return Traced(value.trace, as_numpy_scalar(value.value), value.payload)
-        return value.astype(value.aval.dtype)
+            return Traced(value._trace, as_numpy_scalar(value._below), value._payload)
+        return value.astype(aval_of(value).dtype)
     return np.asarray(value)[()]

@@ -277,8 +277,8 @@ def reshaped(a: Any, shape: Any, order: str = "C") -> Any:
 
 def _is_laid_out_somehow(a: Array) -> bool:
     """Return whether an array was made in the layout of another one, which is not known."""
-    root = a if a.root is None else a.root
-    return root.relatives is not None
+    root = a if a._root is None else a._root
+    return root._relatives is not None
 
 
 def _unrelated(a: Array, made: np.ndarray[Any, Any]) -> Array:
@@ -354,7 +354,7 @@ def reshape(a: Any, /, shape: Any, order: Any = "C", *, copy: Any = None) -> Any
     result = reshaped(a, _as_shape(shape), order or "C")
     if copy is None or type(a) is not Array:
         return result
-    shares = type(result) is Array and result.root is not None
+    shares = type(result) is Array and result._root is not None
     if copy and shares:
         return result.copy()
     if copy is False and not shares:

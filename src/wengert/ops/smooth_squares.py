@@ -59,12 +59,12 @@ def length(found: Any, square: Callable[..., Any], *operands: Any) -> Any:
     raw = value = raw_of(found)
     levels = 0
     while type(value) is Traced or type(value) is Batched:
-        if type(value) is Traced and not value.trace.batches:
-            levels += 2 if value.trace.is_of_high_order else 1
-        value = value.value
+        if type(value) is Traced and not value._trace.batches:
+            levels += 2 if value._trace.is_of_high_order else 1
+        value = value._below
     if levels > 1 or type(value) is Aval:
         held = [np.array(x) if type(x) is np.ndarray else x for x in map(raw_of, operands)]
-        raw.smooth_square = lambda: square(*map(to_user, held))
+        raw._smooth_square = lambda: square(*map(to_user, held))
     return found
 
 
@@ -78,7 +78,7 @@ def square_of_modulus(x: Any) -> Any:
 def _even_power(x: Any, exponent: Any, power: Callable[[], Any]) -> Any:
     """Return an even power of a length; None for what is not that."""
     raw = raw_of(x)
-    square = getattr(raw, "smooth_square", None) if type(raw) is Traced else None
+    square = getattr(raw, "_smooth_square", None) if type(raw) is Traced else None
     if square is None or exponent < 2 or exponent % 2:
         return None
     with np.errstate(all="ignore"):  # the value warns if it must

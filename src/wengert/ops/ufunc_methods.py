@@ -332,7 +332,7 @@ def at(ufunc: np.ufunc, target: Any, indices: Any, *operands: Any) -> None:
     values = tuple(to_user(as_numpy_scalar(raw_of(operand_of(value)))) for value in operands)
     _check_castable(ufunc, target, values)
     avals = tuple(aval_of(raw_of(value)) for value in dynamic)
-    ndim = infer_part(target.aval, avals, (("index", key),)).ndim
+    ndim = infer_part(aval_of(target), avals, (("index", key),)).ndim
     values = tuple(_without_leading_axes(value, ndim) for value in values)
     if ufunc in (np.add, np.subtract) and aval_of(raw_of(values[0])).dtype == target.dtype:
         value = values[0] if ufunc is np.add else -values[0]

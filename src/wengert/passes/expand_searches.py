@@ -22,7 +22,7 @@ class NotExpanded(Exception):
 
 def _count_up(like: Any, length: int) -> Any:
     """Return 0, 1, 2, … as a value that no memory holds, staged beside another."""
-    trace = raw_of(like).trace
+    trace = raw_of(like)._trace
     return to_user(
         trace.process(registry["arange"], [0, 1], {"count": length, "dtype": np.dtype(np.int64)})
     )

@@ -105,8 +105,8 @@ class RecordingTrace(Trace):
         values: list[Any] = []
         for value in args:
             lower = self.lower(value)
-            traced = type(value) is Traced and value.trace is self
-            operands.append(Position(value.payload) if traced else _kept(lower))
+            traced = type(value) is Traced and value._trace is self
+            operands.append(Position(value._payload) if traced else _kept(lower))
             values.append(lower)
         if "in_place" in params:
             params = {**params, "in_place": False}
@@ -200,13 +200,13 @@ def record(
             "array. Say which: lambda *args: fun(*args)[0]."
         )
     raw = raw_of(found[0])
-    traced = type(raw) is Traced and raw.trace is trace
+    traced = type(raw) is Traced and raw._trace is trace
     return Recording(
         names,
         tuple(leaves.values),
         tuple(trace.steps),
-        raw.payload if traced else None,
-        to_user(raw.value) if traced else raw,
+        raw._payload if traced else None,
+        to_user(raw._below) if traced else raw,
     )
 
 

@@ -24,10 +24,10 @@ class Form:
     __slots__ = ("arguments", "earlier", "how", "indices", "path", "source")
 
     def __init__(self, given: Array, how: str, arguments: tuple[Any, ...]) -> None:
-        root = given if given.root is None else given.root
+        root = given if given._root is None else given._root
         self.source = weakref.ref(root)
-        self.path = given.path
-        self.indices = given.indices
+        self.path = given._path
+        self.indices = given._indices
         self.how = how
         self.arguments = arguments
         self.earlier = form_of(root)
@@ -42,7 +42,7 @@ class _Related(weakref.ref[Any]):
 
 def form_of(root: Array) -> Form | None:
     """Return how an array of unknown layout came of another one; None where it did not."""
-    for reference in root.relatives or ():
+    for reference in root._relatives or ():
         if type(reference) is _Related and reference() is root:
             return reference.form
     return None
@@ -56,20 +56,20 @@ def note_unknown_alias(
     ``relatives`` are those handles; an empty list is had by an array of unknown layout without any.
     The second one is what the method `how` makes of the first.
     """
-    roots = [handle if handle.root is None else handle.root for handle in (first, second)]
-    group = roots[0].relatives or [weakref.ref(roots[0])]
+    roots = [handle if handle._root is None else handle._root for handle in (first, second)]
+    group = roots[0]._relatives or [weakref.ref(roots[0])]
     related: weakref.ref[Any] = weakref.ref(roots[1])
     if how:
         related = _Related(roots[1])
         related.form = Form(first, how, arguments)
     group.append(related)
     for root in roots:
-        root.relatives = group
+        root._relatives = group
 
 
 def refuse_unknown_alias(root: Array) -> None:
     """Raise when a root that is about to be written may share memory with a living handle."""
-    for reference in root.relatives or ():
+    for reference in root._relatives or ():
         other = reference()
         if other is not None and other is not root:
             raise AliasingError(

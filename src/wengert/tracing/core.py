@@ -68,11 +68,11 @@ class Trace:
 
         Derivatives know their values: what is one level down, which may be asked again.
         """
-        return traced.value
+        return traced._below
 
     def peek(self, traced: Traced) -> Any:
         """Return what is shown of a value of this trace, which may be asked again."""
-        return traced.value
+        return traced._below
 
     def note_overlap(self, traced: Traced) -> None:
         """Take note that a copy of an argument is written, which must not overlap others."""
@@ -80,9 +80,9 @@ class Trace:
     def lower(self, value: Any) -> Any:
         """Return the value one level down of an operand: itself when it is a constant here."""
         if type(value) is Traced:
-            trace = value.trace
+            trace = value._trace
             if trace is self:
-                return value.value
+                return value._below
             if trace.level >= self.level or trace.thread is None:
                 raise leak_error(trace)
         return value
@@ -92,27 +92,25 @@ class Traced:
     """A value inside a transformation: its trace, its value one level down, and a payload.
 
     The payload is what the trace needs: a tangent, a position on a list, a variable. A length (the
-    modulus of a number, say) may have ``smooth_square``, a function that gives its square.
+    modulus of a number, say) may have ``_smooth_square``, a function that gives its square.
     """
 
-    __slots__ = ("payload", "smooth_square", "trace", "value")
+    # The underscores hide these from the user's code alone, where ``getattr(x, "value", x)`` must
+    # find what it finds on a number: nothing. The modules of this package read and set them.
+    __slots__ = ("_below", "_payload", "_smooth_square", "_trace")
 
     if TYPE_CHECKING:  # filled by table
 
         def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, trace: Trace, value: Any, payload: Any) -> None:
-        self.trace = trace
-        self.value = value
-        self.payload = payload
-
-    @property
-    def aval(self) -> Aval:
-        return aval_of(innermost(self))
+        self._trace = trace
+        self._below = value
+        self._payload = payload
 
     def __hash__(self) -> int:  # a number has one; equal ones with different derivatives would mix
         raise TypeError(
-            f"a traced value ({self.aval}) cannot be a key: of a dictionary, a set, or a cache "
+            f"a traced value ({aval_of(self)}) cannot be a key: of a dictionary, a set, or a cache "
             "(functools.lru_cache, functools.cache). Use what it was computed from as the key, or "
             "take the cache off this function."
         )
@@ -125,14 +123,14 @@ class Traced:
 class Batched:
     """What a traced value of a batching trace stands for: many examples along one axis.
 
-    `value` is one level down and has the batch axis at `axis`; `aval` is that of one example. It
+    ``_below`` is one level down and has the batch axis at `axis`; `aval` is that of one example. It
     ends the way down to a plain value (`innermost`): like an Aval, it has no value of its own.
     """
 
-    __slots__ = ("aval", "axis", "value")
+    __slots__ = ("_below", "aval", "axis")
 
     def __init__(self, value: Any, axis: int, aval: Aval) -> None:
-        self.value = value
+        self._below = value
         self.axis = axis
         self.aval = aval
 
@@ -155,7 +153,7 @@ class Batched:
 def innermost(value: Any) -> Any:
     """Return what is below all traces: the plain value, the Aval when staging, or a `Batched`."""
     while type(value) is Traced:
-        value = value.value
+        value = value._below
     return value
 
 
@@ -169,7 +167,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
     if type(value) is Array:
         value = read_handle(value)
     while type(value) is Traced:
-        value = value.value
+        value = value._below
     if type(value) is np.ndarray or type(value) is Aval or type(value) is Batched:
         return value.shape
     return np.shape(value)
@@ -193,7 +191,7 @@ def _class_of(plain: Any) -> type:
 def is_array_kind(raw: Any) -> bool:
     """Return whether a raw value (Traced or plain) is of kind array."""
     while type(raw) is Traced:
-        raw = raw.value
+        raw = raw._below
     plain = raw
     kind = type(plain)
     if kind is Aval:
@@ -209,13 +207,13 @@ class Array:
     """An array inside a transformation: a mutable handle on a traced or constant value.
 
     A handle is its own root, or a view: a root and a path to follow from it, with ``indices`` for
-    the path's index operands. A view caches what it read in ``value``; a write to the root takes
+    the path's index operands. A view caches what it read in ``_below``; a write to the root takes
     that away from every view. A root whose value is a plain array is a *constant cell*.
     """
 
-    __slots__ = (
-        *("__weakref__", "indices", "path", "relatives"),
-        *("root", "siblings", "value", "views"),
+    __slots__ = (  # underscores for the reason that `Traced` gives
+        *("__weakref__", "_below", "_indices", "_path", "_relatives"),
+        *("_root", "_siblings", "_views"),
     )
     __hash__ = None  # type: ignore[assignment]
 
@@ -224,42 +222,40 @@ class Array:
         def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, value: Any) -> None:
-        self.value = value
-        self.root: Array | None = None
-        self.path: Path = ()
-        self.indices: tuple[Any, ...] = ()
-        self.views: list[weakref.ref[Array]] | None = None
-        self.siblings: tuple[Any, ...] | None = None
-        self.relatives: list[weakref.ref[Array]] | None = None
+        self._below = value
+        self._root: Array | None = None
+        self._path: Path = ()
+        self._indices: tuple[Any, ...] = ()
+        self._views: list[weakref.ref[Array]] | None = None
+        self._siblings: tuple[Any, ...] | None = None
+        self._relatives: list[weakref.ref[Array]] | None = None
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # so that `isinstance(x, np.ndarray)` holds in the user's code
         return np.ndarray
 
-    @property
-    def aval(self) -> Aval:
-        return aval_of(innermost(read_handle(self)))
 
-
-register_aval_type(Traced, Batched, Array)
+register_aval_type(Batched)
+register_aval_type(Traced, lambda traced: aval_of(innermost(traced)))
+register_aval_type(Array, lambda handle: aval_of(innermost(read_handle(handle))))
 
 
 def read_handle(handle: Array) -> Any:
     """Return the raw value (Traced or plain) that a handle stands for now."""
-    value = handle.value
+    value = handle._below
     if value is not None:  # not a view that was not read since its root was written
         return value
-    root: Any = handle.root
+    root: Any = handle._root
     read = _path_primitives["read"]
-    if handle.indices:
-        handle.value = value = bind(read, root.value, *handle.indices, path=handle.path)
+    if handle._indices:
+        handle._below = value = bind(read, root._below, *handle._indices, path=handle._path)
     else:
-        handle.value = value = bind_one(read, root.value, {"path": handle.path})
-    if root.views is None:
-        root.views = []
-    elif len(root.views) >= 32 and len(root.views) & (len(root.views) - 1) == 0:
-        root.views = [reference for reference in root.views if reference() is not None]
-    root.views.append(weakref.ref(handle))
+        handle._below = value = bind_one(read, root._below, {"path": handle._path})
+    if root._views is None:
+        root._views = []
+    elif len(root._views) >= 32 and len(root._views) & (len(root._views) - 1) == 0:
+        root._views = [reference for reference in root._views if reference() is not None]
+    root._views.append(weakref.ref(handle))
     return value
 
 
@@ -268,17 +264,17 @@ def make_view(handle: Array, step: Step, indices: tuple[Any, ...] = ()) -> Array
 
     `indices` are the values of the step's index operands, numbered after those of `handle`.
     """
-    root = handle if handle.root is None else handle.root
-    path = (*handle.path, step) if handle.path else (step,)
-    if handle.indices:
-        indices = (*handle.indices, *indices)
-    if type(root.value) is not Traced and not (indices or caller_is_user()):
+    root = handle if handle._root is None else handle._root
+    path = (*handle._path, step) if handle._path else (step,)
+    if handle._indices:
+        indices = (*handle._indices, *indices)
+    if type(root._below) is not Traced and not (indices or caller_is_user()):
         # Library code that was handed a constant cell goes on with NumPy's own arrays.
-        return follow(root.value, path)  # type: ignore[no-any-return]
+        return follow(root._below, path)  # type: ignore[no-any-return]
     view = Array(None)
-    view.root = root
-    view.path = path
-    view.indices = indices
+    view._root = root
+    view._path = path
+    view._indices = indices
     read_handle(view)
     return view
 
@@ -297,48 +293,48 @@ def write_handle(handle: Array, steps: Path, value: Any, indices: tuple[Any, ...
 
     `indices` are the values of the steps' index operands, numbered after those of `handle`.
     """
-    root = handle if handle.root is None else handle.root
-    if handle.path and is_read_only(handle.path):
+    root = handle if handle._root is None else handle._root
+    if handle._path and is_read_only(handle._path):
         raise ValueError(
             "assignment destination is read-only: it is a view made by diagonal or broadcasting; "
             "write to a copy, x.copy(), or to the array it was made from"
         )
-    path = (*handle.path, *steps)
+    path = (*handle._path, *steps)
     raw = detached(raw_of(value))
-    if root.views is not None:
+    if root._views is not None:
         # Their cached values are views of the buffer and stale from now on: letting go of them
         # here is what allows the write in place.
-        for reference in root.views:
+        for reference in root._views:
             view = reference()
             if view is not None:
-                view.value = None
-        root.views = None
-    if root.siblings is not None:
+                view._below = None
+        root._views = None
+    if root._siblings is not None:
         refuse_overlap(root)
-    if root.relatives is not None:
+    if root._relatives is not None:
         refuse_unknown_alias(root)
-    in_place = is_exclusive(root.value)
+    in_place = is_exclusive(root._below)
     write = _path_primitives["write"]
-    if indices or handle.indices:
-        indices = (*handle.indices, *indices)
-        root.value = bind(write, root.value, raw, *indices, path=path, in_place=in_place)
+    if indices or handle._indices:
+        indices = (*handle._indices, *indices)
+        root._below = bind(write, root._below, raw, *indices, path=path, in_place=in_place)
     else:
-        root.value = bind(write, root.value, raw, path=path, in_place=in_place)
+        root._below = bind(write, root._below, raw, path=path, in_place=in_place)
 
 
 def detached(raw: Any) -> Any:
     """Return `raw` with its innermost array copied if that is a view of some other buffer."""
     if type(raw) is Traced:
-        lower = detached(raw.value)
-        payload = raw.payload
+        lower = detached(raw._below)
+        payload = raw._payload
         if type(payload) is Traced or type(payload) is np.ndarray:
             payload = detached(payload)
-        if lower is raw.value and payload is raw.payload:
+        if lower is raw._below and payload is raw._payload:
             return raw
-        return Traced(raw.trace, lower, payload)
+        return Traced(raw._trace, lower, payload)
     if type(raw) is Batched:
-        lower = detached(raw.value)
-        return raw if lower is raw.value else Batched(lower, raw.axis, raw.aval)
+        lower = detached(raw._below)
+        return raw if lower is raw._below else Batched(lower, raw.axis, raw.aval)
     if type(raw) is np.ndarray and raw.base is not None:
         return raw.copy()
     return raw
@@ -346,16 +342,16 @@ def detached(raw: Any) -> Any:
 
 def refuse_overlap(root: Array) -> None:
     """Raise when a root that is about to be written shares memory with another argument."""
-    siblings, root.siblings = root.siblings, None
-    inner = root.value
-    while type(inner) is Traced and type(inner.value) is Traced:
-        inner = inner.value
+    siblings, root._siblings = root._siblings, None
+    inner = root._below
+    while type(inner) is Traced and type(inner._below) is Traced:
+        inner = inner._below
     plain = innermost(inner)
     if type(plain) is Aval:
-        inner.trace.note_overlap(inner)
+        inner._trace.note_overlap(inner)
         return
     while type(plain) is Batched:
-        plain = innermost(plain.value)
+        plain = innermost(plain._below)
     if type(plain) is not np.ndarray:
         return
     others = [innermost(other) for other in siblings or ()]
@@ -376,19 +372,19 @@ def refuse_overlap(root: Array) -> None:
 def is_exclusive(value: Any) -> bool:
     """Return whether nobody but one attribute or list entry holds a value, all levels down.
 
-    Call it on the attribute itself: ``is_exclusive(holder.value)``.
+    Call it on the attribute itself: ``is_exclusive(holder._below)``.
     """
     if sys.getrefcount(value) > _EXCLUSIVE_COUNT:
         return False
     if type(value) is Traced:
-        if not is_exclusive(value.value):
+        if not is_exclusive(value._below):
             return False
-        payload = type(value.payload)
+        payload = type(value._payload)
         if payload is Traced or payload is np.ndarray:
-            return is_exclusive(value.payload)
+            return is_exclusive(value._payload)
         return True
     if type(value) is Batched:
-        return is_exclusive(value.value)
+        return is_exclusive(value._below)
     return type(value) is np.ndarray and value.base is None and value.flags.writeable
 
 
@@ -400,7 +396,7 @@ def _measure_exclusive_count() -> int:
         counts.append(sys.getrefcount(value))
 
     root = Array(np.zeros(1))
-    probe(root.value)
+    probe(root._below)
     return counts[0]
 
 
@@ -478,8 +474,8 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     for value in args:
         if type(value) is Array:
             value = read_handle(value)
-        if type(value) is Traced and (top is None or value.trace.level > top.level):
-            top = value.trace
+        if type(value) is Traced and (top is None or value._trace.level > top.level):
+            top = value._trace
         raw.append(value)
     if top is None:
         return primitive.evaluate(*raw, **params)
@@ -503,7 +499,7 @@ def bind_one(primitive: Primitive, value: Any, params: dict[str, Any]) -> Any:
         value = read_handle(value)
     if type(value) is not Traced:
         return primitive.evaluate(value, **params)
-    trace = value.trace
+    trace = value._trace
     if trace.thread != get_ident():
         raise leak_error(trace)
     return trace.process(primitive, [value], params)
@@ -547,9 +543,9 @@ def is_staging() -> bool:
 def is_decided(value: Any) -> bool:
     """Return whether one plain value stands below a raw value: not staged, not batched."""
     while type(value) is Traced:
-        if value.trace.batches:
+        if value._trace.batches:
             return False
-        value = value.value
+        value = value._below
     return type(value) is not Aval
 
 

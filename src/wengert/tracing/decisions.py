@@ -19,7 +19,7 @@ def buffer_of(value: Any) -> Any:
     if type(value) is Array:
         value = read_handle(value)
     while type(value) is Traced or type(value) is Batched:
-        value = value.value
+        value = value._below
     return value
 
 

@@ -35,7 +35,7 @@ def even_power(primitive: Primitive, name: str, left: Any, right: Any) -> Any:
         exponent = 2
     elif type(right) is not int and type(right) is not float:
         return None
-    held = left.value if type(left) is Array else left
-    if type(held) is Traced and type(held.value) in _PLAIN and not held.trace.is_of_high_order:
+    held = left._below if type(left) is Array else left
+    if type(held) is Traced and type(held._below) in _PLAIN and not held._trace.is_of_high_order:
         return None  # of one level: remembers nothing
     return _answers[0](left, exponent, lambda: bind(primitive, left, right))

@@ -43,10 +43,10 @@ INDEX_PURPOSES = frozenset({INDEX_PURPOSE, BOUND_PURPOSE, MASK_PURPOSE})
 def known_value(value: Any, purpose: str) -> Any:
     """Return the plain value below all traces; the traces on the way may refuse (staging)."""
     raw = raw_of(value)
-    if type(raw) is Traced and raw.trace.thread != get_ident():
-        raise leak_error(raw.trace)
+    if type(raw) is Traced and raw._trace.thread != get_ident():
+        raise leak_error(raw._trace)
     while type(raw) is Traced:
-        raw = raw.trace.demand(raw, purpose)
+        raw = raw._trace.demand(raw, purpose)
     return raw
 
 

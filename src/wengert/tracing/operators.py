@@ -96,16 +96,16 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
     # Two real scalars on a trace that keeps rows are recorded here: small problems are the common
     # ones, and each test and call that is spared counts.
     def on_traced(self: Traced, other: Any) -> Any:
-        value = self.value
+        value = self._below
         kind = type(value)
         if kind is float or kind is float64:
-            trace = self.trace
+            trace = self._trace
             kind = type(other)
             if kind is Traced:
-                if other.trace is trace:
+                if other._trace is trace:
                     if trace.thread != get_ident():
                         raise leak_error(trace)
-                    second = other.value
+                    second = other._below
                     kind = type(second)
                     if kind is float or kind is float64:
                         ans = evaluate(value, second)
@@ -115,7 +115,7 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                                 trace.warns = True
                             rows = trace.scalar_rows
                             if rows is not None:
-                                here, there = self.payload, other.payload
+                                here, there = self._payload, other._payload
                                 rows.extend((value, second, ans, here, there, pull_both))
                                 return Traced(trace, ans, len(rows) - 1)
             elif kind is float or kind is int or kind is float64:
@@ -128,25 +128,25 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                         trace.warns = True
                     rows = trace.scalar_rows
                     if rows is not None:
-                        rows.extend((value, other, ans, self.payload, None, pull_left))
+                        rows.extend((value, other, ans, self._payload, None, pull_left))
                         return Traced(trace, ans, len(rows) - 1)
             elif kind is Array:
                 found = process_pair(primitive, self, other)
                 if found is not None:
                     return found
         elif not raises or (other is not self and name == "__mul__"):
-            found = nested_pair(primitive, self, other, self.trace)
+            found = nested_pair(primitive, self, other, self._trace)
             if found is not None:
                 return found
         return general(self, other, other)
 
     def on_traced_reflected(self: Traced, other: Any) -> Any:
-        value = self.value
+        value = self._below
         kind = type(value)
         if kind is float or kind is float64:
             kind = type(other)
             if kind is float or kind is int or kind is float64:
-                trace = self.trace
+                trace = self._trace
                 if trace.thread != get_ident():
                     raise leak_error(trace)
                 ans = evaluate(other, value)
@@ -156,10 +156,10 @@ def install_binary(name: str, primitive: Primitive, reflected: str | None = None
                         trace.warns = True
                     rows = trace.scalar_rows
                     if rows is not None:
-                        rows.extend((other, value, ans, self.payload, None, pull_right))
+                        rows.extend((other, value, ans, self._payload, None, pull_right))
                         return Traced(trace, ans, len(rows) - 1)
         elif name != "__pow__":
-            found = nested_pair(primitive, other, self, self.trace)
+            found = nested_pair(primitive, other, self, self._trace)
             if found is not None:
                 return found
         return general(other, self, other)
@@ -202,7 +202,7 @@ def nested_pair(primitive: Primitive, left: Any, right: Any, trace: Any) -> Any:
     """
     if type(left) is Traced:
         if type(right) is Traced:
-            first, second = left.trace, right.trace
+            first, second = left._trace, right._trace
             if first is not second:
                 if first.thread != second.thread or first.level == second.level:
                     return None
@@ -223,26 +223,26 @@ def process_pair(primitive: Primitive, left: Any, right: Any) -> Any:
     What `bind` would find out is known here: there is one trace among them.
     """
     if type(left) is Array:
-        held = left.value  # None: a view that was not read since its root was written
+        held = left._below  # None: a view that was not read since its root was written
         left = read_handle(left) if held is None else held
     if type(right) is Array:
-        held = right.value
+        held = right._below
         right = read_handle(right) if held is None else held
     if type(left) is Traced:
-        trace = left.trace
+        trace = left._trace
         if type(right) is Traced:
-            if right.trace is not trace:
+            if right._trace is not trace:
                 return None
         elif type(right) not in _SIMPLE_OPERANDS:
             return None
     elif type(right) is Traced and type(left) in _SIMPLE_OPERANDS:
-        trace = right.trace
+        trace = right._trace
     else:
         return None
     if trace.thread != get_ident():
         raise leak_error(trace)
     result = trace.pair(primitive, left, right)
-    if type(result) is Traced and type(result.value) is ndarray:
+    if type(result) is Traced and type(result._below) is ndarray:
         return Array(result)
     return to_user(result)
 
@@ -268,7 +268,7 @@ def install_in_place(
         if type(raw) is np.ndarray and type(raw_of(other)) is not Traced and not caller_is_user():
             return in_place(raw, raw_of(other))
         result = function(self, other)
-        target = self.aval.dtype
+        target = aval_of(self).dtype
         found = aval_of(raw_of(result)).dtype
         if not np.can_cast(found, target, "same_kind"):
             raise TypeError(
@@ -322,7 +322,7 @@ def install_on_scalars(name: str, entry: Any) -> None:
     """Make ``x.name`` of numbers what `entry` gives: a property, or a method's function."""
     if name in _OF_NUMBERS or name.startswith("__"):
         setattr(Traced, name, entry)
-    elif name not in Traced.__slots__:  # ``trace``: a scalar has no diagonal
+    else:
         setattr(Traced, name, _OfNumPy(name, entry))
 
 
@@ -369,8 +369,8 @@ def get_item(self: Array, key: Any) -> Any:
             return Selected(self, mask)
     static, indices = split_key(key, 0, self)
     if is_basic_index(static):
-        if indices and self.indices:  # numbered after those that lead to this view
-            static, indices = split_key(key, len(self.indices), self)
+        if indices and self._indices:  # numbered after those that lead to this view
+            static, indices = split_key(key, len(self._indices), self)
         return _get_basic(self, static, indices)
     found = bind(_read_primitive[0], self, *indices, path=(("index", static),))
     if type(found) is np.ndarray and can_hold_traced(found.dtype) and caller_is_user():
@@ -382,11 +382,11 @@ def _get_basic(self: Array, key: Any, indices: tuple[Any, ...] = ()) -> Any:
     """Return a scalar for a full index, a view otherwise."""
     if not _is_scalar_index(key, _ndim(self)):
         return make_view(self, ("index", key), indices)
-    root = self if self.root is None else self.root
-    path = (*self.path, ("index", key))
-    if indices or self.indices:
-        indices = (*self.indices, *indices)
-    return bind(_read_primitive[0], root.value, *indices, path=path)
+    root = self if self._root is None else self._root
+    path = (*self._path, ("index", key))
+    if indices or self._indices:
+        indices = (*self._indices, *indices)
+    return bind(_read_primitive[0], root._below, *indices, path=path)
 
 
 def set_item(self: Array, key: Any, value: Any) -> None:
@@ -399,7 +399,7 @@ def set_item(self: Array, key: Any, value: Any) -> None:
             return
         if set_where(self, mask, value):
             return
-    key, indices = split_key(key, len(self.indices), self)
+    key, indices = split_key(key, len(self._indices), self)
     write_handle(self, (("index", key),), value, indices)
 
 
@@ -435,7 +435,7 @@ def length(self: Any) -> int:
 
 def _is_staged(raw: Traced) -> bool:
     """Return whether a value is staged and no more: as a plain number it loses no derivative."""
-    return is_unknown(raw.value) and not is_storing(outside_frame())
+    return is_unknown(raw._below) and not is_storing(outside_frame())
 
 
 def _to_number(self: Any, number: type, what: str, instead: str) -> Any:
@@ -502,7 +502,7 @@ def _shown(self: Any) -> Any:
     """Return the plain value to print, or the Aval where none is known."""
     raw = raw_of(self)
     while type(raw) is Traced:
-        raw = raw.trace.peek(raw)
+        raw = raw._trace.peek(raw)
     return raw
 
 
@@ -524,7 +524,7 @@ def unknown_attribute(self: Any, name: str) -> Any:
     if type(raw) is np.ndarray:  # a constant cell answers as the array that it holds
         return getattr(raw, name)
     raise AttributeError(
-        f"a traced {self.aval} has no attribute {name!r}; if a NumPy array has it, "
+        f"a traced {aval_of(self)} has no attribute {name!r}; if a NumPy array has it, "
         "use the numpy function of that name, or wengert.stop_gradient(x) for a constant"
     )
 
@@ -547,7 +547,7 @@ def _refuse_setting(name: str, instead: str) -> Callable[[Any, Any], None]:
     def refuse(self: Any, value: Any) -> None:
         raise AttributeError(
             f"x.{name} = {value!r} would change an array in place whose derivative is being "
-            f"recorded, or which is compiled or batched ({self.aval}). Say {instead} instead."
+            f"recorded, or which is compiled or batched ({aval_of(self)}). Say {instead} instead."
         )
 
     return refuse
@@ -568,9 +568,9 @@ def _install_common() -> None:
         "shape": property(_shape, _refuse_setting("shape", "x = x.reshape(shape)")),
         "dtype": property(_dtype, _refuse_setting("dtype", "x = x.view(dtype)")),
         "ndim": property(_ndim),
-        "size": property(lambda self: self.aval.size),
+        "size": property(lambda self: aval_of(self).size),
         "itemsize": property(lambda self: _dtype(self).itemsize),
-        "nbytes": property(lambda self: self.aval.size * _dtype(self).itemsize),
+        "nbytes": property(lambda self: aval_of(self).size * _dtype(self).itemsize),
     }
     for name, entry in entries.items():
         setattr(Array, name, entry)

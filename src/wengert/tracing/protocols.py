@@ -330,10 +330,9 @@ def store_results(
             given.append(target)
             continue
         found = aval_of(raw_of(value)).dtype
-        if not np.can_cast(found, target.aval.dtype, casting):
+        if not np.can_cast(found, target.dtype, casting):
             raise TypeError(
-                f"Cannot cast output from {found} to {target.aval.dtype} "
-                f"with casting rule {casting!r}"
+                f"Cannot cast output from {found} to {target.dtype} with casting rule {casting!r}"
             )
         write_handle(target, (("index", Ellipsis),), value)
         given.append(target)
@@ -358,10 +357,10 @@ def primitive_call(primitive: Any, as_numpy: Callable[[Any], Any]) -> Callable[.
             only = inputs[0]
             raw = read_handle(only) if type(only) is Array else only
             if type(raw) is Traced:
-                kind = type(raw.value)
+                kind = type(raw._below)
                 if kind is np.ndarray or kind is np.float64:
                     found = bind_one(primitive, raw, {})
-                    if type(found) is Traced and type(found.value) is np.ndarray:
+                    if type(found) is Traced and type(found._below) is np.ndarray:
                         return Array(found)
                     return found
                 if not _is_python(raw):
@@ -392,7 +391,7 @@ def _is_python(operand: Any) -> bool:
         return True
     if kind is Traced:
         while type(operand) is Traced:
-            operand = operand.value
+            operand = operand._below
         kind = type(operand)
         return kind is float or kind is complex or (kind is Aval and bool(operand.kind == "python"))
     return kind in (complex, bool)

@@ -12,6 +12,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ..errors import TracedValueError, TracedWriteError, WengertError
+from ..ir.aval import aval_of
 from .callsite import is_user_frame, outside_frame
 from .core import Traced, each_operand, leak_error
 
@@ -81,8 +82,8 @@ def _offset(frame: FrameType) -> int:
 
 def refusal(raw: Traced, what: str, instead: str) -> WengertError:
     """Return the error for a traced value that `what` would make a plain one."""
-    if raw.trace.thread != get_ident():
-        return leak_error(raw.trace)
+    if raw._trace.thread != get_ident():
+        return leak_error(raw._trace)
     frame = outside_frame()
     error: WengertError
     if is_storing(frame):
@@ -90,7 +91,7 @@ def refusal(raw: Traced, what: str, instead: str) -> WengertError:
     else:
         error = TracedValueError(
             f"{what} would drop the derivative of a value that is being differentiated "
-            f"({raw.aval}). {instead}"
+            f"({aval_of(raw)}). {instead}"
         )
     if frame is not None:
         _last.code, _last.instruction = frame.f_code, frame.f_lasti
@@ -147,8 +148,8 @@ def write_refusal(*values: Any) -> TracedWriteError:
     """Return the error for values, one of them traced, written into a plain array."""
     traced = next(raw for raw in each_operand(values) if type(raw) is Traced)
     return TracedWriteError(
-        f"a traced value ({traced.aval}) was written into a plain NumPy array, which cannot hold "
-        "it: its derivative would be dropped. Inside the function, before the write, make the "
+        f"a traced value ({aval_of(traced)}) was written into a plain NumPy array, which cannot "
+        "hold it: its derivative would be dropped. Inside the function, before the write, make the "
         "array one that can: A = np.array(A), with dtype=float if it holds integers. This is "
         "needed for arrays from outside the function and for results of operations on constants "
         "(A @ B, -A, A.copy())."

@@ -28,14 +28,14 @@ class StagingTrace(Trace):
 
     def operand(self, value: Any) -> Operand:
         """Return what stands for a raw value in an equation."""
-        if type(value) is Traced and value.trace is self:
-            variable: Variable = value.payload
+        if type(value) is Traced and value._trace is self:
+            variable: Variable = value._payload
             return variable
         return Literal(self.lower(value))
 
     def demand(self, traced: Traced, purpose: str) -> Any:
         """Refuse: no value is known. A subclass that knows values records a guard instead."""
-        raise self.refusal(traced.aval, purpose)
+        raise self.refusal(aval_of(traced), purpose)
 
     def refusal(self, aval: Aval, purpose: str, line: str = "") -> WengertError:
         """Return the error of a program that asks for a value nobody knows.

@@ -262,7 +262,7 @@ def as_primal(leaf: Any, what: str = "differentiate") -> Any:
         leaf = raw_of(leaf)
         kind = type(leaf)
         if kind is Traced:
-            aval = leaf.aval
+            aval = aval_of(leaf)
             if aval.dtype.kind in "fc":
                 return leaf
             if aval.kind == "python" and aval.dtype.kind == "i":
@@ -339,7 +339,7 @@ def attach(trace: Trace, values: Sequence[Any]) -> list[Any]:
     if len(arrays) > 1:
         siblings = tuple(value for _, value in arrays)
         for handle, _ in arrays:
-            handle.siblings = siblings
+            handle._siblings = siblings
     return inputs
 
 
@@ -349,8 +349,8 @@ def note_others(inputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, 
     if others:
         for handle in inputs:
             if type(handle) is Array:
-                known = handle.siblings or (handle.value,)
-                handle.siblings = (*known, *others)
+                known = handle._siblings or (handle._below,)
+                handle._siblings = (*known, *others)
 
 
 def detach_tree(trace: Trace, value: Any) -> Any:
@@ -360,8 +360,8 @@ def detach_tree(trace: Trace, value: Any) -> Any:
 
 def _detach_leaf(trace: Trace, leaf: Any) -> Any:
     raw = raw_of(leaf)
-    if type(raw) is Traced and raw.trace is trace:
-        lower = raw.value
+    if type(raw) is Traced and raw._trace is trace:
+        lower = raw._below
         return to_user(lower) if type(lower) is Traced else lower
     if type(leaf) is Array and type(raw) is np.ndarray:
         return raw

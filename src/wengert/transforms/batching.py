@@ -55,8 +55,8 @@ class BatchTrace(Trace):
     def examples(self, value: Any) -> Any:
         """Return the raw values of all examples, along axis 0, of a user-level value."""
         raw = raw_of(value)
-        if type(raw) is Traced and raw.trace is self:
-            return spread_over(raw.value.value, raw.value.axis, self.size)
+        if type(raw) is Traced and raw._trace is self:
+            return spread_over(raw._below._below, raw._below.axis, self.size)
         return spread_over(raw, None, self.size)
 
     def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
@@ -64,9 +64,9 @@ class BatchTrace(Trace):
         values = []
         axes: list[int | None] = []
         for value in args:
-            if type(value) is Traced and value.trace is self:
-                batched = value.value
-                values.append(batched.value)
+            if type(value) is Traced and value._trace is self:
+                batched = value._below
+                values.append(batched._below)
                 axes.append(batched.axis)
             else:
                 values.append(self.lower(value))
@@ -104,7 +104,7 @@ class BatchTrace(Trace):
 
     def demand(self, traced: Traced, purpose: str) -> NoReturn:
         """Refuse: examples differ."""
-        raise self.refusal(traced.aval, purpose)
+        raise self.refusal(aval_of(traced), purpose)
 
     def refusal(self, aval: Aval, purpose: str, line: str = "") -> BatchingError:
         """Return the error of a program that asks for what examples differ in."""
@@ -244,7 +244,7 @@ class _Inputs:
             else:
                 made.append(leaf)
             if type(made[-1]) is Array and len(arrays) > 1:
-                made[-1].siblings = tuple(arrays)
+                made[-1]._siblings = tuple(arrays)
         return made
 
 
@@ -253,17 +253,17 @@ def _write_through(trace: BatchTrace, inputs: _Inputs, made: Sequence[Any]) -> N
     for leaf, axis, handle in zip(inputs.leaves, inputs.axes, made, strict=True):
         if type(handle) is not Array:
             continue
-        before, after = raw_of(leaf), handle.value
-        if type(after) is Traced and after.trace is trace:
-            batched = after.value
-            if batched.value is before and batched.axis == axis:
+        before, after = raw_of(leaf), handle._below
+        if type(after) is Traced and after._trace is trace:
+            batched = after._below
+            if batched._below is before and batched.axis == axis:
                 continue
             if axis is None:
                 raise ArgumentError(
                     "an argument with in_axes=None was written with values that differ between "
                     "examples; map over it, or write to a copy: x = x.copy()"
                 )
-            found = moved(batched.value, batched.axis, axis)
+            found = moved(batched._below, batched.axis, axis)
         elif after is before:
             continue
         else:
@@ -287,7 +287,7 @@ def _placed(value: Any, axis: int) -> Any:
 def _result(trace: BatchTrace, leaf: Any, axis: Any, inputs: _Inputs) -> Any:
     """Return one leaf of the result with its examples along `axis`."""
     raw = raw_of(leaf)
-    if not (type(raw) is Traced and raw.trace is trace):
+    if not (type(raw) is Traced and raw._trace is trace):
         if axis is None:
             return leaf if type(leaf) is not Array or type(raw) is Traced else raw
         if aval_of(raw).dtype.kind not in "biufc":
@@ -299,10 +299,10 @@ def _result(trace: BatchTrace, leaf: Any, axis: Any, inputs: _Inputs) -> Any:
     else:
         if axis is None:
             raise ArgumentError(
-                f"out_axes=None was given for a result ({raw.aval}) that differs between examples; "
-                "give an axis, or reduce over the examples outside vmap"
+                f"out_axes=None was given for a result ({aval_of(raw)}) that differs between "
+                "examples; give an axis, or reduce over the examples outside vmap"
             )
-        place, value = raw.value.axis, raw.value.value
+        place, value = raw._below.axis, raw._below._below
     ndim = aval_of(value).ndim
     if not -ndim <= axis < ndim:
         raise ArgumentError(

@@ -371,7 +371,7 @@ def jvp(
     try:
         inputs = attach(trace, leaves.values)
         for handle, tangent in zip(inputs, raw_tangents, strict=True):
-            (handle if type(handle) is Traced else handle.value).payload = tangent
+            (handle if type(handle) is Traced else handle._below)._payload = tangent
         value = fun(*leaves.rebuild(inputs))
         aux = None
         if has_aux:
@@ -384,10 +384,10 @@ def jvp(
     values = []
     changes = []
     for entry in raw:
-        traced = type(entry) is Traced and entry.trace is trace
-        value = entry.value if traced else entry
+        traced = type(entry) is Traced and entry._trace is trace
+        value = entry._below if traced else entry
         values.append(to_result(value))
-        changes.append(finish(entry.payload if traced else None, tangent_aval(aval_of(value))))
+        changes.append(finish(entry._payload if traced else None, tangent_aval(aval_of(value))))
     results = (tree.unflatten(structure, values), tree.unflatten(structure, changes))
     return (*results, aux) if has_aux else results
 

@@ -24,9 +24,9 @@ class ForwardTrace(Trace):
         for value in args:
             tangent = None
             if type(value) is Traced:
-                if value.trace is self:
-                    tangent = value.payload
-                    value = value.value
+                if value._trace is self:
+                    tangent = value._payload
+                    value = value._below
                 else:
                     value = self.lower(value)
                 nested = nested or type(value) is Traced

@@ -43,7 +43,7 @@ class _LinearTrace(ReverseTrace):
         which = tuple(
             index
             for index, value in enumerate(args)
-            if type(value) is Traced and value.trace is self
+            if type(value) is Traced and value._trace is self
         )
         if not primitive.linear(which, params):
             raise NotLinearError(
@@ -97,13 +97,13 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[..., An
     positions = []
     avals = []
     for entry in raw:
-        traced = type(entry) is Traced and entry.trace is trace
-        lower = entry.value if traced else entry
+        traced = type(entry) is Traced and entry._trace is trace
+        lower = entry._below if traced else entry
         if np.any(np.not_equal(to_user(lower), 0)):
             raise NotLinearError(
                 "linear_transpose: the function of zero is not zero; it adds a constant"
             )
-        positions.append(entry.payload if traced else None)
+        positions.append(entry._payload if traced else None)
         avals.append(aval_of(lower))
 
     def transpose(cotangent: Any) -> tuple[Any, ...]:

@@ -36,8 +36,8 @@ class LinearizingTrace(Trace):
         foreign = []
         for value in args:
             lower = self.lower(value)
-            traced = type(value) is Traced and value.trace is self
-            position = value.payload if traced else None
+            traced = type(value) is Traced and value._trace is self
+            position = value._payload if traced else None
             values.append(lower)
             sources.append(position)
             if position is None:

@@ -134,10 +134,10 @@ def _jvp_of_list(program: WengertList, nonzero: tuple[bool, ...]) -> WengertList
         values_out = []
         tangents_out = []
         for operand, result in zip(program.outputs, results, strict=True):
-            traced = type(result) is Traced and result.trace is trace
-            values_out.append(result.value if traced else result)
+            traced = type(result) is Traced and result._trace is trace
+            values_out.append(result._below if traced else result)
             if is_differentiable(operand.aval.dtype):
-                tangent = result.payload if traced else None
+                tangent = result._payload if traced else None
                 tangents_out.append(fitted(tangent, operand.aval))
         return values_out + tangents_out
 
@@ -208,7 +208,7 @@ def _vjp_of_list(
         finally:
             end(tape)
         outputs = [
-            result.value if type(result) is Traced and result.trace is tape else result
+            result._below if type(result) is Traced and result._trace is tape else result
             for result in results
         ]
         output_operands = [trace.operand(value) for value in outputs]
@@ -220,8 +220,8 @@ def _vjp_of_list(
                 continue
             variable = Variable(operand.aval)
             cotangents.append(variable)
-            if type(result) is Traced and result.trace is tape:
-                seeds.append((result.payload, _staged(trace, variable)))
+            if type(result) is Traced and result._trace is tape:
+                seeds.append((result._payload, _staged(trace, variable)))
         found = tape.pull_back(seeds)
         avals = [variable.aval for variable, flag in zip(inputs, wanted, strict=True) if flag]
         pulled = [
@@ -358,9 +358,9 @@ def _batch_of_list(
             end(trace)
         found = []
         for result, force in zip(results, forced, strict=True):
-            batched = type(result) is Traced and result.trace is trace
+            batched = type(result) is Traced and result._trace is trace
             if batched:
-                result = moved(result.value.value, result.value.axis, 0)
+                result = moved(result._below._below, result._below.axis, 0)
             elif force:
                 result = spread_over(result, None, size)
             places.append(0 if batched or force else None)

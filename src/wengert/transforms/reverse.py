@@ -67,35 +67,35 @@ class ReverseTrace(Trace):
         self.warns = True
         if len(args) == 1:
             only = args[0]
-            value = only.value
+            value = only._below
             if type(value) is not Traced and primitive.record is None:
                 ans = primitive.evaluate(value, **params)
                 plans = primitive.plans
                 if plans is None or params or not _same_space(value, ans):
-                    return self.add_row(primitive, (0,), (value,), ans, params, only.payload)
+                    return self.add_row(primitive, (0,), (value,), ans, params, only._payload)
                 pull, needed, _ = plans[0,]
                 scalars = self.scalar_rows
                 if scalars is not None and type(ans) is float64:
-                    scalars.extend((value, ans, None, only.payload, None, pull))
+                    scalars.extend((value, ans, None, only._payload, None, pull))
                     return Traced(self, ans, len(scalars) - 1)
                 if not needed[0]:
                     value = None
                 elif type(value) is ndarray:
                     value = self.guard().kept(value)
                 rows = self.rows
-                rows.append((pull, only.payload, (value, ans if needed[1] else None)))
+                rows.append((pull, only._payload, (value, ans if needed[1] else None)))
                 return Traced(self, ans, len(rows) - 1)
             if type(value) is Traced and primitive.record is None:
-                inner = value.trace
+                inner = value._trace
                 if inner.thread == self.thread:
                     ans = inner.process(primitive, [value], params)
                     plans = primitive.plans
                     if plans is None or params or not fits(value, ans):
-                        return self.add_row(primitive, (0,), (value,), ans, params, only.payload)
+                        return self.add_row(primitive, (0,), (value,), ans, params, only._payload)
                     pull, needed, _ = plans[0,]
                     kept = (value if needed[0] else None, ans if needed[1] else None)
                     rows = self.rows
-                    rows.append((pull, only.payload, kept))
+                    rows.append((pull, only._payload, kept))
                     return Traced(self, ans, len(rows) - 1)
         values = []
         which: tuple[int, ...] = ()
@@ -103,10 +103,10 @@ class ReverseTrace(Trace):
         nested = False
         for index, value in enumerate(args):
             if type(value) is Traced:
-                if value.trace is self:
+                if value._trace is self:
                     which += (index,)
-                    positions += (value.payload,)
-                    value = value.value
+                    positions += (value._payload,)
+                    value = value._below
                 else:
                     value = self.lower(value)
                 nested = nested or type(value) is Traced
@@ -163,15 +163,15 @@ class ReverseTrace(Trace):
 
         The short form of `process`: which operands are traced decides on a plan, made beforehand.
         """
-        first = x.value if type(x) is Traced and x.trace is self else x
-        second = y.value if type(y) is Traced and y.trace is self else y
+        first = x._below if type(x) is Traced and x._trace is self else x
+        second = y._below if type(y) is Traced and y._trace is self else y
         plans = primitive.plans
         if plans is None:
             return self.process(primitive, [x, y], {})
         if type(first) is Traced:
-            inner = first.trace
+            inner = first._trace
             if type(second) is Traced:
-                if second.trace is not inner:
+                if second._trace is not inner:
                     return self.process(primitive, [x, y], {})
             elif type(second) not in PLAIN_SCALARS:
                 return self.process(primitive, [x, y], {})
@@ -179,17 +179,17 @@ class ReverseTrace(Trace):
         if type(second) is Traced:
             if type(first) not in PLAIN_SCALARS:
                 return self.process(primitive, [x, y], {})
-            return self._nested_pair(primitive, x, y, second.trace)
+            return self._nested_pair(primitive, x, y, second._trace)
         self.warns = True
         ans = primitive.evaluate(first, second)
         if first is x:
-            inputs: Any = y.payload
+            inputs: Any = y._payload
             pull, needed, projecting = plans[1,]
         elif second is y:
-            inputs = x.payload
+            inputs = x._payload
             pull, needed, projecting = plans[0,]
         else:
-            inputs = (x.payload, y.payload)
+            inputs = (x._payload, y._payload)
             pull, needed, projecting = plans[0, 1]
         if type(ans) is not ndarray:
             which = (1,) if first is x else (0,) if second is y else (0, 1)
@@ -243,17 +243,17 @@ class ReverseTrace(Trace):
             return self.process(primitive, [x, y], {})
         first: Any = x
         second: Any = y
-        if type(x) is Traced and x.trace is self:
-            first = x.value
-            if type(y) is Traced and y.trace is self:
-                second = y.value
+        if type(x) is Traced and x._trace is self:
+            first = x._below
+            if type(y) is Traced and y._trace is self:
+                second = y._below
                 which: tuple[int, ...] = (0, 1)
-                inputs: Any = (x.payload, y.payload)
+                inputs: Any = (x._payload, y._payload)
             else:
-                which, inputs = (0,), x.payload
+                which, inputs = (0,), x._payload
         else:
-            second = y.value
-            which, inputs = (1,), y.payload
+            second = y._below
+            which, inputs = (1,), y._payload
         self.warns = True
         ans = inner.pair(primitive, first, second)
         pull, needed, projecting = primitive.plans[which]  # type: ignore[index]
@@ -535,8 +535,8 @@ def transpose_linear(
         seeds = []
         for output, entry in zip(outputs, wanted, strict=True):
             raw = raw_of(output)
-            if entry is not None and type(raw) is Traced and raw.trace is trace:
-                seeds.append((raw.payload, entry))
+            if entry is not None and type(raw) is Traced and raw._trace is trace:
+                seeds.append((raw._payload, entry))
         return trace.pull_back(seeds)
     finally:
         end(trace)

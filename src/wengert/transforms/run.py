@@ -70,8 +70,8 @@ class Run:
         self.trace = trace
         self.leaves = leaves
         self.outputs = [
-            (entry.value, entry.payload)
-            if type(entry) is Traced and entry.trace is trace
+            (entry._below, entry._payload)
+            if type(entry) is Traced and entry._trace is trace
             else (entry, None)
             for entry in raw
         ]

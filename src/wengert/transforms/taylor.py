@@ -45,8 +45,8 @@ class TaylorTrace(Trace):
 
     def series_of(self, value: Any) -> Series:
         """Return all coefficients of a raw value, the value itself first."""
-        if type(value) is Traced and value.trace is self:
-            return [value.value, *value.payload]
+        if type(value) is Traced and value._trace is self:
+            return [value._below, *value._payload]
         return [self.lower(value), *[None] * self.order]
 
     def wrap(self, series: Series) -> Any:
@@ -61,7 +61,7 @@ class TaylorTrace(Trace):
         given = [self.series_of(value) for value in args]
         params = {key: value for key, value in params.items() if key != "in_place"}
         which = tuple(
-            i for i, value in enumerate(args) if type(value) is Traced and value.trace is self
+            i for i, value in enumerate(args) if type(value) is Traced and value._trace is self
         )
         primals = [series[0] for series in given]
         if primitive.zero_derivative:

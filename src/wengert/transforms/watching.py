@@ -29,8 +29,10 @@ def plain_parts(value: Any) -> list[Any]:
     kind = type(value)
     if kind is tuple or kind is list:
         return [part for entry in value for part in plain_parts(entry)]
-    if kind is Masked or kind is Part or kind is Batched:
+    if kind is Masked or kind is Part:
         return plain_parts(value.value)
+    if kind is Batched:
+        return plain_parts(value._below)
     if kind is Items:
         return plain_parts(value.entries)
     if kind is Array or kind is Traced:
@@ -197,9 +199,9 @@ class WatchingForward(ForwardTrace):
         push = primitive.push
         if primitive.family != "custom" or push is None:
             return None
-        mine = [type(value) is Traced and value.trace is self for value in args]
-        primals = [v.value if own else v for v, own in zip(args, mine, strict=True)]
-        changes = [v.payload if own else None for v, own in zip(args, mine, strict=True)]
+        mine = [type(value) is Traced and value._trace is self for value in args]
+        primals = [v._below if own else v for v, own in zip(args, mine, strict=True)]
+        changes = [v._payload if own else None for v, own in zip(args, mine, strict=True)]
         return lambda trace: push(
             [trace.seen(value) for value in primals],
             [None if change is None else trace.seen(change) for change in changes],
@@ -208,7 +210,7 @@ class WatchingForward(ForwardTrace):
 
 
 def _tangents(values: Sequence[Any], trace: Trace) -> list[Any]:
-    return [v.payload for v in values if type(v) is Traced and v.trace is trace]
+    return [v._payload for v in values if type(v) is Traced and v._trace is trace]
 
 
 class WatchingLinearizing(LinearizingTrace):

@@ -67,7 +67,7 @@ def plain_or_none(x: Any) -> Any:
     moves = []
     while type(plain) is Batched:
         moves.append(plain.axis)
-        plain = innermost(plain.value)
+        plain = innermost(plain._below)
     if type(plain) is Aval:
         return None
     for count, axis in enumerate(reversed(moves)):
