@@ -294,8 +294,8 @@ for _function, _in_place in (
     install_in_place(f"__{_in_place.__name__}__", _function, _in_place)
 
 
-class _OfNumPy:
-    """An attribute that NumPy's scalars have and Python's numbers lack, in the user's code.
+class _OfSomeNumbers:
+    """An attribute that not all kinds of numbers have: the others lack it in the user's code.
 
     Code that asks ``hasattr(x, "shape")`` must go the way that it goes without transformations.
     """
@@ -309,21 +309,20 @@ class _OfNumPy:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is not None:
             kind = instance.__class__
-            if kind in _PYTHON_NUMBERS and is_user_frame(sys._getframe(1)):
+            if not hasattr(kind, self.name) and is_user_frame(sys._getframe(1)):
                 raise AttributeError(f"{kind.__name__!r} object has no attribute {self.name!r}")
         return self.entry.__get__(instance, owner)
 
 
-_PYTHON_NUMBERS = (float, complex, int, bool)
-_OF_NUMBERS = frozenset({*dir(float), *dir(complex)})
+_OF_ALL_NUMBERS = frozenset(dir(float)).intersection(dir(complex), dir(int), dir(np.float64))
 
 
 def install_on_scalars(name: str, entry: Any) -> None:
     """Make ``x.name`` of numbers what `entry` gives: a property, or a method's function."""
-    if name in _OF_NUMBERS or name.startswith("__"):
+    if name in _OF_ALL_NUMBERS or name.startswith("__"):
         setattr(Traced, name, entry)
     else:
-        setattr(Traced, name, _OfNumPy(name, entry))
+        setattr(Traced, name, _OfSomeNumbers(name, entry))
 
 
 def install_method(name: str, function: Callable[..., Any]) -> None:
