@@ -257,7 +257,7 @@ def bytes_of(residual: Any) -> int:
     if kind is Traced:
         return bytes_of(innermost(residual))
     if kind is Batched:
-        return bytes_of(residual.value)
+        return bytes_of(residual._below)
     if kind is Masked:
         return bytes_of(residual.value) + bytes_of(residual.mask)
     return 0
