@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from .. import tree
 from ..errors import PACKAGE
 from ..tracing.callsite import is_user_code
 from ..tracing.core import Array, Traced
+from .imports import imported_by, is_user_module, opaque
 from .lifting import ObjectClones, liftable
 from .objects import (
     attributes_read,
@@ -34,7 +36,7 @@ from .remembering import COMPARED, CONTAINERS, CannotCompareError, Contents, Mem
 from .slots import MISSING, Slot
 
 # Builtins through which code reads by names that cannot be seen.
-_READING_ALL = frozenset({"eval", "exec", "globals"})
+_READING_ALL = frozenset({"eval", "exec", "globals", "__import__"})
 # A container with more leaves than this is taken as it is: reading it would cost too much a call.
 _MOST_LEAVES = 1000
 
@@ -98,6 +100,9 @@ class Captures:
         self.refused: str | None = None
         # Random generators in sight, whose states tell whether the function draws numbers.
         self.generators: list[Any] = []
+        # The code of functions, the number of their defaults, and the types of objects, as found.
+        self.ran: list[tuple[FunctionType, CodeType, int]] = []
+        self.kinds: dict[int, tuple[Any, type]] = {}
         self._functions: dict[int, FunctionType] = {}
         self._namespaces: dict[int, dict[str, Any]] = {}
         self._modules: dict[int, ModuleType] = {}
@@ -140,6 +145,9 @@ class Captures:
             roots += [value for _, value in self.constant]
             roots += [slot.read() for slot in self.implicit]
             for holder, name, value in attributes_read(roots, names):
+                if name == "__class__":
+                    self.kinds[id(holder)] = (holder, value)
+                    continue
                 self._watch(value)
                 self._visit(called(value), cloned=False)
                 if isinstance(value, CONTAINERS):
@@ -147,8 +155,8 @@ class Captures:
                         self._visit(function, cloned=False)
                 kind = holder if isinstance(holder, type) else type(holder)
                 slot = Slot("value", holder, None, f"{kind.__name__}.{name}", (name,))
-                # Methods are made when they are read; those of classes are compared there.
-                if not isinstance(value, MethodType) or slot.read() is value:
+                # Properties are compared on their classes.
+                if not isinstance(value, MethodType) or is_same(slot.read(), value):
                     self._compare(slot, value)
         return names
 
@@ -234,6 +242,8 @@ class Captures:
             self._functions[id(function)] = function
         else:
             self.uncloned.append((function, instance))
+        if not own and all(known is not function for known, _, _ in self.ran):
+            self.ran.append((function, code, len(function.__defaults__ or ())))
         name = function.__qualname__
         if own:  # a transformation around a user's function
             for cell, key in zip(function.__closure__ or (), code.co_freevars, strict=True):
@@ -251,13 +261,14 @@ class Captures:
         for key in function.__kwdefaults__ or {}:
             slot = Slot("keyword", function, key, f"the default of {key} in {name}")
             self._note(slot, cloned)
+        self._note_imports(function)
         first = code.co_varnames[0] if instance is not None and code.co_argcount else None
         for kind, key, attributes in reads_of(code).chains:
             if kind == "global":
                 self._note_global(function.__globals__, key, attributes, cloned)
             elif kind == "cell" and key in cells:
-                value = Slot("cell", cells[key], key, key).read()
-                self._note_chain(Slot("cell", cells[key], key, key), value, attributes)
+                slot = Slot("cell", cells[key], key, key)
+                self._note_read(slot, slot.read(), attributes, cloned)
             elif kind == "local" and key == first:
                 self._note_chain(Slot("value", instance, None, key), instance, attributes)
 
@@ -269,15 +280,40 @@ class Captures:
         self._note(slot, cloned)
         if value is MISSING:  # a builtin, or not yet defined
             if key in _READING_ALL:
-                self.refused = f"{key}() may read anything, and"
+                self.refused = f"{key}() may read anything"
             return
-        if isinstance(value, ModuleType) and attributes and _is_user_module(value):
+        self._note_read(slot, value, attributes, cloned)
+
+    def _note_read(self, slot: Slot, value: Any, attributes: tuple[str, ...], cloned: bool) -> None:
+        """Note what is read of what a slot holds: a module, or an object."""
+        self._refuse_opaque(value, attributes)
+        if attributes and is_user_module(value):
             if cloned:
                 self._modules[id(value)] = value
                 self._namespaces[id(value.__dict__)] = value.__dict__
             self._note_global(value.__dict__, attributes[0], attributes[1:], cloned)
             return
         self._note_chain(slot, value, attributes)
+
+    def _refuse_opaque(self, value: Any, names: tuple[str, ...] | frozenset[str]) -> None:
+        if (hidden := opaque(value, names)) is not None:
+            self.refused = f"{hidden} may lead to anything"
+
+    def _note_imports(self, function: FunctionType) -> None:
+        """Note the modules that a function imports while it runs, and what it may read of them."""
+        names = names_in(function.__code__)
+        waiting: list[Any] = []
+        for full, module in imported_by(function):
+            self._refuse_opaque(module, names)
+            if module is MISSING or is_user_module(module):
+                self._compare(Slot("global", sys.modules, full, f"the module {full}"), module)
+                waiting.append(module)
+        for module in waiting:
+            space = getattr(module, "__dict__", {})
+            for name in names & space.keys():
+                self._note_global(space, name, (), cloned=False)
+                if is_user_module(space[name]) and space[name] not in waiting:
+                    waiting.append(space[name])
 
     def _note_chain(self, root: Slot, value: Any, attributes: tuple[str, ...]) -> None:
         """Note the attributes of an object that is not a module, down a chain."""
@@ -366,6 +402,12 @@ class Captures:
 
     def changed(self) -> str | None:
         """Return what is no longer as it was found, None where all is."""
+        for function, code, count in self.ran:
+            if function.__code__ is not code or len(function.__defaults__ or ()) != count:
+                return f"the code of {function.__qualname__}"
+        for holder, kind in self.kinds.values():
+            if type(holder) is not kind:
+                return f"the type of a {kind.__name__}"
         for slot, value in self.constant:
             found = slot.read()
             if found is not value and not is_same(found, value):
@@ -555,11 +597,3 @@ class Clones:
 def is_callable_of_user(value: Any) -> bool:
     """Return whether a value is something callable that a clone could stand for."""
     return isinstance(value, (FunctionType, MethodType, functools.partial, Wrapper))
-
-
-def _is_user_module(module: ModuleType) -> bool:
-    """Return whether a module is the user's own code."""
-    path = getattr(module, "__file__", None)
-    if path is None:
-        return module.__name__ == "__main__"
-    return is_user_code(compile("", path, "exec"))

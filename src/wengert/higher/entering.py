@@ -6,6 +6,7 @@ What the entry cannot check or make itself stays with the Python function behind
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ def describe_call(path: Path, call: Call) -> Description | None:
             for number, value in enumerate(call.args)
         ]
         sources = [_read(slot, _matched(slot.read(), leaves)) for slot in call.captures.implicit]
+        # The number of defaults is compared with them.
+        sources += [signature.Code(function, code) for function, code, _ in call.captures.ran]
+        sources += [signature.Kind(*known) for known in call.captures.kinds.values()]
         for slot, value in call.captures.constant:
             sources += _compared(slot, value)
         result = _made(path.results, len(call.values))
@@ -99,6 +103,12 @@ def _compared(slot: Slot, value: Any) -> list[Any]:
         raise _CannotDescribeError
     if type(value) is Contents:
         return [_read(slot, signature.Same(value.holder)), _read(slot, _contents(value))]
+    if type(value) is MethodType:  # made anew whenever it is read
+        parts = (("__func__", value.__func__), ("__self__", value.__self__))
+        return [
+            _read(slot, signature.Attribute(None, name, signature.Same(part)))
+            for name, part in parts
+        ]
     return [_read(slot, _constant(value))]
 
 

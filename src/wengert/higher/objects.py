@@ -84,7 +84,12 @@ def attributes_read(roots: Iterable[Any], names: frozenset[str]) -> Iterator[tup
             continue
         if not is_object(value):
             continue
-        yield from _methods_of(type(value), names)
+        special = False
+        for method in _methods_of(type(value), names):
+            special = special or (_is_special(method[1]) and method[1] != "__init__")
+            yield method
+        if special:  # they are looked up on the type, which can be assigned
+            yield value, "__class__", type(value)
         for name in names:
             found = _attribute(value, name)
             if found is not None:
@@ -101,6 +106,8 @@ def _methods_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, 
             function = called(held.__func__ if isinstance(held, staticmethod) else held)
             if isinstance(function, FunctionType) and is_user_code(function.__code__):
                 yield base, name, getattr(base, name)
+                if base is not kind:  # which may get one of its own
+                    yield kind, name, getattr(kind, name)
 
 
 def _data_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, Any]]:
@@ -114,6 +121,8 @@ def _data_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, Any
             built_in = held.__module__ == "builtins" and hasattr(held, "__get__")
             if not built_in and held is not functools.cached_property:  # no method, no slot
                 yield base, name, found
+                if base is not kind:
+                    yield kind, name, getattr(kind, name)
 
 
 def functions_within(container: Any, depth: int = 4) -> Iterator[Any]:

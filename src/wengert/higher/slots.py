@@ -48,9 +48,10 @@ class Slot:
             except ValueError:  # not yet assigned
                 return MISSING
         elif kind == "default":
-            value = self.holder.__defaults__[self.key]
+            defaults = self.holder.__defaults__ or ()
+            value = defaults[self.key] if self.key < len(defaults) else MISSING
         elif kind == "keyword":
-            value = self.holder.__kwdefaults__[self.key]
+            value = (self.holder.__kwdefaults__ or {}).get(self.key, MISSING)
         else:
             value = self.holder
         for attribute in self.attributes:

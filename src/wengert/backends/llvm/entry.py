@@ -163,6 +163,10 @@ class _Nodes:
             case signature.Item(holder, key, child):
                 self.node(code.ITEM, 0, holder, key)
                 self.matched(child)
+            case signature.Code(function, held):
+                self.member(function, numpy_abi.code_place(), held)
+            case signature.Kind(value, kind):
+                self.member(value, numpy_abi.TYPE_PLACE, kind)
             case signature.Absent(holder, key):
                 self.node(code.ABSENT, 0, holder, key)
             case signature.Attribute(holder, name, child):
@@ -170,6 +174,13 @@ class _Nodes:
                 self.matched(child)
             case _:
                 raise TypeError(f"{tree!r} describes no argument")
+
+    def member(self, holder: Any, place: int, held: Any) -> None:
+        """Add the nodes of an object that lies some bytes behind the address of another one."""
+        self.held.append(holder)
+        self.node(code.CELL)  # what a cell holds lies there
+        self.words[-code.NODE_WORDS + 2] = id(holder) + place - numpy_abi.CELL_PLACE
+        self.matched(signature.Same(held))
 
     def made(self, tree: Any, outputs: Sequence[Aval]) -> None:
         """Add the nodes of a tree of results."""

@@ -92,6 +92,22 @@ class Attribute:
 
 
 @dataclass(frozen=True)
+class Code:
+    """A function that still has this code."""
+
+    function: Any
+    code: Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An object that is still of this type."""
+
+    value: Any
+    kind: type
+
+
+@dataclass(frozen=True)
 class Output:
     """Output number `position` of the program."""
 
