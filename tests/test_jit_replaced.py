@@ -1,5 +1,6 @@
 """Compiled functions run the code that is there now: replaced, overridden, or imported inside."""
 
+import operator
 import sys
 import types
 
@@ -8,6 +9,7 @@ import pytest
 
 import wengert as wg
 from wengert.higher.jit import Jitted
+from wengert.higher.reading import computes_names
 
 
 def made(text, name="f", **namespace):
@@ -29,6 +31,16 @@ def agrees(function, changes, arguments=(3.0,)):
 def scaled(factor, kind="code"):
     function = made(f"def f(x, s=2.0, *, t='a'):\n    return x * {factor} * s")
     return getattr(function, f"__{kind}__")
+
+
+@pytest.fixture
+def settings():
+    module = types.ModuleType("wengert_settings")
+    module.rate = 2.0
+    module.scale = lambda x: x * module.rate
+    sys.modules["wengert_settings"] = module
+    yield module
+    del sys.modules["wengert_settings"]
 
 
 # ------------------------------------------------------------------ functions
@@ -232,17 +244,117 @@ def test_bound_methods_do_not_leave_the_native_entry():
         Jitted._call = whole
 
 
+# ------------------------------------------------------------------ names that are computed
+
+PART = "ra"
+COMPUTED = [
+    "getattr(held, PART + 'te')",
+    "getattr(held, f'{PART}te')",
+    "getattr(held, 'rate' if PART else 'other', 1.0)",
+    "asked(held, PART + 'te')",
+    "ask(held, PART + 'te')",
+    "vars(held).get(PART + 'te')",
+    "held.__dict__[PART + 'te']",
+    "held.__getattribute__(PART + 'te')",
+    "operator.attrgetter(PART + 'te')(held)",
+    "sum(getattr(held, name) for name in vars(held) if name == 'rate')",
+    "(getattr(held, PART + 'tes', 1.0) + held.rate)",
+    "(7.0 if hasattr(held, PART + 'tes') else held.rate)",
+    "getattr(Holder(held), PART + 'te')",
+    "getattr(held, PART + 'nk')(held.rate)",
+]
+
+
+def ask(held, name):
+    return getattr(held, name)
+
+
+class Holder:
+    def __init__(self, held):
+        self.held = held
+
+    @property
+    def rate(self):
+        return self.held.rate
+
+
+def rank(rate):
+    return rate + 1.0
+
+
+@pytest.mark.parametrize("read", COMPUTED)
+def test_attributes_by_names_that_are_computed(read):
+    held = types.SimpleNamespace(rate=2.0, mode="up", rank=rank)
+    f = made(
+        f"def f(x):\n    return x * {read}",
+        held=held,
+        PART=PART,
+        asked=getattr,
+        ask=ask,
+        operator=operator,
+        Holder=Holder,
+    )
+    changes = [("rate", 5.0), ("rank", lambda rate: rate - 1.0)]
+    if "'tes'" in read:  # it is not there at first
+        changes += [("rates", 3.0), ("rates", 4.0)]
+    agrees(f, [lambda change=change: setattr(held, *change) for change in changes])
+
+
+def test_methods_by_names_that_are_computed():
+    _, below, thing = classes()
+    agrees(
+        lambda x: getattr(thing, PART.replace("ra", "st") + "ep")(x),
+        [
+            lambda: setattr(below, "step", lambda self, x: x * 7.0),
+            lambda: setattr(thing, "step", lambda x: x * 5.0),
+        ],
+    )
+
+
+def test_what_is_read_of_modules_by_computed_names_runs_uncompiled(settings):
+    read = "x * getattr(settings, PART + 'te')"
+    compiled = agrees(
+        made(f"def f(x):\n    return {read}", settings=settings, PART=PART),
+        [lambda: setattr(settings, "rate", 5.0)],
+    )
+    assert "attributes of settings may be read by names" in compiled.explain()
+    # One of a library's, and one of the user's whose names are seen, are no reason.
+    read = "getattr(np, key)(x) * settings.rate"
+    compiled = agrees(
+        made(f"def f(x):\n    return {read}", settings=settings, key="tanh", np=np),
+        [lambda: setattr(settings, "rate", 7.0)],
+    )
+    assert "runs uncompiled" not in compiled.explain()
+
+
+WRITTEN = [
+    ("getattr(o, 'a')", True),
+    ("getattr(o, 'a', 1.0)", True),
+    ("getattr(o.p.q(x, y), 'a', 1.0 + x)", True),
+    ("getattr(o.p(x, *y), 'a', f(x))", True),
+    ("hasattr(o, 'a') and getattr(o, 'b')", True),
+    ("operator.attrgetter('a')(o)", True),
+    ("[getattr(o, 'a') for o in x]", True),
+    ("o.getter('a')", True),
+    ("getattr(o, n)", False),
+    ("getattr(o, 'a' + n)", False),
+    ("getattr(o, 'a' if x else n)", False),
+    ("getattr(getattr(o, n), 'a')", False),
+    ("getattr(o, getattr(p, 'a'))", False),
+    ("getattr(*x)", False),
+    ("list(map(getattr, o, x))", False),
+    ("[getattr(o, n) for o in x]", False),
+    ("operator.attrgetter(n)(o)", False),
+    ("vars(o)", False),
+]
+
+
+@pytest.mark.parametrize(("text", "written"), WRITTEN)
+def test_names_that_are_written_in_the_call_are_told_from_others(text, written):
+    assert computes_names(made(f"def f(o, p, n, x, y):\n    return {text}").__code__) != written
+
+
 # ------------------------------------------------------------------ modules
-
-
-@pytest.fixture
-def settings():
-    module = types.ModuleType("wengert_settings")
-    module.rate = 2.0
-    module.scale = lambda x: x * module.rate
-    sys.modules["wengert_settings"] = module
-    yield module
-    del sys.modules["wengert_settings"]
 
 
 IMPORTING = [

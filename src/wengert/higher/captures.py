@@ -7,7 +7,6 @@ with what it was.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import sys
 from collections.abc import Sequence
@@ -19,10 +18,11 @@ import numpy as np
 from .. import tree
 from ..errors import PACKAGE
 from ..tracing.callsite import is_user_code
-from ..tracing.core import Array, Traced
+from .implicit_arguments import is_container, is_implicit, is_lifted
 from .imports import imported_by, is_user_module, opaque
 from .lifting import ObjectClones, liftable
 from .objects import (
+    attribute_names,
     attributes_read,
     called,
     functions_inside,
@@ -31,53 +31,18 @@ from .objects import (
     names_spelled,
 )
 from .randomness import draws
-from .reading import names_read, reads_of
+from .reading import ASKING, computes_names, names_read, reads_of
 from .remembering import COMPARED, CONTAINERS, CannotCompareError, Contents, Memory, is_same
 from .slots import MISSING, Slot
 
 # Builtins through which code reads by names that cannot be seen.
 _READING_ALL = frozenset({"eval", "exec", "globals", "__import__"})
-# A container with more leaves than this is taken as it is: reading it would cost too much a call.
-_MOST_LEAVES = 1000
 
 
 class Wrapper:
     """A callable of ours that means what a function of the user's means."""
 
     __wengert_function__: Any
-
-
-def is_implicit(value: Any) -> bool:
-    """Return whether a value read from outside becomes an argument of the program."""
-    if type(value) in (Array, Traced):
-        return True
-    if type(value) is np.ndarray:
-        return value.dtype.kind in "biufc"
-    return isinstance(value, (float, complex, np.inexact))
-
-
-def _is_lifted(value: Any) -> bool:
-    """Return whether an attribute of an object becomes an argument of the program."""
-    return is_implicit(value) or (
-        _is_container(value) and any(map(is_implicit, tree.leaves(value)))
-    )
-
-
-def _is_container(value: Any) -> bool:
-    """Return whether a value is a tree of numbers, arrays and names, with one leaf at least."""
-    kind = type(value)
-    named = isinstance(value, tuple) and hasattr(value, "_fields")
-    record = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    if kind not in (list, tuple, dict) and not named and not record:
-        return False
-    try:
-        leaves = tree.leaves(value)
-    except (RecursionError, ValueError, TypeError):  # contains itself, or keys of no order
-        return False
-    return 0 < len(leaves) <= _MOST_LEAVES and (
-        any(is_implicit(leaf) for leaf in leaves)
-        or all(isinstance(leaf, (*COMPARED, np.generic)) or callable(leaf) for leaf in leaves)
-    )
 
 
 class Captures:
@@ -103,6 +68,10 @@ class Captures:
         # The code of functions, the number of their defaults, and the types of objects, as found.
         self.ran: list[tuple[FunctionType, CodeType, int]] = []
         self.kinds: dict[int, tuple[Any, type]] = {}
+        # Where attributes are read by names that are computed: the dictionaries, and their names.
+        self.spaces: list[tuple[dict[str, Any], list[str]]] = []
+        self._asks = False  # whether getattr or its kin has another name
+        self._whole: list[str] = []  # modules of which more may be read than is seen
         self._functions: dict[int, FunctionType] = {}
         self._namespaces: dict[int, dict[str, Any]] = {}
         self._modules: dict[int, ModuleType] = {}
@@ -141,9 +110,15 @@ class Captures:
             known = len(self._visited)
             spelled = {name for _, value in self.constant for name in names_spelled(value)}
             names = frozenset(spelled).union(*map(names_in, self.codes))
+            computed = self._asks or any(map(computes_names, self.codes))
             roots = [*self.roots, *(instance for _, instance in self._visited.values())]
             roots += [value for _, value in self.constant]
             roots += [slot.read() for slot in self.implicit]
+            if computed:
+                for name in self._whole:
+                    self.refused = f"attributes of {name} may be read by names that are computed"
+                self.spaces, held = attribute_names(roots)
+                names |= held
             for holder, name, value in attributes_read(roots, names):
                 if name == "__class__":
                     self.kinds[id(holder)] = (holder, value)
@@ -163,7 +138,7 @@ class Captures:
     def _lift(self, names: frozenset[str]) -> None:
         """Make arguments of numbers that objects hold, where no other function can see them."""
         roots = [*self.roots, *self._wrapped.values(), *self._held]
-        places, self.lifted = liftable(roots, self._fixed, names, _is_lifted)
+        places, self.lifted = liftable(roots, self._fixed, names, is_lifted)
         lifted = {(id(holder), name) for holder, name in places}
         if not lifted:
             return
@@ -287,6 +262,8 @@ class Captures:
     def _note_read(self, slot: Slot, value: Any, attributes: tuple[str, ...], cloned: bool) -> None:
         """Note what is read of what a slot holds: a module, or an object."""
         self._refuse_opaque(value, attributes)
+        if not attributes and is_user_module(value):
+            self._whole.append(slot.name)
         if attributes and is_user_module(value):
             if cloned:
                 self._modules[id(value)] = value
@@ -308,6 +285,7 @@ class Captures:
             if module is MISSING or is_user_module(module):
                 self._compare(Slot("global", sys.modules, full, f"the module {full}"), module)
                 waiting.append(module)
+                self._whole += [full] * (module is not MISSING)
         for module in waiting:
             space = getattr(module, "__dict__", {})
             for name in names & space.keys():
@@ -317,7 +295,7 @@ class Captures:
 
     def _note_chain(self, root: Slot, value: Any, attributes: tuple[str, ...]) -> None:
         """Note the attributes of an object that is not a module, down a chain."""
-        if isinstance(value, ModuleType) or is_implicit(value) or _is_container(value):
+        if isinstance(value, ModuleType) or is_implicit(value) or is_container(value):
             return
         if callable(value) and not hasattr(value, "__dict__"):
             return
@@ -343,9 +321,10 @@ class Captures:
             return
         self._seen.add((slot.identity, cloned))
         value = slot.read()
+        self._asks = self._asks or any(value is function for function in ASKING)
         (self._held if cloned else self._fixed).append(value)
         self._watch(value)
-        if cloned and (is_implicit(value) or _is_container(value)):
+        if cloned and (is_implicit(value) or is_container(value)):
             self.implicit.append(slot)
             if not is_implicit(value):
                 for leaf in tree.leaves(value):
@@ -408,13 +387,16 @@ class Captures:
         for holder, kind in self.kinds.values():
             if type(holder) is not kind:
                 return f"the type of a {kind.__name__}"
+        for space, names in self.spaces:
+            if list(space) != names:
+                return "the attributes of an object"
         for slot, value in self.constant:
             found = slot.read()
             if found is not value and not is_same(found, value):
                 return slot.name
         for slot in self.implicit:
             value = slot.read()
-            if not is_implicit(value) and not _is_container(value):
+            if not is_implicit(value) and not is_container(value):
                 return slot.name
         return None
 

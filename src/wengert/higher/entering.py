@@ -42,7 +42,7 @@ class _CannotDescribeError(Exception):
 
 def describe_call(path: Path, call: Call) -> Description | None:
     """Return how the entry matches calls like this one, None where it cannot."""
-    if call.kwargs:
+    if call.kwargs or call.captures.spaces:  # which the entry does not compare
         return None
     if path.results.exclusive and sum(type(value) is np.ndarray for value in call.values) > 1:
         return None  # they may overlap, which is looked at before

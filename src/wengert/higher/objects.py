@@ -125,6 +125,38 @@ def _data_of(kind: type, names: frozenset[str]) -> Iterator[tuple[type, str, Any
                     yield kind, name, getattr(kind, name)
 
 
+def attribute_names(
+    roots: Iterable[Any],
+) -> tuple[list[tuple[dict[str, Any], list[str]]], frozenset[str]]:
+    """Return the dictionaries of objects in reach with their keys, and all names of attributes."""
+    spaces: list[tuple[dict[str, Any], list[str]]] = []
+    names: set[str] = set()
+    seen: dict[int, Any] = {}
+    waiting = deque(roots)
+    while waiting and len(seen) < _MOST:
+        value = waiting.popleft()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if isinstance(value, (list, tuple, set, frozenset, deque)):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, MethodType):
+            waiting.append(value.__self__)
+        elif isinstance(value, type) or is_object(value):
+            kind = value if isinstance(value, type) else type(value)
+            for base in kind.__mro__:
+                if base.__module__.partition(".")[0] not in _FOREIGN:
+                    names.update(name for name in vars(base) if not _is_special(name))
+            own = getattr(value, "__dict__", None)
+            if type(own) is dict:
+                spaces.append((own, list(own)))
+                names.update(own)
+                waiting.extend(own.values())
+    return spaces, frozenset(names)
+
+
 def functions_within(container: Any, depth: int = 4) -> Iterator[Any]:
     """Yield the functions that stand in a container, however deep."""
     for entry in container.values() if isinstance(container, dict) else container:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dis
 import functools
+import operator
+import sys
 from types import CodeType
 
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -58,6 +60,46 @@ class Reads:
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self._collect(constant, found, outermost=False)
+
+
+# What takes attributes by names, and which argument the name is.
+ASKING = (getattr, hasattr, vars, operator.attrgetter, operator.methodcaller)
+_NAME_IS = {"getattr": 2, "hasattr": 2, "attrgetter": 1, "methodcaller": 1, "vars": None}
+
+
+@functools.lru_cache(maxsize=4096)
+def computes_names(code: CodeType) -> bool:
+    """Return whether code reads attributes by names that are not written in the call itself."""
+    if any(isinstance(part, CodeType) and computes_names(part) for part in code.co_consts):
+        return True
+    if _NAME_IS.keys().isdisjoint(code.co_names):
+        return False
+    instructions = list(dis.get_instructions(code))
+    return any(
+        (instruction.opname in _GLOBALS or instruction.opname in _ATTRIBUTES)
+        and instruction.argval in _NAME_IS
+        and not _is_written(instructions[number + 1 :], _NAME_IS[instruction.argval])
+        for number, instruction in enumerate(instructions)
+    )
+
+
+def _is_written(following: list[dis.Instruction], place: int | None) -> bool:
+    """Return whether an argument of a call is a string: the instructions are those that make it."""
+    made_by: dict[int, dis.Instruction] = {}  # the values on the stack, from the function on
+    depth, before = 0, ""
+    for number, instruction in enumerate(following):
+        name = instruction.opname
+        calls = name == "PRECALL" or (name == "CALL" and before != "PRECALL")
+        if calls and instruction.arg == depth:
+            maker = made_by.get(place or 0)
+            return maker is not None and maker.opname == "LOAD_CONST" and type(maker.argval) is str
+        before = name
+        if number or name != "PUSH_NULL" or sys.version_info < (3, 13):  # then it comes before
+            depth += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
+            made_by[depth] = instruction
+        if depth < 0:
+            return False
+    return False
 
 
 _LOADS = _ATTRIBUTES | _CELLS | _GLOBALS
