@@ -188,6 +188,8 @@ def test_methods_overridden_on_the_object_and_its_classes(way):
             lambda: setattr(thing, "step", lambda x: x * 5.0),
             lambda: setattr(thing, "step", twin.step),
             lambda: delattr(thing, "step"),
+            lambda: setattr(thing, "__dict__", {"step": lambda x: x - 5.0}),
+            lambda: setattr(thing, "__dict__", {}),
             lambda: setattr(below, "step", lambda self, x: x * 7.0),
             lambda: delattr(below, "step"),
             lambda: setattr(top, "step", lambda self, x: x * 11.0),

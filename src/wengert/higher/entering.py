@@ -5,8 +5,9 @@ What the entry cannot check or make itself stays with the Python function behind
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ def describe_call(path: Path, call: Call) -> Description | None:
         sources += [signature.Kind(*known) for known in call.captures.kinds.values()]
         for slot, value in call.captures.constant:
             sources += _compared(slot, value)
+        sources = _once(sources)
         result = _made(path.results, len(call.values))
     except _CannotDescribeError:
         return None
@@ -104,12 +106,53 @@ def _compared(slot: Slot, value: Any) -> list[Any]:
     if type(value) is Contents:
         return [_read(slot, signature.Same(value.holder)), _read(slot, _contents(value))]
     if type(value) is MethodType:  # made anew whenever it is read
+        if _is_plain_method(slot, value):
+            space = vars(slot.holder)
+            return [
+                signature.Kind(slot.holder, type(slot.holder)),
+                signature.Attribute(slot.holder, "__dict__", signature.Same(space)),
+                signature.Absent(space, slot.attributes[0]),
+                signature.Attribute(
+                    type(slot.holder), slot.attributes[0], signature.Same(value.__func__)
+                ),
+            ]
         parts = (("__func__", value.__func__), ("__self__", value.__self__))
         return [
             _read(slot, signature.Attribute(None, name, signature.Same(part)))
             for name, part in parts
         ]
     return [_read(slot, _constant(value))]
+
+
+def _is_plain_method(slot: Slot, method: MethodType) -> bool:
+    """Return whether a slot gives a function of the object's class as a method of the object."""
+    holder = slot.holder
+    kind: Any = type(holder)
+    if slot.kind != "value" or len(slot.attributes) != 1 or method.__self__ is not holder:
+        return False
+    if isinstance(holder, type) or kind.__getattribute__ is not object.__getattribute__:
+        return False
+    name = slot.attributes[0]
+    space = getattr(holder, "__dict__", None)
+    return (
+        type(space) is dict
+        and name not in space
+        and type(method.__func__) is FunctionType
+        and inspect.getattr_static(kind, name, None) is method.__func__
+    )
+
+
+def _once(sources: list[Any]) -> list[Any]:
+    """Return sources without those that compare the same place with the same thing again."""
+    found: dict[Any, Any] = {}
+    for source in sources:
+        key: Any = id(source)
+        if type(source) is signature.Kind:
+            key = (id(source.value), id(source.kind))
+        elif type(source) is signature.Attribute and type(source.child) is signature.Same:
+            key = (id(source.holder), source.name, id(source.child.value))
+        found.setdefault(key, source)
+    return list(found.values())
 
 
 def _contents(value: Any) -> Any:
