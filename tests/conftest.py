@@ -3,6 +3,7 @@
 After any test, whatever failed in it, no transformation runs and NumPy is NumPy again.
 """
 
+import gc
 import os
 import signal
 
@@ -11,6 +12,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["WENGERT_CACHE_DIR"] = "off"
+
+import pytest
 
 import wengert as wg
 import wengert.ops.special
@@ -26,3 +29,12 @@ def pytest_runtest_teardown():
     """Hold every test to it that it leaves nothing behind."""
     assert depth() == 0
     assert not is_patched()
+
+
+@pytest.fixture
+def nobody_hears_of_collections():
+    """Let no package be called back by the collector: an interrupt in there would be swallowed."""
+    callbacks = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks.extend(callbacks)

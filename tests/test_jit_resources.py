@@ -409,6 +409,7 @@ def test_compiled_closures_are_freed():
     assert not any(reference() is not None for reference in references)
 
 
+@pytest.mark.usefixtures("nobody_hears_of_collections")
 def test_interrupts_leave_things_sound():
     choices = np.random.default_rng(0).integers(3, size=1500).tolist()
 

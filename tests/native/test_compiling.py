@@ -123,6 +123,7 @@ def test_code_in_garbage_is_unmapped_under_the_lock_only(monkeypatch):
     assert all(under_lock)
 
 
+@pytest.mark.usefixtures("nobody_hears_of_collections")
 def test_interrupts_leave_things_sound():
     def interrupt(*_):
         raise KeyboardInterrupt
