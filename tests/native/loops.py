@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.llvm import engine, math
+from wengert.backends.llvm.math import large
 from wengert.backends.llvm.values import type_of
 from wengert.backends.llvm.writer import Module
 
@@ -19,8 +20,10 @@ class Loop:
     def __init__(self, name: str, dtype: Any) -> None:
         self.dtype = np.dtype(dtype)
         self.arity = math.FUNCTIONS[name][0]
-        self.text = loop_text(name, self.dtype)
-        self._code = engine.link([engine.assemble(self.text, 3)], ["loop"])
+        module = loop_module(name, self.dtype)
+        self.text = module.text()
+        large.make_available(module.externals)
+        self._code = engine.link([engine.assemble(self.text, 3)], ["loop"], module.externals)
         pointers = [ctypes.c_void_p] * (self.arity + 1)
         self._function = ctypes.CFUNCTYPE(None, *pointers, ctypes.c_int64)(
             self._code.addresses["loop"]
@@ -47,6 +50,11 @@ def loop(name: str, dtype: str) -> Loop:
 
 
 def loop_text(name: str, dtype: np.dtype[Any]) -> str:
+    """Return the text of the module of a loop over the entries of arrays."""
+    return loop_module(name, dtype).text()
+
+
+def loop_module(name: str, dtype: np.dtype[Any]) -> Module:
     """Return the module of a loop over the entries of arrays."""
     kind, arity = type_of(dtype), math.FUNCTIONS[name][0]
     module = Module(level=3)
@@ -71,4 +79,4 @@ def loop_text(name: str, dtype: np.dtype[Any]) -> str:
     function.line("br i1 %more, label %body, label %done")
     function.start("done")
     function.line("ret void")
-    return module.text()
+    return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import re
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 from llvmlite import binding
 
-from wengert.backends.llvm import engine, math
-from wengert.backends.llvm.math import coefficients, power
+import wengert as wg
+from wengert.backends.llvm import compile_program, engine, math
+from wengert.backends.llvm.build import build
+from wengert.backends.llvm.cache import statistics
+from wengert.backends.llvm.math import coefficients, large, power, rare
 from wengert.backends.llvm.writer import Module
 
 from .accuracy import (
@@ -90,6 +94,32 @@ def test_angles_of_any_size(name: str) -> None:
     x[-1] = WORST_ANGLE
     found = errors(name, [x], loop(name, "d")(x), np.float64)
     assert found.max() <= LIMIT
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_huge_angles_without_fused_operations(name: str) -> None:
+    text = large.text_of(name, fma=False)
+    assert "llvm.fma" not in text
+    symbol = rare.symbol(name)
+    code = engine.link([engine.assemble(text, 3)], [symbol])
+    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(code.addresses[symbol])
+    rng = np.random.default_rng(6)
+    x = rng.choice([-1.0, 1.0], 200) * 2.0 ** rng.uniform(30, 1023, 200)
+    x[0] = WORST_ANGLE
+    found = errors(name, [x], np.array([function(angle) for angle in x]), np.float64)
+    assert found.max() <= LIMIT
+    assert all(np.isnan(function(angle)) for angle in (np.inf, -np.inf, np.nan))
+
+
+def test_huge_angles_have_no_code_in_programs() -> None:
+    """The slow functions are compiled once for all programs, which refer to them by name."""
+    programs = [wg.trace(lambda x, c=c: np.sin(x * c) + np.cos(x))(1.0) for c in (2.0, 3.0)]
+    compile_program(programs[0])
+    assert not any("i192" in module.text() for module in build(programs[1]).modules)
+    compiled = statistics["compiled"] + statistics["read"]
+    native = compile_program(programs[1])
+    assert statistics["compiled"] + statistics["read"] == compiled + len(build(programs[1]).modules)
+    assert native(1e22)[0] == pytest.approx(np.sin(3e22) + np.cos(1e22), rel=1e-14)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -185,9 +215,12 @@ def test_code_for_other_processors(
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
     monkeypatch.setattr(math, "has_fma", lambda: fma)
+    target = binding.Target.from_triple(triple)
+    machine = target.create_target_machine(cpu=cpu, features=features, opt=3)
+    slow = binding.parse_assembly(large.text_of("tan", fma=fma))
+    slow.triple, slow.data_layout = triple, str(machine.target_data)
+    assert rare.symbol("tan") in machine.emit_assembly(slow)
     for name in ("exp", "log", "sin", "tanh", "power", "erfc"):
-        target = binding.Target.from_triple(triple)
-        machine = target.create_target_machine(cpu=cpu, features=features, opt=3)
         module = binding.parse_assembly(loop_text(name, np.dtype(np.float64)))
         module.triple, module.data_layout = triple, str(machine.target_data)
         options = binding.create_pipeline_tuning_options(speed_level=3)

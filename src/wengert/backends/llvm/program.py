@@ -18,6 +18,7 @@ from .cache import object_code
 from .entry import Entry, is_available
 from .frame import DECLINED, DONE
 from .kernels import tiles
+from .math import large
 from .signature import Items, Leaf, Output, Same
 from .threads import PARALLEL, make_available
 from .work import work_of
@@ -220,6 +221,7 @@ def compile_program(program: WengertList, donated: frozenset[int] = frozenset())
     for letter in tiles.PRECISIONS:
         if tiles.symbol(letter) in built.externals:
             tiles.make_available(letter)
+    large.make_available(built.externals)
     objects = [object_code(module.text(), module.level) for module in built.modules]
     code = engine.link(objects, [ENTRY], built.externals)
     return NativeProgram(program, built, code)

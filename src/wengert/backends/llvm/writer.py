@@ -26,11 +26,19 @@ class Module:
         self.definitions: dict[str, str] = {}
         self.functions: list[Function] = []
 
-    def declare(self, name: str, returns: str, *arguments: str, variadic: bool = False) -> str:
+    def declare(
+        self,
+        name: str,
+        returns: str,
+        *arguments: str,
+        variadic: bool = False,
+        attributes: str = "",
+    ) -> str:
         """Declare a function that is defined elsewhere, and return its name as code has it."""
         if name not in self.externals and name not in self.definitions:
             listed = ", ".join([*arguments, *(["..."] if variadic else [])])
-            self.externals[name] = f'declare {returns} @"{name}"({listed})'
+            text = f'declare {returns} @"{name}"({listed}) {attributes}'
+            self.externals[name] = text.rstrip()
         return f'@"{name}"'
 
     def declare_data(self, name: str) -> str:

@@ -47,17 +47,17 @@ def _reduced(k: Kernel, x: Number) -> tuple[Number, Number, Whole]:
 
 def sin(k: Kernel, x: Number) -> Number:
     result = _one_wave(k, *_reduced(k, x))
-    return rarely(k, "sin", _large_sin, LIMIT, x, k.select(abs(x) < _TINY, x, result))
+    return rarely(k, "sin", LIMIT, x, k.select(abs(x) < _TINY, x, result))
 
 
 def cos(k: Kernel, x: Number) -> Number:
     result = _one_wave(k, *_reduced(k, x), ahead=1)
-    return rarely(k, "cos", _large_cos, LIMIT, x, result)
+    return rarely(k, "cos", LIMIT, x, result)
 
 
 def tan(k: Kernel, x: Number) -> Number:
     result = _tangent(k, *_reduced(k, x))
-    return rarely(k, "tan", _large_tan, LIMIT, x, k.select(abs(x) < _TINY, x, result))
+    return rarely(k, "tan", LIMIT, x, k.select(abs(x) < _TINY, x, result))
 
 
 def _sine_parts(k: Kernel, r: Number, r_low: Number) -> tuple[Number, Number]:
@@ -174,6 +174,8 @@ def _signed(k: Kernel, value: Number, x: Number) -> Number:
     return k.select(x < 0.0, -value, value)
 
 
-_large_sin = _large(lambda k, x, r, r_low, n: _signed(k, _one_wave(k, r, r_low, n), x))
-_large_cos = _large(lambda k, x, r, r_low, n: _one_wave(k, r, r_low, n, ahead=1))
-_large_tan = _large(lambda k, x, r, r_low, n: _signed(k, _tangent(k, r, r_low, n), x))
+LARGE: dict[str, Callable[[Kernel, Number], Number]] = {
+    "sin": _large(lambda k, x, r, r_low, n: _signed(k, _one_wave(k, r, r_low, n), x)),
+    "cos": _large(lambda k, x, r, r_low, n: _one_wave(k, r, r_low, n, ahead=1)),
+    "tan": _large(lambda k, x, r, r_low, n: _signed(k, _tangent(k, r, r_low, n), x)),
+}

@@ -2,40 +2,36 @@
 
 A call of ``rare(x, y)`` gives `y`, or a slow function of `x` where |x| exceeds a limit. LLVM would
 not vectorise the branch; it does vectorise a call that declares its variants for vectors, in which
-the branch asks whether any lane is concerned.
+the branch asks whether any lane is concerned. The slow functions are compiled once, by `large`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 from ..values import float_text
 from ..writer import Module
 from .arithmetic import Kernel, Number
 
 WIDTHS = (2, 4, 8)
-_PURE = "nounwind willreturn memory(none)"
+PURE = "nounwind willreturn memory(none)"
 _SELDOM = '!prof !{!"branch_weights", i32 1, i32 1000000}'
 
 
-def rarely(
-    k: Kernel, name: str, slow: Callable[..., Any], limit: float, x: Number, y: Any
-) -> Number:
-    """Return `y`, and ``slow(kernel, x)`` where |x| is above the limit."""
+def symbol(name: str) -> str:
+    """Return the name by which code calls a slow function."""
+    return f"wengert.large.{name}"
+
+
+def rarely(k: Kernel, name: str, limit: float, x: Number, y: Number) -> Number:
+    """Return `y`, and the slow function of `x` where |x| is above the limit."""
     module, full_name = k.function.module, f"wengert.rare.{name}"
     if full_name not in module.definitions:
-        _define(k, full_name, name, slow, limit)
+        _define(module, full_name, name, limit)
     return Number(k, k.emit(f'call double @"{full_name}"(double {x.value}, double {y.value})'))
 
 
-def _define(k: Kernel, full_name: str, name: str, slow: Callable[..., Any], limit: float) -> None:
-    module = k.function.module
-    cold = f"wengert.large.{name}"
-    body = module.part(cold, "double", "double %x", attributes=f"{_PURE} noinline cold")
-    kernel = Kernel(body, single=False, fma=k.has_fma)
-    body.line(f"ret double {slow(kernel, Number(kernel, '%x')).value}")
-    module.define(cold, body.text().replace("define ", "define internal ", 1))
+def _define(module: Module, full_name: str, name: str, limit: float) -> None:
+    cold = symbol(name)
+    module.declare(cold, "double", "double", attributes=f"{PURE} cold")
     lanes = f"wengert.lanes.{name}"
     module.define(lanes, _lanes(lanes, cold, limit))
     mapped = []
@@ -54,7 +50,7 @@ def _bound(limit: float, kind: str = "double") -> str:
 def _scalar(module: Module, name: str, cold: str, limit: float, mapped: str) -> str:
     absolute = module.declare("llvm.fabs.f64", "double", "double")
     return f"""\
-define internal double @"{name}"(double %x, double %y) {_PURE} noinline \
+define internal double @"{name}"(double %x, double %y) {PURE} noinline \
 "vector-function-abi-variant"="{mapped}" {{
   %size = call double {absolute}(double %x)
   %above = fcmp ogt double %size, {_bound(limit)}
@@ -106,7 +102,7 @@ def _variant(module: Module, name: str, lanes: str, width: int, limit: float) ->
     absolute = module.declare(f"llvm.fabs.v{width}f64", kind, kind)
     either = module.declare(f"llvm.vector.reduce.or.v{width}i1", "i1", f"<{width} x i1>")
     return f"""\
-define weak_odr hidden {kind} @"{name}"({kind} %x, {kind} %y) {_PURE} alwaysinline {{
+define weak_odr hidden {kind} @"{name}"({kind} %x, {kind} %y) {PURE} alwaysinline {{
   %xs = alloca {kind}
   %ys = alloca {kind}
   %size = call {kind} {absolute}({kind} %x)
