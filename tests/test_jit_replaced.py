@@ -1,5 +1,7 @@
 """Compiled functions run the code that is there now: replaced, overridden, or imported inside."""
 
+import collections
+import dataclasses
 import operator
 import sys
 import types
@@ -194,6 +196,39 @@ def test_methods_overridden_on_the_object_and_its_classes(way):
             lambda: delattr(below, "step"),
             lambda: setattr(top, "step", lambda self, x: x * 11.0),
             lambda: setattr(thing, "__class__", other),
+        ],
+    )
+
+
+def test_methods_overridden_on_records():
+    @dataclasses.dataclass
+    class Scale:
+        rate: float = 2.0
+
+        def step(self, x):
+            return x * self.rate
+
+    class Pair(collections.namedtuple("Pair", "rate other")):
+        def step(self, x):
+            return x * self.rate
+
+    for record in (Scale(), Pair(2.0, 3.0)):
+        agrees(
+            lambda x, record=record: record.step(x),
+            [
+                lambda record=record: setattr(record, "step", lambda x: x - 1.0),
+                lambda record=record: delattr(record, "step"),
+                lambda record=record: setattr(type(record), "step", lambda self, x: x * 9.0),
+            ],
+        )
+    Scale.step = lambda self, x: x * self.rate
+    scale = Scale()
+    agrees(
+        lambda x: scale.step(x),
+        [
+            lambda: setattr(scale, "rate", 5.0),
+            lambda: setattr(scale, "step", lambda x: x - scale.rate),
+            lambda: setattr(scale, "rate", 7.0),
         ],
     )
 

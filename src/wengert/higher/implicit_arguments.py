@@ -36,6 +36,9 @@ def is_container(value: Any) -> bool:
     record = dataclasses.is_dataclass(value) and not isinstance(value, type)
     if kind not in (list, tuple, dict) and not named and not record:
         return False
+    own = getattr(value, "__dict__", None)
+    if own and not (record and own.keys() <= value.__dataclass_fields__.keys()):
+        return False  # it holds more than its leaves: a method of its own, for example
     try:
         leaves = tree.leaves(value)
     except (RecursionError, ValueError, TypeError):  # contains itself, or keys of no order

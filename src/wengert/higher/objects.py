@@ -67,10 +67,8 @@ def attributes_read(roots: Iterable[Any], names: frozenset[str]) -> Iterator[tup
         seen[id(value)] = value
         if isinstance(value, (list, tuple, set, frozenset, deque)):
             waiting.extend(value)
-            continue
-        if isinstance(value, dict):
+        elif isinstance(value, dict):
             waiting.extend(value.values())
-            continue
         if isinstance(value, MethodType):
             waiting.append(value.__self__)
         if isinstance(value, weakref.ref):
