@@ -200,6 +200,27 @@ def test_methods_overridden_on_the_object_and_its_classes(way):
     )
 
 
+def test_methods_overridden_on_objects_that_answer_for_any_name():
+    class Proxy:
+        def __getattr__(self, name):
+            return lambda x: x * 2.0
+
+    proxy = Proxy()
+    agrees(
+        lambda x: proxy.step(x),
+        [lambda: setattr(proxy, "step", lambda x: x * 3.0), lambda: delattr(proxy, "step")],
+    )
+
+
+def test_objects_of_arrays_read_by_computed_names():
+    held = [types.SimpleNamespace(rate=np.arange(3.0) + k) for k in range(2)]
+    compiled = wg.jit(lambda x: sum(x * getattr(one, PART + "te") for one in held))
+    for change in (lambda: None, lambda: setattr(held[1], "rate", np.ones(3))):
+        change()
+        for _ in range(3):
+            np.testing.assert_array_equal(compiled(2.0), 2.0 * (held[0].rate + held[1].rate))
+
+
 def test_methods_overridden_on_records():
     @dataclasses.dataclass
     class Scale:

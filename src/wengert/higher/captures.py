@@ -69,7 +69,7 @@ class Captures:
         self.ran: list[tuple[FunctionType, CodeType, int]] = []
         self.kinds: dict[int, tuple[Any, type]] = {}
         # Where attributes are read by names that are computed: the dictionaries, and their names.
-        self.spaces: list[tuple[dict[str, Any], list[str]]] = []
+        self.spaces: dict[int, tuple[dict[str, Any], list[str]]] = {}
         self._asks = False  # whether getattr or its kin has another name
         self._whole: list[str] = []  # modules of which more may be read than is seen
         self._functions: dict[int, FunctionType] = {}
@@ -117,11 +117,16 @@ class Captures:
             if computed:
                 for name in self._whole:
                     self.refused = f"attributes of {name} may be read by names that are computed"
-                self.spaces, held = attribute_names(roots)
+                spaces, held = attribute_names(roots)
+                self.spaces.update((id(space[0]), space) for space in spaces)
                 names |= held
             for holder, name, value in attributes_read(roots, names):
                 if name == "__class__":
                     self.kinds[id(holder)] = (holder, value)
+                    continue
+                if name == "__dict__" and name not in names:
+                    if type(value) is dict:
+                        self.spaces.setdefault(id(value), (value, list(value)))
                     continue
                 self._watch(value)
                 self._visit(called(value), cloned=False)
@@ -387,7 +392,7 @@ class Captures:
         for holder, kind in self.kinds.values():
             if type(holder) is not kind:
                 return f"the type of a {kind.__name__}"
-        for space, names in self.spaces:
+        for space, names in self.spaces.values():
             if list(space) != names:
                 return "the attributes of an object"
         for slot, value in self.constant:

@@ -88,6 +88,8 @@ def attributes_read(roots: Iterable[Any], names: frozenset[str]) -> Iterator[tup
             yield method
         if special:  # they are looked up on the type, which can be assigned
             yield value, "__class__", type(value)
+        if hasattr(type(value), "__getattr__"):  # it answers for what is not there
+            yield value, "__dict__", getattr(value, "__dict__", None)
         for name in names:
             found = _attribute(value, name)
             if found is not None:
