@@ -535,3 +535,21 @@ def test_a_derivative_inside_no_grad_runs():
         return slope * x
 
     assert wg.grad(fun)(0.5) == pytest.approx(math.cos(0.5))
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_values_from_outside_are_refused_for_what_they_are(kind):
+    def through(scale):
+        if kind == "jvp":
+            fun = wg.custom_jvp(lambda x: x * scale)
+            fun.defjvp(lambda primals, tangents: (primals[0], tangents[0]))
+        else:
+            fun = wg.custom_vjp(lambda x: x * scale)
+            fun.defvjp(lambda x: (x, None), lambda _, g: (g,))
+        return fun
+
+    with pytest.raises(ArgumentError, match=r"for every example of a vmap.*an argument") as error:
+        wg.vmap(lambda scale: through(scale)(2.0))(np.arange(3.0))
+    assert "differentiated" not in str(error.value)
+    with pytest.raises(ArgumentError, match=r"is being differentiated.*an argument"):
+        wg.grad(lambda scale: through(scale)(2.0))(1.0)

@@ -545,3 +545,36 @@ def test_floor_of_what_is_no_number_fails_as_ever():
             with pytest.raises(error):
                 function(value)
         assert not wg.jit(lambda x: x.is_integer())(value)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [np.float64(2.5), np.float32(2.5), np.complex128(2.5 + 1j), np.array(2.5), np.arange(9.0)],
+)
+def test_powers_of_numpys_numbers_are_those_of_the_operator_that_was_written(base):
+    def operator_power(x):
+        return base**x
+
+    def in_place(x):
+        found = base
+        found **= x
+        return found
+
+    def function_power(x):
+        return np.power(base, x)
+
+    functions = [operator_power, function_power]
+    functions += [in_place] if isinstance(base, np.generic) else []
+    points = [*np.random.default_rng(4).normal(size=300), 0.5, 2.0, -1.0]
+    with np.errstate(all="ignore"):
+        for function in functions:
+            for point in map(float, points):
+                expected = function(point)
+                assert_same(wg.jvp(function, (point,), (1.0,))[0], expected)
+                assert_same(wg.vjp(function, point)[0], expected)
+
+
+def assert_same(found, expected):
+    assert type(found) is type(expected)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)

@@ -293,3 +293,68 @@ def test_a_rule_of_the_users_own_stays():
         "assert wg.grad(special.expit)(0.0) == 3.5\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# ------------------------------------------------------------------ SciPy's own error handling
+
+
+def of_psi(x):
+    return special.psi(x) * 2.0
+
+
+def in_a_loop(x):
+    return wg.fori_loop(0, 2, lambda i, total: total + special.psi(x), 0.0)
+
+
+@pytest.mark.parametrize("fun", [of_psi, in_a_loop])
+def test_compiled_functions_hear_what_errstate_asks_for(fun):
+    compiled = wg.jit(fun)
+    slope = wg.grad(compiled)
+    for _ in range(4):
+        assert np.isnan(compiled(-1.0))
+        assert np.isnan(slope(-1.0)) == np.isnan(wg.grad(fun)(-1.0))
+        with special.errstate(all="raise"):
+            for call in (compiled, slope, lambda x: wg.jvp(compiled, (x,), (1.0,))):
+                with pytest.raises(special.SpecialFunctionError, match="psi"):
+                    call(-1.0)
+            assert compiled(2.0) == pytest.approx(fun(2.0), rel=1e-15)
+        with special.errstate(singular="warn"), pytest.warns(special.SpecialFunctionWarning):
+            compiled(-1.0)
+    assert np.isnan(compiled(-1.0))
+    assert "while scipy.special.errstate asks" in compiled.explain()
+    assert "2 recordings" not in compiled.explain()
+
+
+def test_errstate_at_the_first_call_leaves_the_function_to_be_compiled():
+    compiled = wg.jit(of_psi)
+    for _ in range(2):
+        with special.errstate(all="raise"), pytest.raises(special.SpecialFunctionError):
+            compiled(-1.0)
+        with special.errstate(all="raise"):
+            assert compiled(2.0) == of_psi(2.0)
+        assert wg.grad(compiled)(2.0) == pytest.approx(wg.grad(of_psi)(2.0), rel=1e-15)
+    assert np.isnan(compiled(-1.0))
+    assert "1 path" in compiled.explain()
+
+
+def test_functions_that_set_errstate_run_as_they_are():
+    def guarded(x):
+        try:
+            with special.errstate(all="raise"):
+                return special.psi(x)
+        except special.SpecialFunctionError:
+            return x
+
+    compiled = wg.jit(guarded)
+    for _ in range(3):
+        assert (compiled(2.0), compiled(-1.0)) == (guarded(2.0), -1.0)
+    assert "runs uncompiled: it cannot be recorded" in compiled.explain()
+    assert "scipy.special.errstate" in compiled.explain()
+
+
+def test_errstate_does_not_matter_to_other_functions():
+    compiled = wg.jit(lambda x: np.exp(x) * 2.0)
+    with special.errstate(all="raise"):
+        compiled(1.0)
+    assert "1 recording, 1 path" in compiled.explain()
+    assert "runs uncompiled" not in compiled.explain()

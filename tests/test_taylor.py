@@ -306,6 +306,25 @@ def test_wrong_arguments(run, error, message):
     assert raw_of(wg.derivative(np.sin)(0.0)) == 1.0
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("kind", [float, np.float64, lambda x: np.array([x, 0.5])])
+def test_powers_of_zero_with_varying_exponents_are_those_of_nested_modes(offset, kind):
+    def power(x):
+        return x ** (x * 2.0 + offset)
+
+    def along(fun):
+        return lambda x: wg.jvp(fun, (x,), (x * 0.0 + 1.0,))[1]
+
+    nested, start = power, kind(0.0)
+    with np.errstate(all="ignore"):
+        for order in range(1, 5):
+            nested = along(nested)
+            found = wg.derivative(power, order)(start)
+            np.testing.assert_allclose(found, nested(start), rtol=1e-13)
+            compiled = wg.jit(wg.derivative(power, order))
+            np.testing.assert_allclose([compiled(start) for _ in range(3)], [found] * 3, rtol=1e-13)
+
+
 def test_powers_of_zero():
     """Limits where there are any, infinite curvatures among them, as the other modes have them."""
     with np.errstate(all="ignore"):

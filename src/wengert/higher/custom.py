@@ -358,14 +358,16 @@ def _evaluate(*values: Any, call: _Call, program: WengertList | None, captured: 
     if program is not None:
         return program.evaluate(*values)
     found = [raw_of(value) for value in call.on_leaves(*values)]
-    if any(type(value) is Traced for value in found):
-        raise _captures(call)
+    for value in found:
+        if type(value) is Traced:
+            raise _captures(call, value._trace.batches)
     return tuple(found)
 
 
-def _captures(call: _Call) -> ArgumentError:
+def _captures(call: _Call, batched: bool = False) -> ArgumentError:
+    what = "has other values for every example of a vmap" if batched else "is being differentiated"
     return ArgumentError(
-        f"{call!r} has a custom rule and uses a value from outside that is being differentiated; "
+        f"{call!r} has a custom rule and uses a value from outside that {what}; "
         "the rule cannot know it. Make it an argument of the function."
     )
 

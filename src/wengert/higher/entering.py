@@ -16,6 +16,7 @@ from .. import tree
 from ..backends.llvm import signature
 from ..ir.aval import aval_of
 from .arguments import Call, is_staged
+from .error_handling import special_errors
 from .paths import Path
 from .remembering import Contents, Entries
 from .results import Results
@@ -59,6 +60,9 @@ def describe_call(path: Path, call: Call) -> Description | None:
         sources += [signature.Kind(*known) for known in call.captures.kinds.values()]
         for slot, value in call.captures.constant:
             sources += _compared(slot, value)
+        if path.special:
+            ignored = signature.Same(True)
+            sources.append(signature.Attribute(special_errors, "are_ignored", ignored))
         sources = _once(sources)
         result = _made(path.results, len(call.values))
     except _CannotDescribeError:

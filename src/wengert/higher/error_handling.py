@@ -1,7 +1,11 @@
-"""How NumPy handles floating-point errors at the moment: whether it does more than warn."""
+"""How NumPy and SciPy handle floating-point errors at the moment.
+
+Whether NumPy does more than warn, and `scipy.special` more than ignore: compiled code does neither.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
@@ -29,3 +33,22 @@ def _reader() -> Callable[[], Any]:
 
 
 error_handling = _reader()
+
+
+class _SpecialErrors:
+    """How `scipy.special` handles errors, as an attribute: the native entry reads those."""
+
+    @property
+    def are_ignored(self) -> bool:
+        """Whether all are ignored that a function of numbers may meet."""
+        module = sys.modules.get("scipy.special")
+        if module is None:
+            return True
+        asked = module.geterr()
+        del asked["memory"]  # raised, unless told otherwise
+        return _IGNORED.issuperset(asked.values())
+
+
+_IGNORED = frozenset({"ignore"})
+
+special_errors = _SpecialErrors()

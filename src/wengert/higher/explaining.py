@@ -54,6 +54,8 @@ def _path(path: Path) -> Iterable[str]:
     yield f"  path of {_count(len(path.executable.staged), 'equation')}"
     for decision in path.decisions:
         yield f"    guard: {decision.purpose} at {decision.line} is {decision.value!r}"
+    if path.special:
+        yield "    runs uncompiled while scipy.special.errstate asks for warnings or errors"
     held = constant_arrays(path.executable.staged)
     if held:
         yield f"    holds {_count(len(held), 'constant array')}: {', '.join(map(str, held))}"

@@ -15,6 +15,7 @@ from ..errors import StagingError
 from ..ir.aval import Aval, aval_of
 from ..ir.equation import Equation, Literal, Operand, Variable
 from ..ir.primitive import Primitive
+from ..ir.wengert_list import WengertList
 from ..ops.guards import guard
 from ..ops.kinds import discretise
 from ..tracing.callsite import outside_frame
@@ -23,7 +24,7 @@ from ..tracing.keys import INDEX_PURPOSES, INTEGER_PURPOSE, TRUTH_PURPOSE
 from ..tracing.refusals import outside_line
 from ..tracing.staging import StagingTrace
 from ..transforms.protection import Protection
-from .error_handling import error_handling, stops_at_errors
+from .error_handling import error_handling, special_errors, stops_at_errors
 from .states import OpaqueError, State, shows_all
 
 _INT64 = np.dtype(np.int64)
@@ -33,6 +34,19 @@ _BOOL = np.dtype(np.bool_)
 # The Avals of results by primitive, type of the result and types of the operands, where all are
 # numbers whose types say all of them: long programs are made of these.
 _numbers: dict[tuple[Any, ...], Aval] = {}
+
+
+def _is_special(primitive: Primitive, params: dict[str, Any]) -> bool:
+    """Return whether an operation is a function of `scipy.special`, or holds programs with some."""
+    if primitive.name.startswith("special_"):
+        return True
+    for value in params.values():
+        for entry in value if type(value) is tuple else (value,):
+            if type(entry) is WengertList and any(
+                _is_special(equation.primitive, equation.params) for equation in entry
+            ):
+                return True
+    return False
 
 
 class Known:
@@ -102,9 +116,11 @@ class GuardingTrace(StagingTrace):
         "_handling",
         "copied",
         "decisions",
+        "heard",
         "inputs",
         "protection",
         "shown",
+        "special",
         "stops",
         "values",
         "visits",
@@ -120,6 +136,8 @@ class GuardingTrace(StagingTrace):
         self.copied: list[int] = []  # inputs of which the program writes a copy
         self.shown = False  # whether a value became text, which nothing guards
         self.stops = False  # whether floating-point errors did more than warn on the way
+        self.special = False  # whether functions of scipy.special are on the list
+        self.heard = False  # whether errors were not ignored where one of them ran
         self._handling = error_handling()
         self.protection = Protection(values, False)
 
@@ -184,6 +202,9 @@ class GuardingTrace(StagingTrace):
         if error_handling() is not self._handling:
             self._handling = error_handling()
             self.stops = self.stops or stops_at_errors()
+        if _is_special(primitive, params):
+            self.special = True
+            self.heard = self.heard or not special_errors.are_ignored
         operands: list[Operand] = []
         values = []
         for value in args:

@@ -32,7 +32,7 @@ from ..transforms.watching import watched
 from .arguments import Call, Static, integers
 from .call import call as call_primitive
 from .captures import Captures, Wrapper
-from .error_handling import stops_at_errors
+from .error_handling import special_errors, stops_at_errors
 from .explaining import explain
 from .guarding import GuardingTrace
 from .lowered import Lowered
@@ -185,6 +185,8 @@ class Jitted(Wrapper):
         if call.overlap(known.written):
             return self.__wengert_function__(*args, **kwargs)
         for path in known.paths:
+            if not path.suits_errors():
+                return self.__wengert_function__(*args, **kwargs)
             if not path.is_offered and path.executable.prepare():
                 self._offer(known, path, call)
             try:
@@ -251,7 +253,7 @@ class Jitted(Wrapper):
             watch.restore()
             raise ArgumentError("lower: the function draws random numbers, so it is not compiled")
         path.results.values = []
-        if path.changes is None:
+        if path.changes is None and not path.heard:
             known.add(path)
         return Lowered(self, path.executable)
 
@@ -314,7 +316,7 @@ class Jitted(Wrapper):
         if any(map(is_unknown, plain)):
             return self.__wengert_function__(*call.args, **call.kwargs)
         for path in known.paths:
-            if not path.is_pure:
+            if not path.is_pure or not path.suits_errors():
                 break
             try:
                 return self._as_operation(path, call)
@@ -334,7 +336,7 @@ class Jitted(Wrapper):
                 if drawn is not None:
                     watch.restore()
                     known.eager = f"{drawn} was advanced while the function ran"
-                elif path.is_pure:
+                elif path.is_pure and not path.heard:
                     path.results.values = []
                     if self._settles(path):
                         known.add(path)
@@ -364,7 +366,7 @@ class Jitted(Wrapper):
         if drawn is not None:
             known.eager = f"{drawn} was advanced while the function ran"
             return found
-        if not self._settles(path):
+        if path.heard or not self._settles(path):
             return found
         known.add(path)
         if self.mode == "now":
@@ -401,6 +403,10 @@ class Jitted(Wrapper):
                 raise StagingError(
                     "it works under np.errstate(...='raise') or its kin, and compiled code sees no "
                     "floating-point errors"
+                )
+            if trace.heard and special_errors.are_ignored:
+                raise StagingError(
+                    "it works under scipy.special.errstate, of which compiled code hears nothing"
                 )
             call.refuse_mutation()
             outside.refuse_traced(trace.owns)

@@ -8,6 +8,7 @@ from typing import Any
 from ..compile import Executable
 from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
+from .error_handling import special_errors
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
 from .rolling import roll
@@ -26,9 +27,11 @@ class Path:
         "decisions",
         "donated",
         "executable",
+        "heard",
         "is_offered",
         "loops",
         "results",
+        "special",
     )
 
     def __init__(
@@ -48,6 +51,8 @@ class Path:
         self.decisions: list[Decision] = rolled.decisions
         self.loops = rolled.loops
         self.results = results
+        self.special = trace.special  # it calls functions of scipy.special
+        self.heard = trace.heard  # they did not ignore errors
         self.is_offered = False  # to the native entry, as soon as there is machine code
         self._held: frozenset[int] | None = None
 
@@ -60,6 +65,10 @@ class Path:
     def is_pure(self) -> bool:
         """Return whether nothing outside is written on this path."""
         return not self.results.writes and not self.results.slots
+
+    def suits_errors(self) -> bool:
+        """Return whether compiled code does with errors what is asked for: it hears of none."""
+        return not self.special or special_errors.are_ignored
 
     def run(self, values: Sequence[Any]) -> Any:
         """Return the result of the function for values that take this path.

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..ir.aval import aval_of
-from ..tracing.core import Traced, raw_of
+from ..tracing.callsite import outside_frame
+from ..tracing.core import Traced, bind, raw_of
 from ..tracing.decisions import possible
+from ..tracing.protocols import ufuncs
+from ..tracing.refusals import is_raising
 from . import lowering
 from .families import elementwise, piecewise_constant
 from .projection import multiply_into
@@ -194,6 +197,15 @@ power_operator = elementwise(
     samples=_power_samples,
     fails=_bad_shapes,
 )
+
+
+def _raised_by_ufunc(x: Any, y: Any) -> Any:
+    """Return x^y: of the operator where x is NumPy's, whose ``**`` calls the ufunc for handles."""
+    by_operator = isinstance(x, (np.generic, np.ndarray)) and is_raising(outside_frame())
+    return bind(power_operator if by_operator else power, x, y)
+
+
+ufuncs[np.power] = _raised_by_ufunc
 
 remainder = elementwise(
     "remainder",

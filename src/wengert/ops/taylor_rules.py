@@ -199,7 +199,7 @@ def raising(primitive: Primitive) -> TaylorRule:
                 factor = raw_of(power * j - (order - j))
                 total = plus(total, times(factor, times(x[j], found[order - j])))
             found.append(None if total is None else raw_of(total / (float(order) * base)))
-        return _where(zero, _power_at_zero(x, power, value), found) if may_vanish else found
+        return _where(zero, _power_at_zero(x, exponent, value), found) if may_vanish else found
 
     return rule
 
@@ -221,28 +221,23 @@ def _with_varying_exponent(x: Series, exponent: Series, value: Any, zero: Any) -
         found.append(scaled(1.0 / order, slope_terms(found, inner, order)))
     if zero is None or all(entry is None for entry in x[1:]):
         return found
-    still = zero  # entries whose exponent does not move are powers as any
-    for entry in exponent[1:]:
-        if entry is not None:
-            still = still & np.equal(to_user(entry), 0)
-    return _where(still, _power_at_zero(x, exponent[0], value), found)
+    return _where(zero, _power_at_zero(x, exponent, value), found)
 
 
-def _power_at_zero(x: Series, power: Any, value: Any) -> Series:
-    """Return the coefficients of xᵃ where x is 0: Σ aₖ 0^(a-k) (x - x₀)ᵏ, by the chain rule."""
-    found: Series = [value, *[None] * (len(x) - 1)]
-    step: Series = [None, *x[1:]]
-    raised = step
-    factor = to_user(power)  # of the order k: a (a - 1) … / k!
-    for order in range(1, len(x)):
-        # Beyond a whole exponent there is nothing, however infinite its power of 0.
-        slope = np.where(
-            np.equal(factor, 0), 0.0, factor * np.power(to_user(x[0]), to_user(power) - order)
-        )
-        for k in range(order, len(x)):
-            found[k] = plus(found[k], times(raw_of(slope), raised[k]))
-        raised = convolved(raised, step)
-        factor = factor * (to_user(power) - order) / (order + 1)
+def _power_at_zero(x: Series, exponent: Series, value: Any) -> Series:
+    """Return the coefficients of xᵃ where x is 0, from those of xᵃ⁻¹: (xᵃ)' = a xᵃ⁻¹ x'.
+
+    There a has no influence, and 0⁰ stays 1, in whichever direction they move.
+    """
+    found: Series = []
+    for fallen in range(len(x) - 1, -1, -1):
+        power = to_user(exponent[0]) - fallen
+        slope = convolved([raw_of(power), *exponent[1 : len(found)]], found) if found else []
+        found = [raw_of(np.power(to_user(x[0]), power)) if fallen else value]
+        still = np.equal(power, 0)
+        for order in range(1, len(slope) + 1):
+            term = scaled(1.0 / order, slope_terms(slope, x, order))
+            found.append(None if term is None else raw_of(np.where(still, 0.0, to_user(term))))
     return found
 
 

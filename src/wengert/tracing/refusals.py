@@ -16,12 +16,19 @@ from ..ir.aval import aval_of
 from .callsite import is_user_frame, outside_frame
 from .core import Traced, each_operand, leak_error
 
-_REMAINDERS = frozenset(
-    (entry.opname, entry.arg)
-    for text in ("a % b", "a %= b")
-    for entry in dis.get_instructions(compile(text, "", "exec"))
-    if entry.opname.startswith("BINARY_")
-)
+
+def _instructions_of(*texts: str) -> frozenset[tuple[str, int | None]]:
+    """Return the instructions, with their arguments, that operators compile to."""
+    return frozenset(
+        (entry.opname, entry.arg)
+        for text in texts
+        for entry in dis.get_instructions(compile(text, "", "exec"))
+        if entry.opname.startswith("BINARY_")
+    )
+
+
+_REMAINDERS = _instructions_of("a % b", "a %= b")
+_POWERS = _instructions_of("a ** b", "a **= b")
 _STORES = frozenset({"STORE_SUBSCR", "STORE_SLICE"})
 
 
@@ -60,6 +67,11 @@ def is_augmenting(frame: FrameType | None) -> bool:
 def is_formatting(frame: FrameType | None) -> bool:
     """Return whether a frame is executing ``text % x``; a number's own ``%`` asks for no float."""
     return _instruction(frame) in _REMAINDERS
+
+
+def is_raising(frame: FrameType | None) -> bool:
+    """Return whether a frame is executing ``a ** b``, not a call of ``np.power``."""
+    return _instruction(frame) in _POWERS
 
 
 def _instruction(frame: FrameType | None) -> tuple[str, int | None]:
