@@ -118,7 +118,9 @@ class GuardingTrace(StagingTrace):
         "decisions",
         "heard",
         "inputs",
+        "line",
         "protection",
+        "rehearsed",
         "shown",
         "special",
         "stops",
@@ -139,6 +141,8 @@ class GuardingTrace(StagingTrace):
         self.special = False  # whether functions of scipy.special are on the list
         self.heard = False  # whether errors were not ignored where one of them ran
         self._handling = error_handling()
+        self.line = ""  # where the program asks, if not where it runs now
+        self.rehearsed: list[object] = []  # loops that derivatives were taken of
         self.protection = Protection(values, False)
 
     def attach(self) -> list[Any]:
@@ -290,9 +294,9 @@ class GuardingTrace(StagingTrace):
         if isinstance(value, np.ndarray):
             value = value.copy()
         position = len(self.decisions)
-        self.decisions.append(Decision(variable, value, purpose, outside_line()))
+        self.decisions.append(Decision(variable, value, purpose, self.line or outside_line()))
         self._asked[variable] = value
-        if purpose is TRUTH_PURPOSE:
+        if purpose is TRUTH_PURPOSE and not self.line:
             self._note_visit(variable)
         params = {"expected": value, "position": position}
         self.equations.append(Equation(guard, [variable], params, ()))
@@ -304,7 +308,7 @@ class GuardingTrace(StagingTrace):
         if frame is None or not shows_all(frame):
             return
         try:
-            state = State(self, frame)
+            state = State(self.state_of, frame)
         except OpaqueError:
             return
         self.visits.append(
@@ -318,6 +322,10 @@ class GuardingTrace(StagingTrace):
                 state.variables,
             )
         )
+
+    def state_of(self, traced: Traced) -> Traced | None:
+        """Return the value of this trace that stands for one in the state of a frame, if any."""
+        return traced if traced.trace is self else None
 
     def note_overlap(self, traced: Traced) -> None:
         """Note an input of which a copy is written: where it overlaps another, that is refused."""

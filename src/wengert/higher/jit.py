@@ -38,6 +38,7 @@ from .guarding import GuardingTrace
 from .lowered import Lowered
 from .paths import Path, Specialisation
 from .randomness import Watch
+from .rehearsal import RollingTrace
 from .results import Results, constants_of
 
 if TYPE_CHECKING:
@@ -380,9 +381,22 @@ class Jitted(Wrapper):
 
     def _recorded(self, known: Specialisation, call: Call, values: Sequence[Any]) -> Path:
         """Return the path that the function takes for plain values of its staged arguments."""
-        fun = self.__wengert_function__
-        trace = self.tracing(fun, values)
         known.traces += 1
+        if known.rehearses and self.tracing is GuardingTrace:
+            watch = Watch([*call.leaves, *call.captures.generators])
+            try:
+                return self._recorded_by(RollingTrace, call, values)
+            except Exception:
+                known.rehearses = None  # something in it is not rehearsed
+                if watch.advanced() is not None:
+                    watch.restore()
+        return self._recorded_by(self.tracing, call, values)
+
+    def _recorded_by(
+        self, tracing: Callable[..., GuardingTrace], call: Call, values: Sequence[Any]
+    ) -> Path:
+        fun = self.__wengert_function__
+        trace = tracing(fun, values)
         outside = call.outside(fun)
         recorded = closed = False
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..compile import Executable
 from ..ir.equation import Literal
 from ..ir.wengert_list import WengertList
+from ..tracing.keys import TRUTH_PURPOSE
 from .error_handling import special_errors
 from .guarding import Decision, GuardingTrace
 from .results import Results, constants_of
@@ -49,7 +50,7 @@ class Path:
         self.donated = donated.difference(results.inputs)
         self.executable = Executable(rolled.program, self.donated)
         self.decisions: list[Decision] = rolled.decisions
-        self.loops = rolled.loops
+        self.loops = (*rolled.loops, *trace.rehearsed)
         self.results = results
         self.special = trace.special  # it calls functions of scipy.special
         self.heard = trace.heard  # they did not ignore errors
@@ -60,6 +61,12 @@ class Path:
     def key(self) -> tuple[Any, ...]:
         """The outcomes of all questions, in order: what tells one path from another."""
         return (self.loops, *(decision.key for decision in self.decisions))
+
+    @property
+    def repeats(self) -> bool:
+        """Return whether the same line asked again and again, as the condition of a loop does."""
+        lines = [d.line for d in self.decisions if d.purpose is TRUTH_PURPOSE]
+        return any(map(lambda a, b, c: a == b == c, lines, lines[1:], lines[2:]))
 
     @property
     def is_pure(self) -> bool:
@@ -94,7 +101,9 @@ class Path:
 class Specialisation:
     """What is compiled for arguments of one signature: paths, the last taken one first."""
 
-    __slots__ = ("eager", "failures", "paths", "signature", "traces", "used", "written")
+    __slots__ = (
+        *("eager", "failures", "paths", "rehearses", "signature", "traces", "used", "written"),
+    )
 
     def __init__(self, signature: str) -> None:
         self.signature = signature
@@ -104,6 +113,8 @@ class Specialisation:
         # Arguments that some path writes, or a copy of them, by number.
         self.written: list[int] = []
         self.failures: list[str] = []
+        # Whether derivatives inside take rolled lists: where a loop was met; None where in vain.
+        self.rehearses: bool | None = False
         # Why the function runs as it is, if it does.
         self.eager: str | None = None
 
@@ -115,6 +126,8 @@ class Specialisation:
     def add(self, path: Path) -> None:
         """Add a path, in place of one with the same outcomes."""
         key = path.key
+        if self.rehearses is False:
+            self.rehearses = path.repeats
         new = [number for number in path.results.exclusive if number not in self.written]
         self.written += new
         self.paths = [path, *(other for other in self.paths if other.key != key)]

@@ -10,7 +10,7 @@ import dis
 import functools
 import inspect
 import itertools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -27,7 +27,7 @@ import numpy as np
 from ..ir.equation import Variable
 from ..passes.keys import value_key
 from ..tracing.callsite import is_user_code
-from ..tracing.core import Array, Trace, Traced
+from ..tracing.core import Array, Traced
 from .reading import reads_of
 
 _IMMUTABLE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, np.generic)
@@ -51,10 +51,10 @@ class State:
         The traced values, in the order in which the skeleton names them.
     """
 
-    __slots__ = ("_numbers", "_trace", "skeleton", "variables")
+    __slots__ = ("_numbers", "_stand_in", "skeleton", "variables")
 
-    def __init__(self, trace: Trace, frame: FrameType) -> None:
-        self._trace = trace
+    def __init__(self, stand_in: Callable[[Traced], Traced | None], frame: FrameType) -> None:
+        self._stand_in = stand_in
         self._numbers: dict[int, int] = {}
         self.variables: list[Variable] = []
         names = sorted(frame.f_locals.items(), key=lambda item: item[0])
@@ -107,10 +107,11 @@ class State:
         raise OpaqueError
 
     def _traced(self, value: Traced) -> Hashable:
-        if value._trace is not self._trace:
+        known = self._stand_in(value)
+        if known is None:
             raise OpaqueError
-        self.variables.append(value._payload.variable)
-        return ("traced", value._payload.variable.aval)
+        self.variables.append(known._payload.variable)
+        return ("traced", known._payload.variable.aval)
 
     def _array(self, handle: Array) -> Hashable:
         if handle._root is not None:

@@ -74,6 +74,10 @@ class Trace:
         """Return what is shown of a value of this trace, which may be asked again."""
         return traced._below
 
+    def before_derivative(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what a derivative inside takes a function for: itself, unless it is staged."""
+        return function
+
     def note_overlap(self, traced: Traced) -> None:
         """Take note that a copy of an argument is written, which must not overlap others."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from .. import tree
 from ..errors import ArgumentError, NotScalarError, TangentError, UnusedInputWarning
 from ..ir.aval import Aval, aval_of
-from ..tracing.core import REAL_SCALARS, Traced, raw_of
+from ..tracing.core import REAL_SCALARS, Traced, levels, raw_of
 from ..tracing.creation import begin, end
 from .arguments import (
     Argnums,
@@ -367,6 +367,8 @@ def jvp(
     leaves = Leaves(primals)
     raw_tangents = leaves.matching(tangents, "tangent")
     trace = kind_of_trace(ForwardTrace)(fun)
+    if levels.depth:
+        fun = levels.traces[-1].before_derivative(fun)
     begin(trace)
     try:
         inputs = attach(trace, leaves.values)

@@ -11,7 +11,7 @@ from .. import tree
 from ..errors import ArgumentError
 from ..ir.aval import aval_of, zeros_of
 from ..ops.kinds import with_kind
-from ..tracing.core import Array, Traced, raw_of, to_user
+from ..tracing.core import Array, Traced, levels, raw_of, to_user
 from ..tracing.creation import begin, end
 from .arguments import Leaves, Selection, attach, detach_tree, note_others
 from .linearize import LinearizingTrace
@@ -43,6 +43,8 @@ class Run:
         leaves = Leaves(selection.take(args, kwargs))
         values = leaves.values
         trace = kind_of_trace(self.kind)(function, values, copies=copies)
+        if levels.depth:
+            function = levels.traces[-1].before_derivative(function)
         begin(trace)
         try:
             handles = attach(trace, values)
