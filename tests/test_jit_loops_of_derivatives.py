@@ -150,6 +150,32 @@ def test_a_loop_reads_values_of_the_program_around_it():
     assert recordings(compiled) <= 6
 
 
+def root(y, scale):
+    z = y
+    while abs(z * z - y * scale) > 1e-12 * scale * y:
+        z = 0.5 * (z + y * scale / z)
+    return z
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x, w: wg.grad(root)(x, w),
+        lambda x, w: wg.grad(lambda y: root(y, w))(x * x),
+        lambda x, w: wg.jvp(lambda y: root(y, w + 1.0), (x,), (w,)),
+        lambda x, w: wg.grad(lambda v: wg.grad(root, 1)(x, v))(w),
+        lambda x, w: wg.grad(lambda v: wg.value_and_grad(root)(x, v)[0] * w)(w),
+        lambda x, w: wg.grad(lambda y: root(y, w) * np.array([1.0, w, 3.0])[int(w)])(x),
+    ],
+)
+def test_a_loop_computes_with_values_of_the_program_around_it(fun):
+    compiled = wg.jit(fun)
+    for k, x in enumerate(POINTS):
+        same(compiled(x, 1.0 + 0.05 * k), fun(x, 1.0 + 0.05 * k), 0)
+    assert recordings(compiled) <= 6, compiled.explain()
+    assert is_rolled(compiled)
+
+
 def test_the_derivative_agrees_with_differences():
     compiled = wg.jit(wg.grad(newton))
     for x in (2.0, 50.0, 1e6, 0.3):
@@ -260,6 +286,46 @@ def test_what_a_loop_writes_outside():
         mine, other = np.zeros(2), np.zeros(2)
         same(compiled(x, mine), fun(x, other), 2)
         np.testing.assert_array_equal(mine, other)
+
+
+def test_values_around_a_rehearsal_that_leave_it():
+    kept = []
+
+    def by_a_list(x, w):
+        kept.clear()
+
+        def inner(y):
+            kept.append(w * 2.0)
+            return root(y, w)
+
+        slope = wg.grad(inner)(x)
+        return slope + kept[0]
+
+    def by_an_array(x, w):
+        out = np.zeros(2)
+
+        def inner(y):
+            out[0] = w * 2.0
+            return root(y, w)
+
+        return wg.grad(inner)(x) + out[0], out
+
+    def by_a_name(x, w):
+        found = w
+
+        def inner(y):
+            nonlocal found
+            found = w * 3.0
+            return root(y, w)
+
+        return wg.grad(inner)(x), found
+
+    for fun in (by_a_list, by_an_array, by_a_name):
+        compiled = wg.jit(fun)
+        for k, x in enumerate(POINTS[:6]):
+            for _ in range(2):
+                same(compiled(x, 1.0 + 0.1 * k), fun(x, 1.0 + 0.1 * k), 0)
+                assert all(type(entry) is float for entry in kept)
 
 
 def test_an_argument_that_a_differentiated_function_writes():

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..errors import LeakedArrayError, StagingError
 from ..ir.aval import aval_of
@@ -17,7 +19,8 @@ from ..ir.evaluate import evaluate
 from ..ir.primitive import Primitive
 from ..ir.wengert_list import WengertList
 from ..ops.guards import guard
-from ..tracing.core import Array, Traced, bind, raw_of
+from ..ops.kinds import discretise
+from ..tracing.core import Array, Traced, bind, levels, raw_of
 from ..tracing.creation import begin, end
 from ..tracing.keys import TRUTH_PURPOSE, known_value
 from .guarding import GuardingTrace, Known
@@ -37,6 +40,45 @@ class RollingTrace(GuardingTrace):
             return _rehearsed(self, function, args, kwargs)
 
         return rehearsed
+
+    def pair(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        """Evaluate and record an operation of two numbers, in the rehearsal that goes on."""
+        inner = self._goes_on()
+        return super().pair(primitive, x, y) if inner is None else inner.pair(primitive, x, y)
+
+    def process(self, primitive: Primitive, args: list[Any], params: dict[str, Any]) -> Any:
+        """Evaluate an operation and record it, in the rehearsal that goes on.
+
+        A loop of a rehearsal is one list, with what it computes of values around it.
+        """
+        inner = self._goes_on()
+        if inner is None or primitive.name == "write":
+            return super().process(primitive, args, params)
+        return inner.process(primitive, args, params)
+
+    def demand(self, traced: Traced, purpose: str) -> Any:
+        """Answer with the value, and guard it; truth values in the rehearsal that goes on."""
+        inner = self._goes_on()
+        if inner is None or purpose is not TRUTH_PURPOSE:
+            return super().demand(traced, purpose)
+        return inner.demand(inner.lifted(traced), purpose)
+
+    def _discretised(self, traced: Traced, dtype: np.dtype[Any]) -> Traced:
+        found: Traced = GuardingTrace.process(self, discretise, [traced], {"dtype": dtype})
+        return found
+
+    def _goes_on(self) -> Rehearsal | None:
+        """Return the innermost rehearsal inside this trace, if one goes on."""
+        for trace in reversed(levels.traces):
+            if trace is self:
+                return None
+            if isinstance(trace, Rehearsal):
+                return trace
+        return None
+
+    def owns(self, raw: Any) -> bool:
+        """Return whether a raw value is one of this trace, or of a rehearsal inside."""
+        return type(raw) is Traced and (raw.trace is self or isinstance(raw.trace, Rehearsal))
 
 
 class Rehearsal(RollingTrace):
