@@ -325,7 +325,7 @@ class GuardingTrace(StagingTrace):
 
     def state_of(self, traced: Traced) -> Traced | None:
         """Return the value of this trace that stands for one in the state of a frame, if any."""
-        return traced if traced.trace is self else None
+        return traced if traced._trace is self else None
 
     def note_overlap(self, traced: Traced) -> None:
         """Note an input of which a copy is written: where it overlaps another, that is refused."""

@@ -78,7 +78,7 @@ class RollingTrace(GuardingTrace):
 
     def owns(self, raw: Any) -> bool:
         """Return whether a raw value is one of this trace, or of a rehearsal inside."""
-        return type(raw) is Traced and (raw.trace is self or isinstance(raw.trace, Rehearsal))
+        return type(raw) is Traced and (raw._trace is self or isinstance(raw._trace, Rehearsal))
 
 
 class Rehearsal(RollingTrace):
@@ -93,7 +93,7 @@ class Rehearsal(RollingTrace):
 
     def lifted(self, value: Any) -> Any:
         """Return what stands for a raw value here: an input for what is traced around."""
-        if type(value) is not Traced or value.trace is self:
+        if type(value) is not Traced or value._trace is self:
             return value
         self.lower(value)  # raises where the value has leaked
         made = self._known.get(id(value))
@@ -135,12 +135,12 @@ class Rehearsal(RollingTrace):
 def plain_of(raw: Any) -> Any:
     """Return the plain value below derivatives and recordings; it is known."""
     while type(raw) is Traced:
-        trace = raw.trace
+        trace = raw._trace
         if isinstance(trace, GuardingTrace):
-            return raw.payload.value
+            return raw._payload.value
         if trace.stages or trace.batches:
             raise StagingError("a value that is not at hand is not rehearsed")
-        raw = raw.value
+        raw = raw._below
     return raw
 
 
@@ -153,7 +153,7 @@ def _rehearsed(
     leaves, structure = tree.flatten((args, kwargs))
     which = [n for n, leaf in enumerate(leaves) if type(raw_of(leaf)) is Traced]
     users = [leaves[n] for n in which]
-    if any(type(leaf) is Array and leaf.root is not None for leaf in users):
+    if any(type(leaf) is Array and leaf._root is not None for leaf in users):
         raise StagingError("a view is not rehearsed")
     operands = [raw_of(leaf) for leaf in users]
     trace = Rehearsal(function, [plain_of(value) for value in operands])
