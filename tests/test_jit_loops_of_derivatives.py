@@ -358,6 +358,21 @@ def test_random_numbers_are_drawn_once():
         same(compiled(x, mine), fun(x, other), 2)
 
 
+def test_warnings_that_the_function_ignores_stay_ignored():
+    def fun(x):
+        y = newton(x)
+        with np.errstate(divide="ignore"):
+            return y + np.exp(np.log(0.0 * x))
+
+    plain = wg.value_and_grad(fun)
+    compiled = wg.jit(plain)
+    for x in POINTS[:8]:
+        with np.errstate(invalid="ignore"):
+            (mine, _), (other, _) = compiled(x), plain(x)
+        same(mine, other, 2)
+    assert is_rolled(compiled)
+
+
 def test_errors_are_those_of_the_plain_derivative():
     def fun(x):
         while x > 1.0:
