@@ -574,6 +574,17 @@ def test_powers_of_numpys_numbers_are_those_of_the_operator_that_was_written(bas
                 assert_same(wg.vjp(function, point)[0], expected)
 
 
+def test_powers_of_sequences_are_those_of_arrays():
+    for function in (lambda x: np.power([2.0, 3.0], x), lambda x: np.power(x, (2, 3))):
+        found, slope = wg.jvp(function, (1.5,), (1.0,))
+        assert_same(found, function(1.5))
+        step = 1e-6
+        differences = (function(1.5 + step) - function(1.5 - step)) / (2 * step)
+        np.testing.assert_allclose(slope, differences, rtol=1e-8)
+    with pytest.raises(TypeError, match="power does not take operands of type"):
+        wg.grad(lambda x: np.power(x, object()))(1.5)
+
+
 def assert_same(found, expected):
     assert type(found) is type(expected)
     assert found.dtype == expected.dtype

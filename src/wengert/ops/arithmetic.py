@@ -199,13 +199,17 @@ power_operator = elementwise(
 )
 
 
-def _raised_by_ufunc(x: Any, y: Any) -> Any:
-    """Return x^y: of the operator where x is NumPy's, whose ``**`` calls the ufunc for handles."""
-    by_operator = isinstance(x, (np.generic, np.ndarray)) and is_raising(outside_frame())
-    return bind(power_operator if by_operator else power, x, y)
+_called = ufuncs[np.power]
 
 
-ufuncs[np.power] = _raised_by_ufunc
+def _called_or_written(x: Any, y: Any) -> Any:
+    """Answer ``np.power``: by the operator for NumPy's own x, whose ``**`` calls it for handles."""
+    if issubclass(type(x), (np.generic, np.ndarray)) and is_raising(outside_frame()):
+        return bind(power_operator, x, y)
+    return _called(x, y)
+
+
+ufuncs[np.power] = _called_or_written
 
 remainder = elementwise(
     "remainder",
