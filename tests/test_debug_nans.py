@@ -218,3 +218,59 @@ def test_compiled_functions_are_watched_from_then_on():
     with wg.config(debug_nans=False):
         assert fun(0.0) == -np.inf
         assert fun(1.0) == 0.0
+
+
+def chosen_log(x):
+    return wg.cond(x > 0, np.log, lambda x: x * x, x)
+
+
+def switched_log(x):
+    index = np.where(x > 0, 7, np.where(x < -1.5, 1, -3))
+    return wg.switch(index, [lambda x: x, np.negative, np.log], x)
+
+
+@pytest.mark.parametrize("fun", [chosen_log, switched_log])
+@pytest.mark.parametrize("axes", [0, 1])
+def test_branches_that_outer_examples_do_not_take_are_not_to_blame(fun, axes):
+    rows = np.array([[-1.0, -2.0], [1.0, 2.0], [3.0, -2.0]])  # the first one takes no logarithm
+    nested = wg.vmap(wg.vmap(fun), axes, axes)
+    expected = [[fun(x) for x in row] for row in rows.tolist()]
+    np.testing.assert_allclose(nested(rows), expected, rtol=1e-14)
+    slopes = [[wg.grad(fun)(x) for x in row] for row in rows.tolist()]
+    for call in (
+        wg.vmap(wg.vmap(wg.grad(fun)), axes, axes),
+        wg.grad(lambda x: np.sum(nested(x))),
+        lambda x: wg.jvp(nested, (x,), (np.ones_like(x),))[1],
+        wg.vmap(wg.grad(lambda row: np.sum(wg.vmap(fun)(row))), axes, axes),
+        wg.jit(wg.vmap(wg.vmap(wg.grad(fun)), axes, axes)),
+    ):
+        np.testing.assert_allclose(call(rows), slopes, rtol=1e-14)
+    np.testing.assert_array_equal(nested(-abs(rows)), [[fun(x) for x in r] for r in -abs(rows)])
+    assert nested(np.zeros((0, 2))).shape == (0, 2)
+
+
+def test_operands_that_some_of_the_batches_share_suit_a_branch():
+    def fun(x, row, shift, flag):
+        return wg.cond(flag & (x > 0), lambda x: np.log(x) * row + shift, lambda x: x * row, x)
+
+    x, row = np.array([-1.0, 2.0]), np.arange(6.0).reshape(3, 2)
+    flags = np.array([[False] * 3, [True, False, True]])
+    inner = wg.vmap(fun, (0, None, None, None))
+    middle = wg.vmap(inner, (None, -1, None, 0), -1)
+    found = wg.vmap(middle, (None, None, 0, 0))(x, row.T, np.arange(2.0), flags)
+    expected = [
+        [[fun(v, row[j], float(i), flags[i, j]) for j in range(3)] for v in x] for i in range(2)
+    ]
+    np.testing.assert_allclose(np.moveaxis(found, -1, 2), expected, rtol=1e-14)
+
+
+def test_branches_that_outer_examples_take_are_to_blame():
+    def bad(x):
+        return wg.cond(x > 0, lambda x: np.log(x - 1.0), lambda x: x * x, x)
+
+    rows = np.array([[-1.0, -2.0], [1.0, 2.0]])
+    nested = wg.vmap(wg.vmap(bad))
+    wanted = rf"log made inf at .*:{line_of(bad, 'np.log')}"
+    for call in (nested, wg.grad(lambda x: np.sum(nested(x)))):
+        with pytest.raises(NonFiniteError, match=wanted):
+            call(rows)

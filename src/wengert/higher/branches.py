@@ -37,6 +37,7 @@ from ..transforms.lists import (
 )
 from ..transforms.taylor_lists import of_one_list
 from .bodies import Body, common_aval, converted, merged_captures, raw_leaves, stage_body
+from .standing_in import choices, suited
 
 # ------------------------------------------------------------------ what people call
 
@@ -347,16 +348,18 @@ def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, 
     out_axes = tuple(0 if flag else None for flag in flags)
     if not varies:
         return bind(switch_primitive, values[0], *operands, branches=batched), out_axes
-    takes = _takes(values[0], len(batched), size)
+    # Which branches are taken matters where they are looked at, and spares work where that is free.
+    looks = config.debug_nans
+    taken = choices(values[0], len(batched)) if looks or is_decided(values[0]) else None
     chosen: list[Any] = []
     for number, branch in enumerate(batched):
-        if number in takes and not np.any(takes[number]):
+        if taken is not None and taken.size and number not in taken:
             continue
-        suited = operands
-        if config.debug_nans and number in takes:
-            suited = _suited(operands, places, takes[number])
+        suitable = operands
+        if looks and taken is not None:
+            suitable = suited(values[0], number, len(batched), operands, places)
         with np.errstate(all="ignore"):  # a branch that an example does not take may not suit it
-            results = evaluate_traced(branch, suited)
+            results = evaluate_traced(branch, suitable)
         if not chosen:
             chosen = list(results)
             continue
@@ -367,28 +370,6 @@ def _batch(values: Sequence[Any], axes: Sequence[int | None], params: dict[str, 
             mask = np.reshape(mine, (size,) + (1,) * (ndim_of(result) - 1))
             chosen[position] = raw_of(np.where(mask, to_user(result), to_user(chosen[position])))
     return tuple(chosen), out_axes
-
-
-def _takes(index: Any, count: int, size: int) -> dict[int, np.ndarray[Any, Any]]:
-    """Return for each branch which examples take it; nothing where that is not known."""
-    if not is_decided(index):
-        return {}
-    taken = np.clip(np.asarray(innermost(index)).astype(np.int64), 0, count - 1)
-    return {number: taken == number for number in range(count)}
-
-
-def _suited(
-    operands: Sequence[Any], places: Sequence[int | None], takes: np.ndarray[Any, Any]
-) -> list[Any]:
-    """Return operands that suit a branch: an example that does not take it stands back.
-
-    It gets the operands of one that does: what it would make is not to blame.
-    """
-    source = np.where(takes, np.arange(takes.size), np.flatnonzero(takes)[0])
-    return [
-        value if place is None else raw_of(np.take(to_user(value), source, axis=0))
-        for value, place in zip(operands, places, strict=True)
-    ]
 
 
 # ------------------------------------------------------------------ the record
