@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,13 @@ def equation_key(equation: Equation) -> Hashable:
     return (equation.primitive.name, operands, value_key(params))
 
 
-def list_key(program: WengertList) -> Hashable:
-    """Return a key of what a list computes of its inputs, equal for lists in other variables."""
+def list_key(
+    program: WengertList, inner: Callable[[WengertList], Hashable] | None = None
+) -> Hashable:
+    """Return a key of what a list computes of its inputs, equal for lists in other variables.
+
+    Lists within it are compared by `inner`; without it they are the same only if they are one.
+    """
     numbers = {variable: number for number, variable in enumerate(program.inputs)}
     key: list[Hashable] = [tuple(variable.aval for variable in program.inputs)]
 
@@ -46,7 +51,7 @@ def list_key(program: WengertList) -> Hashable:
     for equation in program.equations:
         key.append(equation.primitive)
         key.append(tuple(map(of, equation.operands)))
-        key.append(value_key(equation.params))
+        key.append(value_key(equation.params, inner))
         for variable in equation.outputs:
             numbers[variable] = len(numbers)
             key.append(variable.aval)
@@ -59,15 +64,17 @@ def _has_order(equation: Equation) -> bool:
     return is_fused(equation.primitive, avals, equation.outputs[0].aval)
 
 
-def value_key(value: Any) -> Hashable:
+def value_key(value: Any, inner: Callable[[WengertList], Hashable] | None = None) -> Hashable:
     """Return a key of a plain value; values that are told apart somehow have different keys."""
     kind = type(value)
     if kind is float or kind is complex:
         return (kind, np.asarray(value).tobytes())  # 0.0 and -0.0 differ, and so do nans
     if kind is tuple or kind is list:
-        return (kind, tuple(value_key(entry) for entry in value))
+        return (kind, tuple(value_key(entry, inner) for entry in value))
     if kind is dict:
-        return (dict, tuple((key, value_key(entry)) for key, entry in value.items()))
+        return (dict, tuple((key, value_key(entry, inner)) for key, entry in value.items()))
+    if kind is WengertList and inner is not None:
+        return (kind, inner(value))
     if kind is slice:  # not hashable before Python 3.12
         return (slice, value_key(value.start), value_key(value.stop), value_key(value.step))
     if isinstance(value, np.generic):
@@ -81,3 +88,28 @@ def value_key(value: Any) -> Hashable:
     except TypeError:
         return (kind, "object", id(value))
     return (kind, value)
+
+
+class ListNumbers:
+    """Numbers of lists, the same for those that compute the same, whatever lists are in them.
+
+    What was compared is kept, since large arrays are compared by identity.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+        self._known: dict[int, tuple[WengertList, int]] = {}
+        self._kept: list[Any] = []
+
+    def of(self, program: WengertList) -> int:
+        """Return the number of a list."""
+        known = self._known.get(id(program))
+        if known is None:
+            number = self._numbers.setdefault(list_key(program, self.of), len(self._numbers))
+            known = self._known[id(program)] = program, number
+        return known[1]
+
+    def key(self, params: dict[str, Any]) -> Hashable:
+        """Return a key of parameters, by the numbers of the lists among them."""
+        self._kept.append(params)
+        return value_key(params, self.of)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ...ir.equation import Equation, Literal, Operand, Variable
 from ...ir.wengert_list import WengertList
+from ...passes.keys import ListNumbers
 from .emitter import TextEmitter
 from .layout import Layout, in_register
 from .values import Value, constant, load, store
@@ -86,6 +87,10 @@ class Shared:
         Names of the primitives that run through NumPy, in order.
     kernels : dict
         The code of array kernels by what they compute.
+    parts : dict
+        The functions of lists within the program likewise, see `part_of`.
+    lists : ListNumbers
+        By which lists within the program are compared.
     """
 
     def __init__(self, arrange: Callable[[WengertList], list[Step]]) -> None:
@@ -94,6 +99,8 @@ class Shared:
         self.plain = Module()
         self.called_back: dict[str, None] = {}
         self.kernels: dict[Hashable, Any] = {}
+        self.parts: dict[Hashable, Any] = {}
+        self.lists = ListNumbers()
         self._count = 0
 
     def name(self, hint: str) -> str:

@@ -14,7 +14,7 @@ from ...ir.wengert_list import WengertList
 from .callback import define_signals
 from .frame import Frame, Spills, Step
 from .layout import bytes_of, in_register, plan_layout
-from .parts import Part, PartStep, call_part, deliver, module_for
+from .parts import Part, PartStep, call_part, deliver, module_for, part_of
 from .values import load, store
 from .writer import offset
 
@@ -179,7 +179,9 @@ class While(PartStep):
         return equation.primitive.name == "while_loop"
 
     def emit(self, frame: Frame) -> None:
-        part = define_while(frame, self._params, self._params["body"], len(self.reads))
+        params, count = self._params, len(self.reads)
+        key = ("while", frame.shared.lists.key(params), count)
+        part = part_of(frame, key, lambda: define_while(frame, params, params["body"], count))
         workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 
@@ -254,7 +256,9 @@ class ScanStep(PartStep):
         return equation.primitive.name in ("scan", "checkpointed_scan")
 
     def emit(self, frame: Frame) -> None:
-        part = define_scan(frame, self._params, len(self.reads))
+        params, count = self._params, len(self.reads)
+        key = ("scan", frame.shared.lists.key(params), count)
+        part = part_of(frame, key, lambda: define_scan(frame, params, count))
         workspace = frame.scratch_of_part(part.workspace)
         self.call(frame, self.reads, lambda i, o: call_part(frame, part, i, o, workspace))
 

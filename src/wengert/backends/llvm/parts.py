@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from ...ir.equation import Literal, Operand, Variable
 from ...ir.wengert_list import WengertList
@@ -31,8 +31,25 @@ def module_for(frame: Frame, steps: Sequence[Step]) -> Module:
     return frame.shared.plain if len(steps) > _LONG else frame.shared.loops
 
 
+def part_of(frame: Frame, key: Hashable, define: Callable[[], Part]) -> Part:
+    """Return the function that was written for a key, or write it: places that ask alike share it.
+
+    Every part has its memory and the table of constants from whoever calls it.
+    """
+    parts = frame.shared.parts
+    found: Part | None = parts.get(key)
+    if found is None:
+        found = parts[key] = define()
+    return found
+
+
 def define_part(frame: Frame, program: WengertList) -> Part:
     """Write a list as a function; it takes tables of the addresses of its inputs and outputs."""
+    key = ("list", frame.shared.lists.of(program))
+    return part_of(frame, key, lambda: _define_part(frame, program))
+
+
+def _define_part(frame: Frame, program: WengertList) -> Part:
     steps = frame.shared.arrange(program)
     layout = plan_layout(program, steps, frame.layout)
     module = module_for(frame, steps)
