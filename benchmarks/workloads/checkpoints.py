@@ -32,7 +32,8 @@ def relaxation_by_hand(x: Any, *, steps: int, checkpoint: Any) -> Any:
 
 def relaxation_scan(x: Any, *, steps: int, checkpoint: Any) -> Any:
     """The same with wengert's scan, which keeps what `checkpoint` says."""
-    scan = importlib.import_module("wengert").scan
+    from wengert import scan
+
     step = lambda y, _: (y - RATE * np.sin(y), None)  # noqa: E731
     return np.sum(scan(step, x, None, steps, checkpoint=checkpoint)[0])
 

@@ -59,7 +59,8 @@ def pendulum_inputs(_: int) -> tuple[float]:
 
 def pendulum_scan(angle: Any, *, steps: int) -> Any:
     """The same with wengert's scan."""
-    scan = importlib.import_module("wengert").scan
+    from wengert import scan
+
     return scan(lambda carry, _: (runge_kutta(*carry), None), (angle, 0.0 * angle), None, steps)[0][
         0
     ]
@@ -115,7 +116,8 @@ def chain_inputs(_: int) -> tuple[float]:
 
 def chain_scan(x: Any, *, steps: int) -> Any:
     """The same with wengert's scan."""
-    scan = importlib.import_module("wengert").scan
+    from wengert import scan
+
     state = tuple(x * (1 + 0.01 * i) for i in range(LEAVES))
     return sum(scan(lambda carry, _: (chain_step(carry), None), state, None, steps)[0])
 
@@ -160,7 +162,8 @@ def newton_everywhere_by_hand(a: float) -> Any:
 
 def newton_loop(a: Any) -> Any:
     """The same with wengert's while_loop."""
-    while_loop = importlib.import_module("wengert").while_loop
+    from wengert import while_loop
+
     return while_loop(lambda x: abs(x * x - a) > TOLERANCE * a, lambda x: 0.5 * (x + a / x), a)
 
 
