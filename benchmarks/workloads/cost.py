@@ -4,7 +4,6 @@ differences: the first a constant factor of the function, the others a factor th
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
