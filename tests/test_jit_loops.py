@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from running import traces
 
 
 @pytest.fixture(params=[False, True], ids=["evaluated", "native"], autouse=True)
 def _executors(request):
     with wg.config(verify=True, native=request.param):
         yield
-
-
-def recordings(compiled):
-    return sum(known.traces for known in compiled.known.values())
 
 
 def loops(compiled):
@@ -91,7 +88,7 @@ def test_a_loop_on_values_is_recorded_a_few_times(fun):
     for x in POINTS:
         equal(compiled(x), fun(x))
     assert loops(compiled), compiled.explain()
-    assert recordings(compiled) <= 6
+    assert traces(compiled) <= 6
     assert all(known.eager is None for known in compiled.known.values())
 
 

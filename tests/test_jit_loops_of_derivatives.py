@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from running import traces
 
 
 @pytest.fixture(params=[False, True], ids=["evaluated", "native"], autouse=True)
 def _executors(request):
     with wg.config(verify=True, native=request.param):
         yield
-
-
-def recordings(compiled):
-    return sum(known.traces for known in compiled.known.values())
 
 
 def is_rolled(compiled):
@@ -111,7 +108,7 @@ def test_a_derivative_of_a_loop_is_recorded_a_few_times(transform, fun):
     compiled = wg.jit(plain)
     for x in POINTS:
         same(compiled(x), plain(x), 2)
-    assert recordings(compiled) <= 6, compiled.explain()
+    assert traces(compiled) <= 6, compiled.explain()
     assert is_rolled(compiled)
     assert all(known.eager is None for known in compiled.known.values())
 
@@ -122,7 +119,7 @@ def test_derivatives_of_derivatives_of_a_loop(transform):
     compiled = wg.jit(plain)
     for x in POINTS:
         same(compiled(x), plain(x), 0)
-    assert recordings(compiled) <= 6
+    assert traces(compiled) <= 6
     assert is_rolled(compiled)
 
 
@@ -141,13 +138,13 @@ def test_a_loop_reads_values_of_the_program_around_it():
     compiled = wg.jit(fun)
     for k, x in enumerate(POINTS):
         same(compiled(x, 0.1 * k), fun(x, 0.1 * k), 4)
-    assert recordings(compiled) <= 6
+    assert traces(compiled) <= 6
     assert is_rolled(compiled)
     outer = wg.grad(fun, 1)
     compiled = wg.jit(outer)
     for k, x in enumerate(POINTS):
         same(compiled(x, 0.1 * k), outer(x, 0.1 * k), 0)
-    assert recordings(compiled) <= 6
+    assert traces(compiled) <= 6
 
 
 def root(y, scale):
@@ -172,7 +169,7 @@ def test_a_loop_computes_with_values_of_the_program_around_it(fun):
     compiled = wg.jit(fun)
     for k, x in enumerate(POINTS):
         same(compiled(x, 1.0 + 0.05 * k), fun(x, 1.0 + 0.05 * k), 0)
-    assert recordings(compiled) <= 6, compiled.explain()
+    assert traces(compiled) <= 6, compiled.explain()
     assert is_rolled(compiled)
 
 
@@ -197,7 +194,7 @@ def test_auxiliary_output_and_trees():
         (expected, other), slope = plain(given)
         same((value, gradient, aux["root"]), (expected, slope, other["root"]), 2)
         assert aux["name"] == other["name"]
-    assert recordings(compiled) <= 6
+    assert traces(compiled) <= 6
 
 
 # ------------------------------------------------------------------ what cannot be a loop

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from running import traces
 from wengert import background
 from wengert.compile import Executable
 
@@ -377,7 +378,7 @@ def test_a_setting_that_changes_back_and_forth_records_each_value_once():
     for _ in range(10):
         for name, expected in (("double", 6.0), ("square", 9.0)):  # noqa: B007
             assert compiled(3.0) == expected
-    assert sum(known.traces for known in compiled.known.values()) == 2
+    assert traces(compiled) == 2
 
 
 def test_settings_that_never_come_again_do_not_pile_up():
