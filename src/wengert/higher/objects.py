@@ -65,12 +65,9 @@ def attributes_read(roots: Iterable[Any], names: frozenset[str]) -> Iterator[tup
         if id(value) in seen:
             continue
         seen[id(value)] = value
-        if isinstance(value, (list, tuple, set, frozenset, deque)):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        if isinstance(value, MethodType):
-            waiting.append(value.__self__)
+        contents = _contents(value)
+        if contents is not None:
+            waiting.extend(contents)
         if isinstance(value, weakref.ref):
             waiting.append(value())
             continue
@@ -138,12 +135,9 @@ def attribute_names(
         if id(value) in seen:
             continue
         seen[id(value)] = value
-        if isinstance(value, (list, tuple, set, frozenset, deque)):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, MethodType):
-            waiting.append(value.__self__)
+        contents = _contents(value)
+        if contents is not None:
+            waiting.extend(contents)
         elif isinstance(value, type) or is_object(value):
             kind = value if isinstance(value, type) else type(value)
             for base in kind.__mro__:
@@ -155,6 +149,15 @@ def attribute_names(
                 names.update(own)
                 waiting.extend(own.values())
     return spaces, frozenset(names)
+
+
+def _contents(value: Any) -> Iterable[Any] | None:
+    """Return what is reached without a name: entries, the object of a method; None for others."""
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return value
+    if isinstance(value, dict):
+        return value.values()
+    return (value.__self__,) if isinstance(value, MethodType) else None
 
 
 def functions_within(container: Any, depth: int = 4) -> Iterator[Any]:
