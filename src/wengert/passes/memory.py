@@ -97,7 +97,7 @@ def plan_memory(
     for number, step in enumerate(steps):
         ending = []
         for variable in step.writes:
-            size = _rounded(bytes_of(variable))
+            size = rounded(bytes_of(variable))
             if variable in plan.outputs or not size:
                 continue
             owner = plan.taken_over.get(variable)
@@ -116,7 +116,7 @@ def plan_memory(
             ):
                 ending.append(operand)
         for variable in ending:
-            pool.give(plan.offsets[variable], _rounded(bytes_of(variable)))
+            pool.give(plan.offsets[variable], rounded(bytes_of(variable)))
     plan.workspace = pool.top
     return plan
 
@@ -176,7 +176,8 @@ def _take_over(
     return heirs
 
 
-def _rounded(size: int) -> int:
+def rounded(size: int) -> int:
+    """Return the room for so many bytes where all that follows lies at multiples too."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 

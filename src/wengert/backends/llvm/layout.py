@@ -14,7 +14,7 @@ import numpy as np
 from ...ir.aval import Aval
 from ...ir.equation import Literal, Variable
 from ...ir.wengert_list import WengertList
-from ...passes.memory import ALIGNMENT, plan_memory
+from ...passes.memory import ALIGNMENT, plan_memory, rounded
 from ...passes.memory import Accesses as MemoryAccesses
 from .values import is_supported
 
@@ -175,4 +175,4 @@ def _bytes_in_memory(variable: Variable) -> int:
 
 
 def _rounded(size: int) -> int:
-    return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
+    return max(ALIGNMENT, rounded(size))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir.aval import Aval
+from ...passes.memory import ALIGNMENT, rounded
 from .frame import Frame
 from .layout import bytes_of, in_register
-
-_ALIGNMENT = 64
 
 
 class Record:
@@ -27,15 +26,11 @@ class Record:
         self.offsets: list[int] = []
         self.size = 0
         for aval in avals:
-            room = 8 if in_register(aval) and bytes_of(aval) <= 8 else _ALIGNMENT
+            room = 8 if in_register(aval) and bytes_of(aval) <= 8 else ALIGNMENT
             self.size = -(-self.size // room) * room
             self.offsets.append(self.size)
             self.size += max(8, bytes_of(aval))
-        self.size = self.size if all(map(in_register, avals)) else _rounded(self.size)
-
-
-def _rounded(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+        self.size = self.size if all(map(in_register, avals)) else rounded(self.size)
 
 
 def zeroed(frame: Frame, place: str, aval: Aval) -> None:

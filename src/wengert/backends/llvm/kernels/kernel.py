@@ -13,6 +13,7 @@ import numpy as np
 
 from ....ir.equation import Equation, Operand, Variable
 from ....ir.wengert_list import WengertList
+from ....passes.memory import ALIGNMENT, rounded
 from ....passes.uniform import uniform_number
 from ..frame import DECLINED, DONE
 from ..values import load
@@ -29,7 +30,6 @@ from .sequential import RUNNING
 
 # Scratch up to this many bytes lies on the stack.
 _STACK = 16384
-_ALIGNMENT = 64
 
 
 class KernelCode:
@@ -75,7 +75,7 @@ class _Memory:
             self.scratch.append((buffer, None))
         else:
             self.scratch.append((buffer, self.workspace))
-            self.workspace += -(-count // _ALIGNMENT) * _ALIGNMENT
+            self.workspace += rounded(count)
         return buffer
 
 
@@ -148,7 +148,7 @@ class _Kernel:
         for buffer, place in self.memory.scratch:
             if place is None:
                 size = max(1, buffer.size) * buffer.dtype.itemsize
-                pointers[buffer.name] = function.slot(size, _ALIGNMENT)
+                pointers[buffer.name] = function.slot(size, ALIGNMENT)
             else:
                 pointers[buffer.name] = function.value(
                     f"getelementptr inbounds i8, ptr %workspace, i64 {place}"
